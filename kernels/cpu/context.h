@@ -1,0 +1,38 @@
+// What a kernel may use of its context: parallel loops, scratch memory and error text.
+// A context owns a persistent thread pool (workers spin about 50 µs, then park) and its scratch; kernels allocate nothing else.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include "kernels.h"
+
+namespace remora {
+
+// Runs body(begin, end, thread) over [0, count) in pieces of at least `grain`, taken from an atomic queue. Which thread runs a piece varies;
+// the piece bounds do not (they depend on count, grain and the thread count only), so results that are combined per piece are deterministic.
+void parallel_for(remora_context *ctx, int64_t count, int64_t grain, const std::function<void(int64_t begin, int64_t end, int thread)> &body);
+// Runs body(thread) once on each thread of the context at the same time (for kernels with phases of their own).
+void parallel_threads(remora_context *ctx, const std::function<void(int thread)> &body);
+
+int thread_count(const remora_context *ctx);
+
+// Scratch shared by the call, and scratch of one thread; 64-byte aligned, contents undefined, valid until the next op on the context.
+// `slot` (0 … 7) separates arrays that live at the same time. Grows and is kept. nullptr when memory is refused.
+void *scratch(remora_context *ctx, int slot, int64_t bytes);
+void *thread_scratch(remora_context *ctx, int thread, int slot, int64_t bytes);
+
+// Writes the message (printf style) to the context and returns status.
+int32_t fail(remora_context *ctx, int32_t status, const char *format, ...);
+
+// Counter-based random numbers: the same on every ISA and device. Used by dropout, random and sample.
+//   hash(seed, index) -> 32 uniform bits: splitmix64 of (seed + index · 0x9E3779B97F4A7C15), upper half.
+inline uint32_t random_bits(uint64_t seed, uint64_t index) {
+  uint64_t z = seed + (index + 1) * 0x9E3779B97F4A7C15ull;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  return static_cast<uint32_t>((z ^ (z >> 31)) >> 32);
+}
+inline float random_uniform(uint64_t seed, uint64_t index) {  // [0, 1)
+  return static_cast<float>(random_bits(seed, index) >> 8) * (1.0f / 16777216.0f);
+}
+
+}  // namespace remora

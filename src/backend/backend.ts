@@ -1,0 +1,265 @@
+/**
+ * What a device must do for remora: one readable interface.
+ *
+ * The contract
+ * - There is no global device: everything above receives a `Backend`.
+ * - Device memory is an opaque handle (`DeviceMemory`); an `Operand` is a typed, shaped window onto it.
+ * - Ops enqueue and return at once (the CPU has finished by then); only `download` and `synchronize` wait, and they are promises.
+ * - Values that vary by step (learning rate, seeds, segment bounds, loss scale) are operands in device memory, never numbers, so that a
+ *   captured step can be replayed.
+ * - Every op first reads the cancel flag and throws `CancelledError` when it is set: cancelling is honoured within one op.
+ * - Parameter gradients are added to; activation gradients are written.
+ *
+ * The exact semantics of each op (formula, shapes, dtypes, aliasing) stand once, in `kernels/include/remora.h`, under the same name.
+ */
+
+/** Element types of activations, gradients and index arrays. */
+export type DType = "f32" | "bf16" | "f16" | "i32" | "u8" | "u64";
+/** Element types that activations may have. */
+export type ActivationDType = "f32" | "bf16" | "f16";
+/** How a weight matrix is stored: dense, NF4, or a GGUF block format with the file's own bytes. */
+export type WeightFormat =
+  | "f32"
+  | "bf16"
+  | "f16"
+  | "nf4"
+  | "q8_0"
+  | "q4_0"
+  | "q4_1"
+  | "q5_0"
+  | "q5_1"
+  | "q4_k"
+  | "q5_k"
+  | "q6_k";
+
+/** Memory on a device. Opaque: only the backend that made it can look inside. */
+export interface DeviceMemory {
+  readonly bytes: number;
+  /** What it holds, for error messages and memory tables. */
+  readonly label: string;
+}
+
+/** A typed, shaped, contiguous window onto device memory. `Tensor` is one. */
+export interface Operand {
+  readonly memory: DeviceMemory;
+  readonly byteOffset: number;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/** A weight matrix [rows, cols]; for a linear layer [Out, In]. */
+export interface WeightOperand {
+  readonly format: WeightFormat;
+  readonly rows: number;
+  readonly cols: number;
+  /** Dense elements, NF4 codes or GGUF blocks. */
+  readonly data: Operand;
+  /** NF4 only: f32 absmax, or u8 codes when `nested` is given; one per 64 elements. */
+  readonly scales?: Operand;
+  /** NF4 double quantization. */
+  readonly nested?: { readonly scales: Operand; readonly code: Operand; readonly offset: number };
+  /** Name in the checkpoint, for errors: `model.layers.0.mlp.down_proj`. */
+  readonly path: string;
+}
+
+/** LoRA operands of one linear: `scale · (x Aᵀ) Bᵀ`. */
+export interface LoraOperand {
+  readonly a: Operand; // [R, In] f32
+  readonly b: Operand; // [Out, R] f32
+  readonly aGradient?: Operand;
+  readonly bGradient?: Operand;
+  readonly rank: number;
+  readonly scale: number;
+}
+
+/** A group of linears that share their input, outputs side by side: q|k|v, gate|up, or a single matrix. */
+export interface LinearOperand {
+  readonly parts: readonly { readonly weight: WeightOperand; readonly lora?: LoraOperand }[];
+  readonly bias?: Operand; // [ΣOut] f32
+  /** LoRA dropout probability; 0 is off. */
+  readonly dropout: number;
+  /** u64 [1], needed when dropout > 0. */
+  readonly seed?: Operand;
+}
+
+/** Sizes of an attention layer. */
+export interface HeadShape {
+  /** H: query heads. */
+  readonly heads: number;
+  /** K: key/value heads. */
+  readonly keyValueHeads: number;
+  /** D: head size. */
+  readonly headDim: number;
+}
+
+/** How scores are made and masked. */
+export interface AttentionRule extends HeadShape {
+  /** Multiplies q·k. */
+  readonly scale: number;
+  readonly causal: boolean;
+  /** Sliding window in tokens; 0 is unlimited. */
+  readonly window: number;
+  /** 0 is off. */
+  readonly softcap: number;
+}
+
+/** The paged KV cache of one layer, with what maps rows to slots. */
+export interface PagedCacheOperand {
+  readonly keyPages: Operand; // [pages, pageSize, K, D]
+  readonly valuePages: Operand;
+  readonly blockTable: Operand; // i32 [B, blocksPerSequence]
+  readonly sequences: Operand; // i32 [N], < 0 is padding
+  readonly positions: Operand; // i32 [N]
+  readonly pageSize: number;
+}
+
+/** Rotary position: `table` [positions, rotary/2, 2] f32, optional RMS norm of q and k heads first. */
+export interface RopeOperand {
+  readonly table: Operand;
+  readonly rotary: number;
+  readonly queryNorm?: Operand; // [D] f32
+  readonly keyNorm?: Operand; // [D] f32
+  readonly eps: number;
+}
+
+/** What is known about a device. */
+export interface DeviceDescription {
+  readonly kind: "cpu" | "cuda" | "reference";
+  /** As a user types it: `cpu`, `cuda:0`. */
+  readonly name: string;
+  /** As a person calls it: processor or card. */
+  readonly model: string;
+  /** `avx512-bf16`, `sm_90` … */
+  readonly architecture: string;
+  readonly threads: number;
+  readonly memoryBytes: number;
+  readonly freeMemoryBytes: number;
+  /** Activation dtypes that are fast here, best first. */
+  readonly activationDTypes: readonly ActivationDType[];
+}
+
+export type GatedKind = "silu" | "gelu-tanh";
+
+/** A recorded sequence of ops that can run again with the same operands. */
+export interface CapturedWork {
+  replay(): void;
+  release(): void;
+}
+
+export interface Backend {
+  readonly device: DeviceDescription;
+
+  // ---- memory ----
+  /** @throws OutOfMemoryError */
+  allocate(bytes: number, label: string): DeviceMemory;
+  release(memory: DeviceMemory): void;
+  /** Bytes of a file as device memory: mapped in place on the CPU, streamed on a GPU. Released like any other memory. */
+  loadFile(path: string, byteOffset: number, bytes: number, label: string): DeviceMemory;
+  /** Copies from host; `source` may be reused at once. */
+  upload(target: Operand, source: Uint8Array): void;
+  download(source: Operand): Promise<Uint8Array>;
+  /** Waits for everything enqueued. */
+  synchronize(): Promise<void>;
+  readonly allocatedBytes: number;
+  readonly peakBytes: number;
+  resetPeak(): void;
+  /** Records what `run` enqueues and returns a way to run it again; the first run happens too. On the CPU a replay calls `run`. */
+  capture(run: () => void): CapturedWork;
+  dispose(): void;
+
+  // ---- elementwise ----
+  copy(source: Operand, target: Operand): void;
+  zero(target: Operand): void;
+  convert(source: Operand, target: Operand): void;
+  /** y += scale · x */
+  add(x: Operand, y: Operand, scale: number): void;
+  sum(x: Operand, out: Operand): void;
+  random(x: Operand, seed: bigint, bound: number, distribution: "uniform" | "normal"): void;
+  gatherRows(x: Operand, rows: Operand, out: Operand): void;
+
+  // ---- norms ----
+  rmsNormForward(x: Operand, residual: Operand | null, weight: Operand, sum: Operand | null, y: Operand, rstd: Operand | null, eps: number): void;
+  rmsNormBackward(s: Operand, weight: Operand, rstd: Operand, dY: Operand, dResidual: Operand | null, dSum: Operand, weightGradient: Operand | null): void;
+  rmsNormApply(s: Operand, weight: Operand, rstd: Operand, y: Operand): void;
+  layerNormForward(x: Operand, residual: Operand | null, weight: Operand, bias: Operand, y: Operand, eps: number): void;
+
+  // ---- linear ----
+  linearForward(linear: LinearOperand, x: Operand, y: Operand, xa: Operand | null): void;
+  linearBackwardInput(linear: LinearOperand, dY: Operand, dX: Operand | null, db: Operand | null): void;
+  loraBackward(linear: LinearOperand, x: Operand, xa: Operand, dY: Operand, db: Operand): void;
+  /** dW += dYᵀ x for the columns [column, column + Out) of dY, where [Out, In] is the shape of dW. */
+  linearBackwardWeight(x: Operand, dY: Operand, dW: Operand, dBias: Operand | null, column: number): void;
+
+  // ---- attention ----
+  ropeForward(rope: RopeOperand, heads: HeadShape, qkv: Operand, positions: Operand, out: Operand): void;
+  ropeBackward(
+    rope: RopeOperand,
+    heads: HeadShape,
+    qkv: Operand | null,
+    positions: Operand,
+    dOut: Operand,
+    dQkv: Operand,
+    queryNormGradient: Operand | null,
+    keyNormGradient: Operand | null,
+  ): void;
+  attentionForward(rule: AttentionRule, qkv: Operand, segmentStart: Operand, segmentEnd: Operand, out: Operand, lse: Operand | null): void;
+  attentionBackward(rule: AttentionRule, qkv: Operand, segmentStart: Operand, segmentEnd: Operand, out: Operand, lse: Operand, dOut: Operand, dQkv: Operand): void;
+  cacheWrite(heads: HeadShape, qkv: Operand, cache: PagedCacheOperand): void;
+  attentionPaged(rule: AttentionRule, qkv: Operand, cache: PagedCacheOperand, out: Operand): void;
+
+  // ---- gated MLP ----
+  gatedForward(gateUp: Operand, y: Operand, kind: GatedKind): void;
+  gatedBackward(gateUp: Operand, dY: Operand, dGateUp: Operand, kind: GatedKind): void;
+  geluForward(x: Operand, y: Operand, kind: "erf" | "tanh"): void;
+
+  // ---- embedding, head ----
+  embeddingForward(table: WeightOperand, ids: Operand, y: Operand, scale: number): void;
+  embeddingBackward(ids: Operand, dY: Operand, dTable: Operand, scale: number): void;
+  headLoss(
+    head: WeightOperand,
+    h: Operand,
+    targets: Operand,
+    lossScale: Operand | null,
+    rowLoss: Operand,
+    dH: Operand | null,
+    headGradient: Operand | null,
+    rowTop1: Operand | null,
+    options: { chunkRows: number; softcap: number },
+  ): void;
+
+  // ---- optimizer ----
+  gradientNorm(gradients: Operand, norm: Operand, maxNorm: number): void;
+  adamw(state: AdamWOperand): void;
+
+  // ---- number formats ----
+  nf4Encode(x: Operand, codes: Operand, absmax: Operand): void;
+  nf4Nest(absmax: Operand, nestedCode: Operand, scaleCodes: Operand, nested: Operand, offset: Operand): void;
+  weightDecode(weight: WeightOperand, out: Operand, row: number, rowCount: number): void;
+
+  // ---- sampling ----
+  sample(logits: Operand, controls: SamplingOperand, ids: Operand, logprobs: Operand): void;
+}
+
+export interface AdamWOperand {
+  readonly gradients: Operand;
+  /** f32 [8]: learning rate, β1, β2, ε, weight decay, 1−β1ᵗ, 1−β2ᵗ, unused. */
+  readonly hyper: Operand;
+  /** f32 [1]: factor on the gradients. */
+  readonly clip: Operand;
+  readonly params: Operand;
+  /** f32, or u8 codes together with the scales. */
+  readonly m: Operand;
+  readonly v: Operand;
+  readonly mScales?: Operand;
+  readonly vScales?: Operand;
+  /** Copy of params in the compute dtype. */
+  readonly weightsOut?: Operand;
+}
+
+export interface SamplingOperand {
+  readonly params: Operand; // f32 [B, 5]
+  readonly seeds: Operand; // u64 [B]
+  readonly steps: Operand; // i32 [B]
+  readonly history: Operand; // i32 [B, stride]
+  readonly historyLength: Operand; // i32 [B]
+}

@@ -1,0 +1,44 @@
+/**
+ * The base of every error remora throws on purpose.
+ *
+ * A message has three parts: what was being done and where, expected against found, and what to do next. The parts stay readable as data;
+ * the front door (command line, server) alone decides how they look. Each concrete error is one file beside this one.
+ */
+
+const MARKER = Symbol.for("remora.error");
+
+export interface RemoraErrorParts {
+  /** What was being done, and where: file, row, column, parameter path. A sentence without its full stop. */
+  doing: string;
+  /** What is wrong: expected against found. */
+  problem: string;
+  /** What the user can do tonight. */
+  next?: string;
+  cause?: unknown;
+}
+
+export class RemoraError extends Error {
+  /** Stable, in kebab-case: `out-of-memory`. */
+  readonly code: string;
+  /** 1 failed, 2 bad usage or bad input, 130 interrupted. */
+  readonly exitCode: number;
+  readonly doing: string;
+  readonly problem: string;
+  readonly next: string | undefined;
+
+  constructor(code: string, exitCode: number, parts: RemoraErrorParts) {
+    super(`${parts.doing}: ${parts.problem}${parts.next ? `\n  ${parts.next}` : ""}`, parts.cause === undefined ? undefined : { cause: parts.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.exitCode = exitCode;
+    this.doing = parts.doing;
+    this.problem = parts.problem;
+    this.next = parts.next;
+    Object.defineProperty(this, MARKER, { value: true });
+  }
+
+  /** True for an error of this class, also when it comes from another copy of the package or crossed a worker's border as data. */
+  static isInstance(error: unknown): error is RemoraError {
+    return typeof error === "object" && error !== null && (error as Record<symbol, unknown>)[MARKER] === true;
+  }
+}
