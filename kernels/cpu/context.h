@@ -1,6 +1,7 @@
 // What a kernel may use of its context: parallel loops, scratch memory and error text.
 // A context owns a persistent thread pool (workers spin about 50 µs, then park) and its scratch; kernels allocate nothing else.
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include "kernels.h"
@@ -25,14 +26,21 @@ int32_t fail(remora_context *ctx, int32_t status, const char *format, ...);
 
 // Counter-based random numbers: the same on every ISA and device. Used by dropout, random and sample.
 //   hash(seed, index) -> 32 uniform bits: splitmix64 of (seed + index · 0x9E3779B97F4A7C15), upper half.
-inline uint32_t random_bits(uint64_t seed, uint64_t index) {
+// `static`: a body shared by two ISAs' object files could be the one that the machine cannot run.
+static inline uint32_t random_bits(uint64_t seed, uint64_t index) {
   uint64_t z = seed + (index + 1) * 0x9E3779B97F4A7C15ull;
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
   return static_cast<uint32_t>((z ^ (z >> 31)) >> 32);
 }
-inline float random_uniform(uint64_t seed, uint64_t index) {  // [0, 1)
+static inline float random_uniform(uint64_t seed, uint64_t index) {  // [0, 1)
   return static_cast<float>(random_bits(seed, index) >> 8) * (1.0f / 16777216.0f);
+}
+// Standard normal by Box and Muller from the uniforms 2·index and 2·index + 1, in f64 so that libraries agree after rounding to f32.
+static inline float random_normal(uint64_t seed, uint64_t index) {
+  const double u = 1.0 - static_cast<double>(random_uniform(seed, 2 * index));  // (0, 1]
+  const double angle = 6.283185307179586476925 * static_cast<double>(random_uniform(seed, 2 * index + 1));
+  return static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(angle));
 }
 
 }  // namespace remora
