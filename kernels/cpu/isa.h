@@ -87,6 +87,19 @@ REMORA_INLINE void from_float(float x, f16_t &out) {
     out.bits = static_cast<uint16_t>(sign | ((a - 0x38000000u + 0xFFFu + ((a >> 13) & 1u)) >> 13));
   }
 }
+// x itself, but opaque to the compiler: a product wrapped in it is rounded before it is added to anything. For results that must equal, to the
+// bit, those of a library that does not fuse.
+REMORA_INLINE float unfused(float x) {
+#if defined(__x86_64__)
+  __asm__("" : "+x"(x));
+#elif defined(__aarch64__)
+  __asm__("" : "+w"(x));
+#else
+  volatile float kept = x;
+  x = kept;
+#endif
+  return x;
+}
 template <class T>
 REMORA_INLINE T rounded(float x) {
   T out;
