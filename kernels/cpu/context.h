@@ -4,6 +4,7 @@
 // Everything inline here has internal linkage on purpose: this header is compiled once per ISA, and a shared inline function
 // would let the linker keep the copy made with AVX-512 and call it from the AVX2 kernels.
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include "kernels.h"
 
@@ -56,6 +57,12 @@ static inline uint32_t random_bits(uint64_t seed, uint64_t index) {
 }
 static inline float random_uniform(uint64_t seed, uint64_t index) {  // [0, 1)
   return static_cast<float>(random_bits(seed, index) >> 8) * (1.0f / 16777216.0f);
+}
+// Standard normal by Box and Muller from the uniforms 2·index and 2·index + 1, in f64 so that libraries agree after rounding to f32.
+static inline float random_normal(uint64_t seed, uint64_t index) {
+  const double u = 1.0 - static_cast<double>(random_uniform(seed, 2 * index));  // (0, 1]
+  const double angle = 6.283185307179586476925 * static_cast<double>(random_uniform(seed, 2 * index + 1));
+  return static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(angle));
 }
 
 }  // namespace remora
