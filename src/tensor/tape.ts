@@ -66,6 +66,8 @@ export class Kept {
 export class Tape {
   readonly arena: Arena;
   readonly policy: RecomputePolicy;
+  /** True on the tape of a training step, also inside segments that are not recorded: dropout is on. */
+  readonly isTraining: boolean;
   #nodes: TapeNode[] = [];
   #scopes: Scope[] = [];
   #recording: boolean;
@@ -74,6 +76,7 @@ export class Tape {
     this.arena = arena;
     this.policy = options.policy ?? "none";
     this.#recording = options.recording;
+    this.isTraining = options.recording;
   }
 
   get backend(): Backend {
