@@ -1,0 +1,148 @@
+/**
+ * What commands report, as plain objects: printed as JSON by `--json`, drawn as tables by the command line and the studio.
+ *
+ * They stand here because every layer may make one and every front door draws them. Sizes are bytes, GB are 10⁹ bytes, times are seconds.
+ */
+
+/** One line of a memory plan. */
+export interface PlanItem {
+  /** `base weights`, `adapters`, `optimizer`, `activations` … */
+  name: string;
+  bytes: number;
+  /** Where the number comes from: `nf4, 12.2 B parameters`. */
+  why: string;
+}
+
+/** A run priced from shapes alone. */
+export interface MemoryPlan {
+  model: string;
+  device: string;
+  method: string;
+  items: PlanItem[];
+  totalBytes: number;
+  /** Free on the device, as far as it may be used. */
+  availableBytes: number;
+  fits: boolean;
+  tokensPerStep?: number;
+  /** Estimates; absent when the device's speed is not known. */
+  secondsPerStep?: number;
+  steps?: number;
+  /** Changes that make it smaller, the mildest first. */
+  knobs: { change: string; totalBytes: number; fits?: boolean; cost?: string }[];
+  /** Each derived option with its reason. */
+  reasons?: Record<string, string>;
+}
+
+/** What the machine offers. */
+export interface DoctorReport {
+  remora: string;
+  node: string;
+  platform: string;
+  cpu: {
+    model: string;
+    isas: { name: string; available: boolean; reason: string }[];
+    /** The ISA that kernels use, and why. */
+    chosen: string;
+    chosenReason?: string;
+    threads: number;
+    memoryBytes: number;
+    freeMemoryBytes?: number;
+  };
+  gpus: { name: string; available: boolean; reason: string; memoryBytes?: number }[];
+  /** Self-checks against the reference. */
+  kernels: { name: string; ok: boolean; detail: string }[];
+  /** Where the native library came from: `prebuilds/linux-x64`, `built here`. */
+  library?: string;
+  peaks?: { name: string; value: number; unit: string }[];
+}
+
+/** Which tokens of a row are trained: pieces in order. */
+export interface PreviewPiece {
+  text: string;
+  ids: number[];
+  trained: boolean;
+  /** A token such as end-of-text, shown by its name. */
+  special?: boolean;
+}
+
+export interface DataPreview {
+  template: string;
+  blockLength: number;
+  rows: {
+    /** Counted from 1, with the file it stands in. */
+    row: number;
+    file: string;
+    pieces: PreviewPiece[];
+    tokens: number;
+    trainedTokens: number;
+    /** Set when the row is longer than the block. */
+    cutTokens?: number;
+  }[];
+}
+
+export interface DataStats {
+  template: string;
+  blockLength: number;
+  rows: number;
+  tokens: number;
+  trainedTokens: number;
+  longestRow: number;
+  medianRow: number;
+  /** Row lengths in tokens: [from, to). */
+  histogram: { from: number; to: number; rows: number }[];
+  truncatedRows: number;
+  truncatedTokens: number;
+  /** Rows equal to an earlier one. */
+  duplicateRows: number;
+  skippedRows: number;
+  blocks: number;
+  /** Share of the blocks' tokens that are not padding. */
+  fill: number;
+}
+
+/** Something to answer. A row goes through the template, messages through the model's chat template, a prompt as it is. */
+export type AskRequest =
+  | { messages: { role: "system" | "user" | "assistant"; content: string }[] }
+  | { row: Record<string, unknown> }
+  | { prompt: string };
+
+export interface AskAnswer {
+  text: string;
+  /** `end`: the model ended its answer; `stop`: a stop text; `length`: maxTokens; `cancelled`: on request. */
+  finishReason: "end" | "stop" | "length" | "cancelled";
+  promptTokens: number;
+  tokens: number;
+  seconds: number;
+}
+
+/** One prompt of the demo with its answers. */
+export interface DemoSample {
+  input: string;
+  expected: string;
+  answer: string;
+}
+
+/** The demo's own events; a training run's events come in between. */
+export type DemoEvent =
+  | { event: "demo-start"; model: string; parameters: number; device: string; rows: number; heldOutRows: number; steps: number }
+  | {
+      event: "answers-end";
+      /** `reloaded`: from the saved files, in a fresh model. */
+      stage: "before" | "after" | "reloaded";
+      heldOutLoss: number;
+      /** 0 to 100. */
+      chrF: number;
+      count: number;
+      samples: DemoSample[];
+      /** For `reloaded`: what was reloaded and how equal it is. */
+      note?: string;
+    };
+
+/** The last line of `remora demo --json`. */
+export interface DemoReport {
+  model: string;
+  device: string;
+  train: { steps: number; tokens: number; tokensPerSecond: number; lossFirst: number; lossLast: number };
+  eval: { metric: "chrF"; count: number; before: number; after: number };
+  seconds: number;
+}

@@ -1,0 +1,76 @@
+/**
+ * `remora generate`, `remora chat` and `openModel()`: a model, how to sample, and what to ask.
+ */
+import { z } from "zod";
+import { count, option, positive, share, text, textOrList } from "../option.ts";
+import { adapterOption, columnsOption, deviceOptions, modelOptions, seedOption, templateOption } from "./shared.ts";
+
+const sampling = {
+  maxTokens: option(count().default(512), { description: "Tokens of an answer at most", placeholder: "n" }),
+  greedy: option(z.boolean().default(false), { description: "Always the likeliest token; the same as temperature 0" }),
+  temperature: option(z.number().min(0).default(0.7), { description: "Flattens or sharpens the choice; 0 is greedy", placeholder: "x" }),
+  topK: option(count(0).default(0), { description: "Only the k likeliest tokens; 0 is off", placeholder: "k" }),
+  topP: option(positive().max(1).default(1), { description: "Only the likeliest tokens that sum to p; 1 is off", placeholder: "p" }),
+  minP: option(share().default(0), { description: "Only tokens at least p times as likely as the likeliest; 0 is off", placeholder: "p" }),
+  repetitionPenalty: option(positive().default(1), { description: "Above 1 discourages tokens already seen; 1 is off", placeholder: "x" }),
+  stop: option(textOrList().optional(), {
+    description: "Texts that end the answer, not printed",
+    derived: "the model's end-of-text tokens alone",
+    placeholder: "text...",
+  }),
+  seed: seedOption,
+};
+
+const session = {
+  ...modelOptions,
+  ...adapterOption,
+  template: option(templateOption, {
+    description: "instruct, instruct-context, chat, raw, or a file (Jinja, or text with {})",
+    derived: "the one the adapter was trained with, else the model's own chat template, else raw",
+    placeholder: "template",
+  }),
+  contextLength: option(count(16).optional(), {
+    description: "Tokens of prompt and answer together",
+    derived: "the model's own limit, at most 8,192",
+    placeholder: "tokens",
+  }),
+  ...deviceOptions,
+};
+
+/** What `openModel()` takes. */
+export const sessionSchema = z.strictObject({ ...session, ...sampling });
+
+export const chatSchema = z.strictObject({
+  ...session,
+  system: option(text().optional(), { description: "System message", derived: "none", placeholder: "text" }),
+  ...sampling,
+});
+
+export const generateSchema = z.strictObject({
+  ...session,
+  prompt: option(text().optional(), {
+    description: "What to ask; also as plain words after the flags",
+    derived: "none",
+    placeholder: "text",
+  }),
+  instruction: option(text().optional(), { description: "The template's instruction", derived: "none", placeholder: "text" }),
+  input: option(text().optional(), { description: "The template's input", derived: "none", placeholder: "text" }),
+  context: option(text().optional(), { description: "The template's context", derived: "none", placeholder: "text" }),
+  system: option(text().optional(), { description: "System message", derived: "none", placeholder: "text" }),
+  rows: option(text().optional(), {
+    description: "A file of rows to answer, all formats of training data",
+    derived: "none",
+    placeholder: "path",
+  }),
+  columns: columnsOption,
+  out: option(text().optional(), { description: "Where answers to rows go, as JSONL", derived: "standard output", placeholder: "path" }),
+  batchSize: option(count().default(8), { description: "Rows answered at once", placeholder: "n" }),
+  force: option(z.boolean().default(false), { description: "Replace `out` when it exists" }),
+  ...sampling,
+});
+
+export type SessionConfigInput = z.input<typeof sessionSchema>;
+export type SessionConfig = z.output<typeof sessionSchema>;
+export type ChatConfig = z.output<typeof chatSchema>;
+export type GenerateConfigInput = z.input<typeof generateSchema>;
+export type GenerateConfig = z.output<typeof generateSchema>;

@@ -1,0 +1,19 @@
+/** The schemas by command, for the reference page and the tests that hold for all of them. */
+import { dataPreviewSchema, dataStatsSchema } from "./data.ts";
+import { demoSchema, doctorSchema } from "./demo.ts";
+import { chatSchema, generateSchema } from "./generate.ts";
+import { planSchema } from "./plan.ts";
+import { trainSchema } from "./train.ts";
+
+export const SCHEMAS = {
+  train: trainSchema,
+  plan: planSchema,
+  generate: generateSchema,
+  chat: chatSchema,
+  "data preview": dataPreviewSchema,
+  "data stats": dataStatsSchema,
+  demo: demoSchema,
+  doctor: doctorSchema,
+} as const;
+
+export type CommandName = keyof typeof SCHEMAS;

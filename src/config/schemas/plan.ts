@@ -1,0 +1,18 @@
+/**
+ * `remora plan`: exactly a run's options, so that the file that plans is the file that trains. The data may be absent: shapes alone are
+ * enough for memory and the time of a step.
+ */
+import type { z } from "zod";
+import { option, textOrList } from "../option.ts";
+import { trainSchema } from "./train.ts";
+
+export const planSchema = trainSchema.extend({
+  data: option(textOrList().optional(), {
+    description: "Training rows; only their lengths are used",
+    derived: "none: full blocks are assumed",
+    placeholder: "path...",
+  }),
+});
+
+export type PlanConfigInput = z.input<typeof planSchema>;
+export type PlanConfig = z.output<typeof planSchema>;

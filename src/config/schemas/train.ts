@@ -1,0 +1,177 @@
+/**
+ * `remora train` and `train()`: every option of a run.
+ *
+ * A model and data are enough. An option marked `derived` is filled from the model, the data and the device by `resolveTrainConfig`, which
+ * records the reason for each.
+ */
+import { z } from "zod";
+import { count, group, option, positive, share, text, textOrList } from "../option.ts";
+import { columnsOption, deviceOptions, modelOptions, seedOption, templateOption } from "./shared.ts";
+
+/** The seven linears of a decoder layer, by their checkpoint names. */
+export const ALL_LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] as const;
+
+const what = {
+  ...modelOptions,
+  data: option(textOrList(), {
+    description: "Training rows: JSON, JSONL, CSV, TSV, Parquet or XLSX; several files are read one after the other",
+    placeholder: "path...",
+  }),
+  columns: columnsOption,
+  out: option(text().default("run"), { description: "The run's folder: config, metrics, checkpoints, adapter", placeholder: "folder" }),
+  method: option(z.enum(["lora", "qlora", "full"]).default("lora"), {
+    description: "LoRA, LoRA over a 4-bit base, or all weights",
+    more: "`qlora` is `lora` with `base: nf4`. `full` needs about 16 bytes of memory a parameter.",
+  }),
+  objective: option(z.enum(["sft", "pretrain"]).default("sft"), {
+    description: "Answer the way the rows do, or continue plain text",
+    more: "`pretrain` trains on every token of the `text` column and may cut long texts into several blocks.",
+  }),
+  template: templateOption,
+  trainOn: option(z.enum(["responses", "all"]).default("responses"), { description: "Which tokens carry loss" }),
+};
+
+const adapter = {
+  lora: group(
+    {
+      rank: option(count().default(16), {
+        description: "Rank R of the update",
+        placeholder: "n",
+        more: "Memory and adapter size grow with it.",
+      }),
+      alpha: option(positive().optional(), {
+        description: "Scale of the update: alpha / rank",
+        derived: "equal to the rank: scale 1",
+        placeholder: "x",
+      }),
+      rsLora: option(z.boolean().default(false), { description: "Scale by alpha / √rank instead (rsLoRA); for ranks of 64 and more" }),
+      dropout: option(share().default(0), { description: "Dropout on the update's input", placeholder: "p" }),
+      targets: option(textOrList().default([...ALL_LINEARS]), {
+        description: "Linears that get an update: a list of names, or one regular expression on the whole path",
+        placeholder: "name...",
+      }),
+    },
+    { description: "The low-rank update" },
+  ),
+};
+
+const batches = {
+  blockLength: option(count(16).optional(), {
+    description: "Tokens of a packed block; a longer row is cut or refused",
+    derived: "the longest row rounded up, at most 2,048 and the model's own limit",
+    placeholder: "tokens",
+  }),
+  batchSize: option(count().optional(), {
+    description: "Blocks of one forward and backward pass",
+    derived: "about 8,192 tokens on a GPU, 2,048 on a CPU, less when the data is small",
+    more: "Activations grow with it. Halve it and double gradientAccumulation for the same run in less memory.",
+    placeholder: "n",
+  }),
+  gradientAccumulation: option(count().default(1), { description: "Passes per optimizer step", placeholder: "n" }),
+  packing: option(z.boolean().default(true), { description: "Several rows in one block; attention never crosses a row" }),
+  longRows: option(z.enum(["error", "truncate", "skip"]).default("truncate"), {
+    description: "What happens to rows longer than a block",
+    more: "Cut rows keep the front of their prompt and response; the count is always reported.",
+  }),
+  shuffle: option(z.boolean().default(true), { description: "A new order of rows each epoch, from the seed" }),
+};
+
+const length = {
+  maxSteps: option(count().optional(), { description: "Optimizer steps", derived: "what `epochs` needs", placeholder: "n" }),
+  epochs: option(positive().optional(), {
+    description: "Passes over the data, a fraction allowed",
+    derived: "1, unless maxSteps is given",
+    placeholder: "x",
+  }),
+};
+
+const optimizer = {
+  learningRate: option(positive().optional(), {
+    description: "Peak learning rate",
+    derived: "2e-4 for LoRA, 2e-5 for all weights, 1e-3 for all weights from plain text",
+    placeholder: "x",
+  }),
+  schedule: option(z.enum(["linear", "cosine", "constant"]).default("cosine"), {
+    description: "How the learning rate falls after warm-up",
+  }),
+  warmupSteps: option(count(0).optional(), {
+    description: "Steps of rising learning rate",
+    derived: "warmupRatio of all steps",
+    placeholder: "n",
+  }),
+  warmupRatio: option(share().default(0.03), { description: "The same as a share of all steps", placeholder: "x" }),
+  minLearningRate: option(z.number().min(0).default(0), { description: "Where the schedule ends", placeholder: "x" }),
+  weightDecay: option(z.number().min(0).default(0), { description: "AdamW's decoupled weight decay", placeholder: "x" }),
+  beta1: option(share().default(0.9), { description: "AdamW's decay of the first moment", placeholder: "x" }),
+  beta2: option(share().default(0.999), { description: "AdamW's decay of the second moment", placeholder: "x" }),
+  epsilon: option(positive().default(1e-8), { description: "AdamW's epsilon", placeholder: "x" }),
+  maxGradNorm: option(z.number().min(0).default(1), { description: "Clip the gradient's norm to this; 0 is off", placeholder: "x" }),
+  optimizerState: option(z.enum(["f32", "8bit"]).default("f32"), {
+    description: "How AdamW's moments are kept",
+    more: "`8bit` needs a quarter of the memory; worth it for `method: full`.",
+  }),
+  recompute: option(z.enum(["auto", "none", "cheap", "layers"]).default("auto"), {
+    description: "Which activations are computed again in the backward pass instead of kept",
+    more: "`cheap` repeats norms and gates, a few percent of the time; `layers` keeps layer inputs only, about a third more time.",
+  }),
+  seed: seedOption,
+};
+
+const watching = {
+  validation: group(
+    {
+      fraction: option(z.number().min(0).lt(1).optional(), {
+        description: "Share of the rows held out",
+        derived: "see validation.count",
+        placeholder: "x",
+      }),
+      count: option(count(0).optional(), {
+        description: "Rows held out; 0 for none",
+        derived: "5% of the rows, at most 200, and none below 40 rows",
+        placeholder: "n",
+      }),
+      path: option(text().optional(), {
+        description: "Held-out rows in a file of their own",
+        derived: "split from the data",
+        placeholder: "path",
+      }),
+    },
+    { description: "Held-out rows, never trained on: loss and perplexity, the best checkpoint" },
+  ),
+  evalEvery: option(count().optional(), { description: "Steps between evaluations", derived: "a tenth of the run", placeholder: "steps" }),
+  earlyStopPatience: option(count().optional(), {
+    description: "Stop after so many evaluations without a better loss",
+    derived: "never stop early",
+    placeholder: "n",
+  }),
+  checkpointEvery: group(
+    {
+      steps: option(count().optional(), { description: "Steps between checkpoints", derived: "by minutes only", placeholder: "n" }),
+      minutes: option(positive().default(10), { description: "Minutes between checkpoints", placeholder: "x" }),
+    },
+    { description: "A checkpoint is also written at the end and on interruption" },
+  ),
+  keepCheckpoints: option(count().default(2), {
+    description: "Newest checkpoints kept; the best one is always kept too",
+    placeholder: "n",
+  }),
+  logEvery: option(count().default(1), { description: "Steps between reports", placeholder: "steps" }),
+  sampleEvery: option(count().optional(), {
+    description: "Steps between greedy answers to a held-out prompt",
+    derived: "never",
+    placeholder: "steps",
+  }),
+};
+
+const running = {
+  ...deviceOptions,
+  resume: option(z.boolean().default(false), { description: "Go on from the newest checkpoint in `out`" }),
+  force: option(z.boolean().default(false), { description: "Replace what is in `out`, and run even when the plan says it may not fit" }),
+};
+
+export const trainSchema = z.strictObject({ ...what, ...adapter, ...batches, ...length, ...optimizer, ...watching, ...running });
+
+/** What a person writes. */
+export type TrainConfigInput = z.input<typeof trainSchema>;
+/** Checked, with fixed defaults filled; derived fields may still be open. */
+export type TrainConfig = z.output<typeof trainSchema>;
