@@ -18,19 +18,7 @@ export type DType = "f32" | "bf16" | "f16" | "i32" | "u8" | "u64";
 /** Element types that activations may have. */
 export type ActivationDType = "f32" | "bf16" | "f16";
 /** How a weight matrix is stored: dense, NF4, or a GGUF block format with the file's own bytes. */
-export type WeightFormat =
-  | "f32"
-  | "bf16"
-  | "f16"
-  | "nf4"
-  | "q8_0"
-  | "q4_0"
-  | "q4_1"
-  | "q5_0"
-  | "q5_1"
-  | "q4_k"
-  | "q5_k"
-  | "q6_k";
+export type WeightFormat = "f32" | "bf16" | "f16" | "nf4" | "q8_0" | "q4_0" | "q4_1" | "q5_0" | "q5_1" | "q4_k" | "q5_k" | "q6_k";
 
 /** Memory on a device. Opaque: only the backend that made it can look inside. */
 export interface DeviceMemory {
@@ -178,8 +166,24 @@ export interface Backend {
   gatherRows(x: Operand, rows: Operand, out: Operand): void;
 
   // ---- norms ----
-  rmsNormForward(x: Operand, residual: Operand | null, weight: Operand, sum: Operand | null, y: Operand, rstd: Operand | null, eps: number): void;
-  rmsNormBackward(s: Operand, weight: Operand, rstd: Operand, dY: Operand, dResidual: Operand | null, dSum: Operand, weightGradient: Operand | null): void;
+  rmsNormForward(
+    x: Operand,
+    residual: Operand | null,
+    weight: Operand,
+    sum: Operand | null,
+    y: Operand,
+    rstd: Operand | null,
+    eps: number,
+  ): void;
+  rmsNormBackward(
+    s: Operand,
+    weight: Operand,
+    rstd: Operand,
+    dY: Operand,
+    dResidual: Operand | null,
+    dSum: Operand,
+    weightGradient: Operand | null,
+  ): void;
   rmsNormApply(s: Operand, weight: Operand, rstd: Operand, y: Operand): void;
   layerNormForward(x: Operand, residual: Operand | null, weight: Operand, bias: Operand, y: Operand, eps: number): void;
 
@@ -203,7 +207,16 @@ export interface Backend {
     keyNormGradient: Operand | null,
   ): void;
   attentionForward(rule: AttentionRule, qkv: Operand, segmentStart: Operand, segmentEnd: Operand, out: Operand, lse: Operand | null): void;
-  attentionBackward(rule: AttentionRule, qkv: Operand, segmentStart: Operand, segmentEnd: Operand, out: Operand, lse: Operand, dOut: Operand, dQkv: Operand): void;
+  attentionBackward(
+    rule: AttentionRule,
+    qkv: Operand,
+    segmentStart: Operand,
+    segmentEnd: Operand,
+    out: Operand,
+    lse: Operand,
+    dOut: Operand,
+    dQkv: Operand,
+  ): void;
   cacheWrite(heads: HeadShape, qkv: Operand, cache: PagedCacheOperand): void;
   attentionPaged(rule: AttentionRule, qkv: Operand, cache: PagedCacheOperand, out: Operand): void;
 

@@ -1,0 +1,86 @@
+/**
+ * From a device's name to a backend: `auto`, `cpu`, `cuda`, `cuda:N`, `reference`.
+ *
+ * A missing device is a value with a reason, never a crash: `probeDevices` lists what could be opened and why the rest could not.
+ */
+import { DeviceError } from "../errors/device-error.ts";
+import { RemoraError } from "../errors/remora-error.ts";
+import type { Backend } from "./backend.ts";
+import { availableCpuIsas, type CpuBackendOptions, openCpuBackend, openReferenceBackend } from "./cpu/open-cpu.ts";
+
+export type DeviceProbe =
+  | { readonly name: string; readonly available: true; readonly detail: string }
+  | { readonly name: string; readonly available: false; readonly reason: string };
+
+/** What a CUDA backend module exports. It is imported only when asked for. */
+export interface CudaModule {
+  probeCuda(): readonly DeviceProbe[];
+  openCudaBackend(index: number, options: { cancelFlag?: Int32Array; profile?: boolean }): Backend;
+}
+
+export type LoadCuda = () => Promise<CudaModule | null>;
+
+/** @throws DeviceError with the reason, NativeLibraryError */
+export async function openBackend(name: string, options: CpuBackendOptions = {}, loadCuda: LoadCuda = importCuda): Promise<Backend> {
+  if (name === "cpu") return openCpuBackend(options);
+  if (name === "reference") return openReferenceBackend(options);
+  if (name === "auto") {
+    const cuda = await loadCuda();
+    const first = cuda?.probeCuda().find((probe) => probe.available);
+    return cuda && first ? cuda.openCudaBackend(cudaIndex(first.name) ?? 0, options) : openCpuBackend(options);
+  }
+  const index = cudaIndex(name);
+  if (index === null) throw new DeviceError(name, "expected auto, cpu, cuda, cuda:N or reference");
+  const cuda = await loadCuda();
+  if (!cuda) throw new DeviceError(name, "this version of remora has no CUDA backend", "Use --device cpu.");
+  const probe = cuda.probeCuda().find((candidate) => cudaIndex(candidate.name) === index);
+  if (!probe)
+    throw new DeviceError(
+      name,
+      `there is no such card; found ${
+        cuda
+          .probeCuda()
+          .map((p) => p.name)
+          .join(", ") || "none"
+      }`,
+    );
+  if (!probe.available) throw new DeviceError(name, probe.reason);
+  return cuda.openCudaBackend(index, options);
+}
+
+/** Every device this machine might have, with the reason where it cannot be used. */
+export async function probeDevices(loadCuda: LoadCuda = importCuda): Promise<DeviceProbe[]> {
+  return [probeCpu(), ...(await probeCuda(loadCuda))];
+}
+
+function probeCpu(): DeviceProbe {
+  try {
+    return { name: "cpu", available: true, detail: `kernels: ${availableCpuIsas().join(", ")}` };
+  } catch (error) {
+    if (!RemoraError.isInstance(error)) throw error;
+    return { name: "cpu", available: false, reason: error.problem };
+  }
+}
+
+async function probeCuda(loadCuda: LoadCuda): Promise<readonly DeviceProbe[]> {
+  const cuda = await loadCuda();
+  return cuda ? cuda.probeCuda() : [{ name: "cuda", available: false, reason: "this version of remora has no CUDA backend" }];
+}
+
+/** `cuda` → 0, `cuda:2` → 2, anything else → null. */
+function cudaIndex(name: string): number | null {
+  const match = /^cuda(?::(\d+))?$/.exec(name);
+  return match ? Number(match[1] ?? 0) : null;
+}
+
+async function importCuda(): Promise<CudaModule | null> {
+  // The path is a variable so that neither TypeScript nor a bundler wants the file before it exists.
+  const path = "./cuda/cuda-backend.ts";
+  try {
+    return (await import(/* @vite-ignore */ path)) as CudaModule;
+  } catch (error) {
+    const code = (error as { code?: string }).code;
+    if (code === "ERR_MODULE_NOT_FOUND" || /Cannot find module|Failed to load/.test(String(error))) return null;
+    throw error;
+  }
+}
