@@ -38,7 +38,7 @@ test("everything is filled, each derived value with its reason", () => {
       "evalEvery": "a tenth of the run",
       "learningRate": "2e-4: usual for lora",
       "lora.alpha": "equal to the rank: scale 1",
-      "maxSteps": "1 epochs of about 45 steps",
+      "maxSteps": "1 × about 45 steps an epoch",
       "template": "instruct: rows have instruction",
       "threads": "the cores this process may use",
       "validation.count": "5% of 1000 rows, at most 200",
