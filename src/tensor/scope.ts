@@ -17,6 +17,14 @@ export class Scope {
     return tensor;
   }
 
+  /** Frees one tensor before the scope ends; one that the scope does not own is left alone. */
+  free(tensor: Tensor): void {
+    const index = this.#tensors.lastIndexOf(tensor);
+    if (index < 0) return;
+    this.#tensors.splice(index, 1);
+    tensor.release(`an early release in ${this.name}`);
+  }
+
   end(): void {
     for (const tensor of this.#tensors.splice(0)) tensor.release(`the end of ${this.name}`);
   }

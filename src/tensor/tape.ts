@@ -109,6 +109,11 @@ export class Tape {
     return results;
   }
 
+  /** The caller is done with a tensor of the current scope: frees it now unless somebody keeps it. */
+  free(tensor: Tensor): void {
+    this.#scopes.at(-1)?.free(tensor);
+  }
+
   /** Gives the caller's reference on a tensor to the current scope. */
   adopt(tensor: Tensor): Tensor {
     const scope = this.#scopes.at(-1);

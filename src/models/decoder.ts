@@ -1,0 +1,119 @@
+/**
+ * The forward pass of every decoder-only model here, reading a shape table for what is unusual:
+ *
+ *   h = embedding(ids) · scale
+ *   per layer:  x = norm(h)            q|k|v = x W          rotate q, k (their own norms first, where the model has them)
+ *               a = attend(q, k, v) W_o                     [norm(a)]
+ *               h = h + a;  x = norm(h)
+ *               m = gated(x W_gate|up) W_down               [norm(m)]
+ *               h = h + m
+ *   hidden = norm(h)          logits = hidden W_headᵀ
+ *
+ * Residual additions ride in the norms that follow them. How rows attend (packed segments in training, the paged cache in asking) is handed in.
+ */
+import type { ActivationDType, AttentionRule } from "../backend/backend.ts";
+import type { LinearGroup } from "../nn/linear-group.ts";
+import { add } from "../tensor/ops/add.ts";
+import { embedding } from "../tensor/ops/embedding.ts";
+import { gated } from "../tensor/ops/gated.ts";
+import { addRmsNorm, rmsNorm } from "../tensor/ops/rms-norm.ts";
+import { rope } from "../tensor/ops/rope.ts";
+import type { MatrixParameter, VectorParameter } from "../tensor/parameter.ts";
+import { recompute } from "../tensor/recompute.ts";
+import type { Tape } from "../tensor/tape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { DecoderShape } from "./decoder-shape.ts";
+
+export interface DecoderLayer {
+  readonly attentionNorm: VectorParameter;
+  readonly queryKeyValue: LinearGroup;
+  readonly queryNorm?: VectorParameter;
+  readonly keyNorm?: VectorParameter;
+  readonly attentionOutput: LinearGroup;
+  readonly attentionOutputNorm?: VectorParameter;
+  readonly mlpNorm: VectorParameter;
+  readonly gateUp: LinearGroup;
+  readonly down: LinearGroup;
+  readonly mlpOutputNorm?: VectorParameter;
+}
+
+export interface DecoderWeights {
+  readonly embedding: MatrixParameter;
+  readonly layers: readonly DecoderLayer[];
+  readonly finalNorm: VectorParameter;
+  /** The embedding itself when the head is tied. */
+  readonly head: MatrixParameter;
+}
+
+/** How the rows of one layer see each other. @param qkv rotated, act [N, (H+2K)·D]  @returns act [N, H·D] */
+export type Attend = (tape: Tape, layer: number, qkv: Tensor, rule: AttentionRule) => Tensor;
+
+export interface DecoderInput {
+  readonly ids: Tensor; // i32 [N]
+  readonly positions: Tensor; // i32 [N]
+  readonly attend: Attend;
+  /** Rope tables [positions, rotary/2, 2], one a layer (layers with equal settings share one). */
+  readonly ropeTables: readonly Tensor[];
+}
+
+/** @returns hidden rows after the last norm, act [N, C] */
+export function decoderForward(tape: Tape, shape: DecoderShape, weights: DecoderWeights, dtype: ActivationDType, input: DecoderInput): Tensor {
+  // The residual stream, and what the last sub-layer wants added to it.
+  let stream = tape.scope("embedding", () => [embedding(tape, input.ids, weights.embedding, dtype, shape.embeddingScale)] as const)[0];
+  let pending: Tensor | null = null;
+  for (const [index, layer] of weights.layers.entries()) {
+    const before = [stream, pending];
+    const run = (on: Tape, h: Tensor, delta: Tensor | null) => decoderLayer(on, shape, layer, index, h, delta, input);
+    if (tape.policy === "layers" && tape.isRecording) {
+      // One tensor a layer is kept: the stream with the addition done.
+      const whole: Tensor = pending ? add(tape, stream, pending) : stream;
+      before.push(whole);
+      [stream, pending] = recompute(tape, `layer ${index}`, [whole], (inner, [h]) => run(inner, h!, null)) as [Tensor, Tensor];
+    } else {
+      [stream, pending] = tape.scope(`layer ${index}`, () => run(tape, stream, pending));
+    }
+    for (const tensor of before) if (tensor) tape.free(tensor);
+  }
+  const { finalNorm } = weights;
+  const eps = shape.rmsNormEps;
+  return pending ? addRmsNorm(tape, stream, pending, finalNorm, eps).y : rmsNorm(tape, stream, finalNorm, eps);
+}
+
+function decoderLayer(
+  tape: Tape,
+  shape: DecoderShape,
+  layer: DecoderLayer,
+  index: number,
+  stream: Tensor,
+  pending: Tensor | null,
+  input: DecoderInput,
+): [Tensor, Tensor] {
+  const eps = shape.rmsNormEps;
+  const { heads, keyValueHeads, headDim } = shape;
+  const { window, rope: ropeSettings } = shape.layers[index]!;
+
+  const attentionInput = pending
+    ? addRmsNorm(tape, stream, pending, layer.attentionNorm, eps)
+    : { sum: stream, y: rmsNorm(tape, stream, layer.attentionNorm, eps) };
+  const qkv = layer.queryKeyValue.forward(tape, attentionInput.y); // [N, (H+2K)·D]
+  const rotated = rope(tape, qkv, input.positions, {
+    heads,
+    keyValueHeads,
+    headDim,
+    eps,
+    table: input.ropeTables[index]!,
+    rotary: ropeSettings.rotary,
+    queryNorm: layer.queryNorm,
+    keyNorm: layer.keyNorm,
+  });
+  const rule = { heads, keyValueHeads, headDim, window, scale: shape.attentionScale, causal: true, softcap: shape.attentionSoftcap };
+  const attended = input.attend(tape, index, rotated, rule); // [N, H·D]
+  let attentionOutput = layer.attentionOutput.forward(tape, attended); // [N, C]
+  if (layer.attentionOutputNorm) attentionOutput = rmsNorm(tape, attentionOutput, layer.attentionOutputNorm, eps);
+
+  const mlpInput = addRmsNorm(tape, attentionInput.sum, attentionOutput, layer.mlpNorm, eps);
+  const activated = gated(tape, layer.gateUp.forward(tape, mlpInput.y), shape.activation); // [N, F]
+  let mlpOutput = layer.down.forward(tape, activated); // [N, C]
+  if (layer.mlpOutputNorm) mlpOutput = rmsNorm(tape, mlpOutput, layer.mlpOutputNorm, eps);
+  return [mlpInput.sum, mlpOutput];
+}
