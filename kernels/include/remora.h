@@ -286,6 +286,9 @@ REMORA_API int32_t remora_weight_decode(remora_context *ctx, const remora_weight
  * temperature, top-k, top-p, min-p, then one draw. temperature 0 is greedy (lowest id wins ties).
  *   params f32 [B, 5] = { temperature, top_k (0 off), top_p (1 off), min_p (0 off), repetition_penalty (1 off) }
  *   seeds u64 [B]: the draw is a function of (seed, step[b]) alone.   history i32 [B, history_stride]
+ *   Ranking is by falling logit, lowest id first among equals. top-k keeps the first k; top-p the shortest prefix of those whose share
+ *   reaches top_p; min-p then drops whatever has less than min_p of the best one's probability. The draw walks the survivors in order
+ *   of id and takes the first whose running sum exceeds u · total, u = random_uniform(seed, step).
  *   ids i32 [B] out   logprobs f32 [B] out: log-probability of the drawn id under the unmodified softmax */
 REMORA_API int32_t remora_sample(remora_context *ctx, const float *logits, const float *params, const uint64_t *seeds, const int32_t *steps,
                                  const int32_t *history, const int32_t *history_length, int32_t *ids, float *logprobs, int64_t B,
