@@ -5,8 +5,8 @@
  * longer (the tape, a cache) calls `retain`, and the last `release` gives the bytes back at once. Views share their parent's storage.
  */
 import type { DeviceMemory, DType, Operand } from "../backend/backend.ts";
+import { ReleasedMemoryError } from "../errors/released-memory-error.ts";
 import { ShapeError } from "../errors/shape-error.ts";
-import { UseAfterFreeError } from "../errors/use-after-free-error.ts";
 import type { Arena, Piece } from "./arena.ts";
 import { byteSize, bytesPerElement, elementCount, type Shape } from "./shape.ts";
 
@@ -73,7 +73,7 @@ export class Tensor implements Operand {
   }
 
   get memory(): DeviceMemory {
-    if (this.#storage.references <= 0) throw new UseAfterFreeError(this.label, this.#storage.freedBy);
+    this.#checkAlive();
     return this.#storage.memory;
   }
 
@@ -95,7 +95,7 @@ export class Tensor implements Operand {
   }
 
   retain(): this {
-    if (this.#storage.references <= 0) throw new UseAfterFreeError(this.label, this.#storage.freedBy);
+    this.#checkAlive();
     this.#storage.references++;
     return this;
   }
@@ -115,5 +115,10 @@ export class Tensor implements Operand {
       throw new ShapeError(`view of ${this.label}`, `at most ${elementCount(this.shape)} elements`, [elementOffset, ...shape]);
     }
     return new Tensor(this.#storage, this.#viewOffset + elementOffset * bytesPerElement(this.dtype), this.dtype, shape, label);
+  }
+
+  #checkAlive(): void {
+    if (this.#storage.references > 0) return;
+    throw new ReleasedMemoryError("Using a tensor", this.label, `was freed by ${this.#storage.freedBy}`);
   }
 }

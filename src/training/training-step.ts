@@ -1,0 +1,119 @@
+/**
+ * One optimizer step as device work alone: for each pass of the accumulation forward, loss, backward; then norm, clip, update, and gradients
+ * back to zero. All that varies by step (tokens, loss scale, learning rate, dropout seeds) is copied into fixed buffers beforehand, so the
+ * whole step can be captured once and replayed; nothing is read back until somebody asks for `results`.
+ *
+ * The loss is the mean over the trained tokens of the whole step, whatever the number of passes.
+ */
+import type { CapturedWork } from "../backend/backend.ts";
+import type { Batch } from "../data/batch.ts";
+import type { CausalLM } from "../models/causal-lm.ts";
+import { attention } from "../tensor/ops/attention.ts";
+import { type RecomputePolicy, Tape } from "../tensor/tape.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { AdamW, type AdamWSettings } from "./adamw.ts";
+import { DeviceBatch } from "./device-batch.ts";
+import { DropoutSeeds } from "./dropout-seeds.ts";
+import type { Trainables } from "./trainables.ts";
+
+export interface StepSettings {
+  /** Tokens of one pass, padding included: blocks × block length. */
+  readonly tokensPerPass: number;
+  readonly passes: number;
+  readonly policy: RecomputePolicy;
+  readonly maxGradNorm: number;
+  readonly optimizer: AdamWSettings;
+  readonly dropout: { readonly probability: number; readonly seed: number };
+}
+
+export class TrainingStep {
+  readonly optimizers: readonly AdamW[];
+  readonly #model: CausalLM;
+  readonly #trainables: Trainables;
+  readonly #settings: StepSettings;
+  readonly #batches: readonly DeviceBatch[];
+  readonly #lossScale: Tensor; // f32 [1]
+  readonly #rowLoss: Tensor; // f32 [passes · N]
+  readonly #lossSum: Tensor; // f32 [1]
+  readonly #norm: Tensor; // f32 [2]: norm, clip factor
+  readonly #dropout: DropoutSeeds | undefined;
+  #captured: CapturedWork | undefined;
+  #trainedTokens = 0;
+
+  constructor(model: CausalLM, trainables: Trainables, settings: StepSettings) {
+    const { arena } = model;
+    const { tokensPerPass, passes } = settings;
+    this.#model = model;
+    this.#trainables = trainables;
+    this.#settings = settings;
+    this.optimizers = trainables.targets.map((target) => new AdamW(arena, target, settings.optimizer));
+    this.#batches = Array.from({ length: passes }, () => new DeviceBatch(arena, tokensPerPass));
+    this.#lossScale = Tensor.take(arena, "f32", [1], "loss scale");
+    this.#rowLoss = Tensor.take(arena, "f32", [passes * tokensPerPass], "loss of each row");
+    this.#lossSum = Tensor.take(arena, "f32", [1], "loss sum");
+    this.#norm = Tensor.take(arena, "f32", [2], "gradient norm");
+    const { probability, seed } = settings.dropout;
+    this.#dropout = probability > 0 ? new DropoutSeeds(model, probability, seed, passes) : undefined;
+  }
+
+  /** @param batches one a pass  @param step counted from 1 */
+  run(batches: readonly Batch[], step: number, learningRate: number): void {
+    this.#trainedTokens = batches.reduce((sum, batch) => sum + batch.trainedTokens, 0);
+    for (const [index, batch] of batches.entries()) this.#batches[index]!.upload(batch);
+    this.#model.backend.upload(this.#lossScale, new Uint8Array(Float32Array.of(1 / Math.max(1, this.#trainedTokens)).buffer));
+    this.#dropout?.prepare(step);
+    for (const optimizer of this.optimizers) optimizer.prepare(step, learningRate);
+    if (this.#captured) this.#captured.replay();
+    else this.#captured = this.#model.backend.capture(() => this.#enqueue());
+  }
+
+  /** Mean loss in nats and gradient norm before clipping, of the last step. Waits for the device. */
+  async results(): Promise<{ loss: number; gradNorm: number }> {
+    const [sum, norm] = await Promise.all([this.#read(this.#lossSum), this.#read(this.#norm)]);
+    return { loss: sum / Math.max(1, this.#trainedTokens), gradNorm: norm };
+  }
+
+  release(): void {
+    this.#captured?.release();
+    for (const optimizer of this.optimizers) optimizer.release();
+    for (const batch of this.#batches) batch.release();
+    this.#dropout?.release();
+    for (const tensor of [this.#lossScale, this.#rowLoss, this.#lossSum, this.#norm]) tensor.release("the end of training");
+  }
+
+  #enqueue(): void {
+    const { backend } = this.#model;
+    const { gradients } = this.#trainables;
+    for (const [index, batch] of this.#batches.entries()) this.#pass(index, batch);
+    backend.sum(this.#rowLoss, this.#lossSum);
+    backend.gradientNorm(gradients, this.#norm, this.#settings.maxGradNorm);
+    const clip = this.#norm.view([1], 1, "clip factor");
+    for (const optimizer of this.optimizers) optimizer.step(clip);
+    backend.zero(gradients);
+  }
+
+  #pass(index: number, batch: DeviceBatch): void {
+    const { tokensPerPass, policy } = this.#settings;
+    this.#dropout?.enqueue(index);
+    const tape = new Tape(this.#model.arena, { recording: true, policy });
+    try {
+      tape.scope("a training pass", () => {
+        const hidden = this.#model.forward(tape, batch.tokens, batch.positions, (on, _layer, qkv, rule) =>
+          attention(on, qkv, batch.segments, rule),
+        );
+        const rowLoss = this.#rowLoss.view([tokensPerPass], index * tokensPerPass);
+        this.#model.loss(tape, hidden, { targets: batch.targets, lossScale: this.#lossScale, rowLoss });
+        tape.free(hidden);
+        tape.backward();
+        return [];
+      });
+    } finally {
+      tape.discard();
+    }
+  }
+
+  async #read(tensor: Tensor): Promise<number> {
+    const bytes = await this.#model.backend.download(tensor);
+    return new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true);
+  }
+}
