@@ -420,6 +420,25 @@ REMORA_INLINE V tanh(V x) {
   return select(lt(a, splat(0.625f)), small, large);
 }
 
+// x as it would come back after a store: rounded to the activation type that the tag names.
+REMORA_INLINE V round_as(V x, float) { return x; }
+#if REMORA_IS_AVX512 || REMORA_IS_AVX2
+template <class T>
+REMORA_INLINE V round_as(V x, T tag) {
+  return widen(narrow(x, tag), tag);
+}
+#else
+template <class T>
+REMORA_INLINE V round_as(V x, T) {
+  T lanes[W];
+  store(lanes, x);
+  return load(lanes);
+}
+#endif
+
+// Items per piece of a parallel loop so that a piece is worth waking a thread for; `work` is the elements touched by one item.
+REMORA_INLINE int64_t grain_for(int64_t work) { return work >= 16384 ? 1 : 16384 / (work > 0 ? work : 1); }
+
 template <class T>
 REMORA_INLINE V load_some(const T *p, int64_t n) {  // n >= 1; a whole load when n >= W
   return n >= W ? load(p) : load(p, n);

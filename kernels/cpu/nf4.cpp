@@ -1,0 +1,106 @@
+// NF4 (QLoRA, arXiv:2305.14314) encoding and the double quantization of its scales, bit for bit as bitsandbytes 0.50 makes them on a CPU.
+#include "decode.h"
+#include "reduce.h"
+
+namespace remora::REMORA_ISA {
+
+constexpr int64_t BLOCK = 64;
+// The smallest divisor bitsandbytes uses; a shorter last block also stores it as its scale.
+constexpr float TINY = 1e-38f;
+
+// Codes of 64 values already scaled to [−1, 1]: how many of the 15 midpoints lie below each value (a value on a midpoint takes the lower code).
+static void encode_scaled(const float *scaled, const float *midpoints, uint8_t *packed, int64_t count) {
+  alignas(64) float codes[BLOCK];
+  for (int64_t i = 0; i < BLOCK; i += W) {
+    const V x = load(scaled + i);
+    V code = zero();
+    for (int j = 0; j < 15; j++) code = code + select(le(x, splat(midpoints[j])), zero(), splat(1.0f));  // NaN gets 15, as torch.bucketize gives
+    store(codes + i, code);
+  }
+  for (int64_t i = 0; i < (count + 1) / 2; i++)
+    packed[i] = static_cast<uint8_t>((static_cast<int>(codes[2 * i]) << 4) | static_cast<int>(codes[2 * i + 1]));
+}
+
+template <class T>
+static void encode_block(const T *x, const float *midpoints, uint8_t *packed, float *absmax, int64_t count) {
+  alignas(64) float values[BLOCK] = {};
+  for (int64_t i = 0; i < count; i += W) store_some(values + i, load_some(x + i, count - i), count - i);
+  float largest = 0.0f;
+  bool has_nan = false;
+  for (int64_t i = 0; i < BLOCK; i++) {
+    const float a = __builtin_fabsf(values[i]);
+    has_nan |= a != a;
+    largest = a > largest ? a : largest;
+  }
+  if (has_nan) largest = __builtin_nanf("");
+  const float divisor = largest < TINY ? TINY : largest;
+  // A whole block is multiplied by the reciprocal and a shorter one divided: they differ in the last place, and so do the codes at a midpoint.
+  const bool whole = count == BLOCK;
+  const float inverse = 1.0f / divisor;
+  for (int64_t i = 0; i < BLOCK; i += W) {
+    const V v = load(values + i);
+    store(values + i, min(splat(1.0f), max(splat(-1.0f), whole ? v * splat(inverse) : v / splat(divisor))));
+  }
+  *absmax = whole ? largest : divisor;
+  encode_scaled(values, midpoints, packed, count);
+}
+
+static int32_t nf4_encode(remora_context *ctx, const void *x, uint8_t *codes, float *absmax, int64_t count, int32_t dtype) {
+  float midpoints[15];
+  for (int i = 0; i < 15; i++) midpoints[i] = unfused(NF4_VALUES[i] + NF4_VALUES[i + 1]) / 2.0f;
+  return dispatch_dtype(ctx, dtype, [&](auto tag) {
+    using T = decltype(tag);
+    parallel_for(ctx, (count + BLOCK - 1) / BLOCK, 64, [&](int64_t begin, int64_t end, int) {
+      for (int64_t b = begin; b < end; b++) {
+        const int64_t left = count - b * BLOCK;
+        encode_block(static_cast<const T *>(x) + b * BLOCK, midpoints, codes + b * BLOCK / 2, absmax + b, left < BLOCK ? left : BLOCK);
+      }
+    });
+    return REMORA_OK;
+  });
+}
+
+// The map is searched as bitsandbytes' CPU code does: the largest entry not above the value, then its upper neighbour if that is nearer. Its first
+// entry counts as −1 so that every value has an entry not above it.
+static uint8_t nearest_code(const float *code, float x) {
+  int low = 0, high = 255;
+  while (low < high) {
+    const int middle = (low + high + 1) / 2;
+    if (code[middle] <= x)
+      low = middle;
+    else
+      high = middle - 1;
+  }
+  if (low < 255) {
+    const float below = low == 0 ? -1.0f : code[low];
+    if (__builtin_fabsf(x - code[low + 1]) < __builtin_fabsf(x - below)) low++;
+  }
+  return static_cast<uint8_t>(low);
+}
+
+static int32_t nf4_nest(remora_context *ctx, const float *absmax, const float *nested_code, uint8_t *scale_codes, float *nested, float *offset,
+                        int64_t blocks) {
+  constexpr int64_t GROUP = 256;
+  const float mean = blocks == 0 ? 0.0f : static_cast<float>(sum_f64(ctx, absmax, blocks, [](double a) { return a; }) / static_cast<double>(blocks));
+  offset[0] = mean;
+  parallel_for(ctx, (blocks + GROUP - 1) / GROUP, 4, [&](int64_t begin, int64_t end, int) {
+    for (int64_t g = begin; g < end; g++) {
+      const int64_t from = g * GROUP, to = from + GROUP < blocks ? from + GROUP : blocks;
+      float largest = 0.0f;
+      for (int64_t i = from; i < to; i++) {
+        const float a = __builtin_fabsf(absmax[i] - mean);
+        largest = a > largest ? a : largest;
+      }
+      nested[g] = largest;
+      for (int64_t i = from; i < to; i++) scale_codes[i] = nearest_code(nested_code, largest > 0.0f ? (absmax[i] - mean) / largest : 0.0f);
+    }
+  });
+  return REMORA_OK;
+}
+
+void fill_nf4(Kernels &k) {
+  k.nf4_encode = nf4_encode;
+  k.nf4_nest = nf4_nest;
+}
+
+}  // namespace remora::REMORA_ISA
