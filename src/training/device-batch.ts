@@ -31,6 +31,7 @@ export class DeviceBatch {
   }
 
   release(): void {
-    for (const tensor of [this.tokens, this.targets, this.positions, this.segments.start, this.segments.end]) tensor.release("a batch's end");
+    for (const tensor of [this.tokens, this.targets, this.positions, this.segments.start, this.segments.end])
+      tensor.release("a batch's end");
   }
 }
