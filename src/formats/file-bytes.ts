@@ -1,0 +1,52 @@
+/**
+ * Synchronous reading of parts of a file, bounds-checked, for headers and small tensors. Weights themselves are mapped by the backend.
+ */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { FileAccessError } from "../errors/file-access-error.ts";
+
+export class FileBytes {
+  readonly path: string;
+  readonly byteLength: number;
+  readonly #descriptor: number;
+
+  constructor(path: string) {
+    this.path = path;
+    let descriptor: number | undefined;
+    try {
+      descriptor = openSync(path, "r");
+      const stat = fstatSync(descriptor);
+      if (stat.isDirectory()) throw Object.assign(new Error("is a directory"), { code: "EISDIR" });
+      this.byteLength = stat.size;
+    } catch (cause) {
+      if (descriptor !== undefined) closeSync(descriptor);
+      throw new FileAccessError("Reading", path, cause);
+    }
+    this.#descriptor = descriptor;
+  }
+
+  /** Exactly `length` bytes from `offset`; the caller has checked them against `byteLength`. @throws FileAccessError also when the file shrank */
+  read(offset: number, length: number): Uint8Array {
+    const out = new Uint8Array(length);
+    let done = 0;
+    try {
+      while (done < length) {
+        const count = readSync(this.#descriptor, out, done, length - done, offset + done);
+        if (count === 0) throw new Error(`the file ended at byte ${offset + done} while ${length - done} more were expected`);
+        done += count;
+      }
+    } catch (cause) {
+      throw new FileAccessError("Reading", this.path, cause);
+    }
+    return out;
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#descriptor);
+  }
+}
+
+/** Bytes of a tensor, copied to memory: for small ones. Does not depend on the file staying open. */
+export function readTensorBytes(view: { path: string; byteOffset: number; byteLength: number }): Uint8Array {
+  using file = new FileBytes(view.path);
+  return file.read(view.byteOffset, view.byteLength);
+}
