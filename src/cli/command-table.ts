@@ -1,0 +1,23 @@
+/** All commands by name, in the order of a user's journey. Only the one that is called is loaded. */
+import type { Command } from "./command.ts";
+
+export interface CommandEntry {
+  name: string;
+  summary: string;
+  load(): Promise<{ command: Command }>;
+}
+
+export const COMMANDS: readonly CommandEntry[] = [
+  { name: "demo", summary: "Tune the small model that ships with remora: offline, in minutes", load: () => import("./commands/demo.ts") },
+  { name: "doctor", summary: "What this machine offers, and whether the kernels are right", load: () => import("./commands/doctor.ts") },
+  { name: "data preview", summary: "Show exactly which tokens of your rows are trained", load: () => import("./commands/data-preview.ts") },
+  {
+    name: "data stats",
+    summary: "Lengths, duplicates, cut rows, and how full the blocks are",
+    load: () => import("./commands/data-stats.ts"),
+  },
+  { name: "plan", summary: "Memory and time of a run, from shapes alone", load: () => import("./commands/plan.ts") },
+  { name: "train", summary: "Tune a model: LoRA, QLoRA or all weights", load: () => import("./commands/train.ts") },
+  { name: "generate", summary: "Ask a model, with or without an adapter", load: () => import("./commands/generate.ts") },
+  { name: "chat", summary: "Talk with a model", load: () => import("./commands/chat.ts") },
+];

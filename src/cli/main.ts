@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+/** The `remora` program. */
+import { processIo } from "./process-io.ts";
+import { runCli } from "./run-cli.ts";
+
+process.exitCode = await runCli(process.argv.slice(2), processIo());

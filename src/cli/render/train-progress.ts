@@ -1,0 +1,102 @@
+/**
+ * A run as a person watches it: one line redrawn in place on a terminal, plain lines elsewhere, and lines that stay for what matters later
+ * (evaluations, checkpoints, warnings, samples).
+ */
+import type { StepEndEvent, TrainEvent } from "../../training/events.ts";
+import type { Io } from "../io.ts";
+import { bar, ProgressLine } from "../terminal/progress-line.ts";
+import { showBytes, showCount, showPercent, showRate, showScale, showSeconds } from "../terminal/quantities.ts";
+import { type Style, styleFor } from "../terminal/style.ts";
+
+export class TrainProgress {
+  readonly #io: Io;
+  readonly #style: Style;
+  readonly #line: ProgressLine;
+  #steps = 0;
+
+  constructor(io: Io) {
+    this.#io = io;
+    this.#style = styleFor(io.stderr, io.env);
+    this.#line = new ProgressLine(io.stderr);
+  }
+
+  readonly show = (event: TrainEvent): void => {
+    switch (event.event) {
+      case "run-start": {
+        this.#steps = event.steps;
+        const share = showPercent(event.trainableParameters / event.totalParameters);
+        this.#keep(`${this.#style.bold(`${event.method} on ${event.device}`)}  ${event.model}`);
+        this.#keep(
+          `  ${showCount(event.rows)} rows, ${showCount(event.validationRows)} held out; ${showCount(event.steps)} steps; ` +
+            `${showScale(event.trainableParameters)} of ${showScale(event.totalParameters)} parameters trained (${share}); ` +
+            `about ${showBytes(event.plannedBytes)}`,
+        );
+        if (event.startStep > 0) this.#keep(`  resumed behind step ${event.startStep}`);
+        return;
+      }
+      case "step-end":
+        if (this.#io.stderr.isTerminal) this.#line.update(stepLine(event, this.#steps));
+        else this.#keep(stepLine(event, this.#steps, false));
+        return;
+      case "eval-start":
+        if (this.#io.stderr.isTerminal) this.#line.update(`step ${event.step}/${this.#steps}  evaluating ${event.rows} held-out rows…`);
+        return;
+      case "eval-end": {
+        const best = event.best ? this.#style.green("  best so far") : "";
+        this.#keep(`  step ${event.step}: held-out loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}${best}`);
+        return;
+      }
+      case "checkpoint-end":
+        this.#keep(this.#style.dim(`  step ${event.step}: checkpoint ${event.path}`));
+        return;
+      case "sample-end":
+        this.#keep(`  step ${event.step}: ${event.prompt}\n    → ${event.answer}`);
+        return;
+      case "warning":
+        this.#keep(`${this.#style.yellow("warning:")} ${event.message}`);
+        return;
+      case "run-end":
+        this.#line.end();
+        for (const line of summaryLines(event, this.#style)) this.#io.stderr.write(`${line}\n`);
+        return;
+    }
+  };
+
+  /** Removes the line; for a run that failed. */
+  end(): void {
+    this.#line.end();
+  }
+
+  #keep(text: string): void {
+    this.#line.print(text);
+  }
+}
+
+/** `step 12/200 ▕██▍     ▏ loss 1.2345 · 812 tok/s · 1.20 GB · 3m12s left` */
+export function stepLine(event: StepEndEvent, steps: number, withBar = true): string {
+  const drawn = withBar ? ` ▕${bar(event.step / steps, 12)}▏` : "";
+  const parts = [
+    `loss ${event.loss.toFixed(4)}`,
+    showRate(event.tokensPerSecond),
+    showBytes(event.memoryBytes),
+    `${showSeconds(event.secondsLeft)} left`,
+  ];
+  return `step ${event.step}/${steps}${drawn} ${parts.join(" · ")}`;
+}
+
+function summaryLines(event: Extract<TrainEvent, { event: "run-end" }>, style: Style): string[] {
+  const why = {
+    completed: "Done",
+    interrupted: "Stopped; a checkpoint was written",
+    "early-stop": "Stopped early: the held-out loss no longer falls",
+  };
+  const head = `${style.bold(why[event.reason])}  ${event.steps} steps, ${showCount(event.tokens)} tokens in ${showSeconds(event.seconds)}`;
+  const lines = [`${head} (${showRate(event.tokensPerSecond)}, peak ${showBytes(event.peakMemoryBytes)})`];
+  lines.push(`  training loss ${event.lossFirst.toFixed(4)} → ${event.lossLast.toFixed(4)}`);
+  if (event.validationLossFirst !== undefined && event.validationLossBest !== undefined) {
+    const at = event.bestStep === undefined ? "" : ` (step ${event.bestStep})`;
+    lines.push(`  held-out loss ${event.validationLossFirst.toFixed(4)} → ${event.validationLossBest.toFixed(4)}${at}`);
+  }
+  if (event.reason === "interrupted") lines.push("  Go on with the same command and --resume.");
+  return lines;
+}
