@@ -44,7 +44,6 @@ interface Running {
 }
 
 export class Generator {
-  readonly #model: CausalLM;
   readonly #cache: PagedCache;
   readonly #step: GenerationStep;
   /** What each free slot still holds from its last sequence: a later prompt that starts the same reuses it. */
@@ -53,7 +52,6 @@ export class Generator {
 
   /** @param positions longest sequence, prompt and answer together */
   constructor(model: CausalLM, options: { slots: number; positions: number; pages?: number }) {
-    this.#model = model;
     model.prepare(options.positions);
     this.#cache = new PagedCache(model, options);
     this.#step = new GenerationStep(model, this.#cache, PROMPT_ROWS_PER_STEP + options.slots);
@@ -63,7 +61,12 @@ export class Generator {
   /** @param isCancelled read between steps; running answers then end as "cancelled" */
   async generate(requests: readonly GenerationRequest[], isCancelled: () => boolean = () => false): Promise<GenerationResult[]> {
     const results = new Array<GenerationResult>(requests.length);
-    const waiting = requests.map((request, index) => ({ request, finish: (result: GenerationResult) => void (results[index] = result) }));
+    const waiting = requests.map((request, index) => ({
+      request,
+      finish: (result: GenerationResult) => {
+        results[index] = result;
+      },
+    }));
     const running: Running[] = [];
     while (waiting.length > 0 || running.length > 0) {
       if (isCancelled()) break;
@@ -146,12 +149,18 @@ export class Generator {
   }
 
   #take(owner: Running, token: DrawnToken, running: Running[]): void {
+    const reason = this.#append(owner, token);
+    if (reason) this.#end(owner, reason, running);
+  }
+
+  /** Adds a drawn token to its answer. @returns why the answer is over, if it is */
+  #append(owner: Running, token: DrawnToken): FinishReason | undefined {
     const { request } = owner;
-    if (request.endIds.has(token.id)) return this.#end(owner, "end", running);
+    if (request.endIds.has(token.id)) return "end";
     owner.ids.push(token.id);
-    if (request.onToken?.(token) === "stop") return this.#end(owner, "stop", running);
+    if (request.onToken?.(token) === "stop") return "stop";
     const answered = owner.ids.length - request.ids.length;
-    if (answered >= request.maxTokens || owner.ids.length >= this.#cache.positions) this.#end(owner, "length", running);
+    return answered >= request.maxTokens || owner.ids.length >= this.#cache.positions ? "length" : undefined;
   }
 
   #end(owner: Running, finishReason: FinishReason, running: Running[]): void {
