@@ -1,0 +1,53 @@
+/**
+ * The second oracle of every op: the same arrays through the device and through kernels/reference, whole tensors compared.
+ * Each side runs twice on the same buffers, and the device's two runs must agree to the bit.
+ */
+import type { Backend } from "../backend.ts";
+import { openReferenceBackend } from "../cpu/open-cpu.ts";
+import { expectClose, TOLERANCE } from "./expect-close.ts";
+import { decode } from "./number-codec.ts";
+import { TestArrays } from "./test-arrays.ts";
+
+/** Makes the arrays of a case and returns what runs the op. Called once for each side, and must make the same arrays both times. */
+export type OpCase = (arrays: TestArrays) => () => void;
+
+export interface CompareOptions {
+  /** Multiplies the tolerance of every output, or of the named ones. Say why where it is used. */
+  slack?: number | Readonly<Record<string, number>>;
+}
+
+let reference: Backend | undefined;
+
+export async function compareWithReference(backend: Backend, makeCase: OpCase, options: CompareOptions = {}): Promise<void> {
+  reference ??= openReferenceBackend();
+  const expected = await runCase(reference, makeCase);
+  const actual = await runCase(backend, makeCase);
+  for (const [name, { dtype, shape, bytes }] of expected) {
+    const slack = typeof options.slack === "object" ? (options.slack[name] ?? 1) : (options.slack ?? 1);
+    expectClose(decode(dtype, actual.get(name)!.bytes), decode(dtype, bytes), { name, shape, tolerance: TOLERANCE[dtype] * slack });
+  }
+}
+
+/** Outputs of the second of two runs, by name; throws when the runs differ in any bit. */
+export async function runCase(backend: Backend, makeCase: OpCase) {
+  const arrays = new TestArrays(backend);
+  try {
+    const run = makeCase(arrays);
+    arrays.reset();
+    run();
+    const first = await arrays.readAll();
+    arrays.reset();
+    run();
+    const second = await arrays.readAll();
+    for (const [name, bytes] of second) {
+      if (!Buffer.from(bytes).equals(first.get(name)!)) {
+        throw new Error(`${name}: two runs on ${backend.device.name} (${backend.device.architecture}) differ`);
+      }
+    }
+    return new Map(
+      arrays.written.map(({ name, operand }) => [name, { dtype: operand.dtype, shape: operand.shape, bytes: second.get(name)! }] as const),
+    );
+  } finally {
+    arrays.release();
+  }
+}
