@@ -1,0 +1,147 @@
+// The emulator's scheduler: fibers, barriers' bookkeeping, pending asynchronous copies, and the entry the check program calls.
+#define REMORA_EMULATOR_CORE
+#include "emulator.h"
+#undef __shared__
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <functional>
+#include <vector>
+
+namespace emu {
+Machine remora_emulated_machine;
+namespace {
+struct Copy { uint32_t target; const void *source; uint32_t bytes, valid; };
+struct Fiber {
+  void *sp;
+  uint8_t *stack;
+  Dim3 thread;
+  bool done;
+  std::vector<std::vector<Copy>> groups;
+  std::vector<Copy> open;
+};
+constexpr size_t kStackBytes = 256 << 10;
+Fiber fibers[kMaxThreads];
+void *scheduler_sp;
+const std::function<void()> *body;
+int running;
+uint8_t *shared_memory;
+}  // namespace
+}  // namespace emu
+
+extern "C" void remora_emulated_switch(void **save, void *load);
+asm(R"(
+.text
+.globl remora_emulated_switch
+.type remora_emulated_switch,@function
+remora_emulated_switch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+)");
+
+namespace emu {
+extern "C" void remora_emulated_yield() { remora_emulated_switch(&fibers[running].sp, scheduler_sp); }
+extern "C" void remora_emulated_fail(const char *message) {
+  const Machine &m = machine();
+  fprintf(stderr, "emulator: %s: block (%u,%u,%u) thread %d\n", message, m.block.x, m.block.y, m.block.z, m.linear);
+  abort();
+}
+static void fiber_main() {
+  (*body)();
+  Fiber &f = fibers[running];
+  f.done = true;
+  machine().live--;
+  machine().progress++;
+  remora_emulated_yield();
+}
+extern "C" void remora_emulated_copy_async(uint32_t target, const void *source, uint32_t bytes, uint32_t valid) {
+  if (target % bytes) remora_emulated_fail("cp.async target misaligned");
+  if (valid && reinterpret_cast<uintptr_t>(source) % bytes) remora_emulated_fail("cp.async source misaligned");
+  memset(shared_pointer(target, bytes), 0xff, bytes);  // NaN until waited for
+  fibers[running].open.push_back({target, source, bytes, valid});
+}
+extern "C" void remora_emulated_copy_commit() {
+  Fiber &f = fibers[running];
+  f.groups.push_back(f.open);
+  f.open.clear();
+}
+extern "C" void remora_emulated_copy_wait(int groups_left) {
+  Fiber &f = fibers[running];
+  while (static_cast<int>(f.groups.size()) > groups_left) {
+    for (const Copy &c : f.groups.front()) {
+      uint8_t *t = shared_pointer(c.target, c.bytes);
+      if (c.valid) memcpy(t, c.source, c.valid);
+      memset(t + c.valid, 0, c.bytes - c.valid);
+    }
+    f.groups.erase(f.groups.begin());
+  }
+}
+
+// Runs one launch to its end. `call` runs the kernel for the thread the machine currently names.
+extern "C" __attribute__((visibility("default"))) void remora_emulated_launch(uint32_t gx, uint32_t gy, uint32_t gz, uint32_t threads,
+                                                                              uint32_t shared, void (*call)(void *), void *context) {
+  if (threads == 0 || threads > kMaxThreads || shared > kSharedBytes - 1024) remora_emulated_fail("bad launch");
+  if (!shared_memory) {
+    shared_memory = static_cast<uint8_t *>(aligned_alloc(1024, kSharedBytes));
+    for (Fiber &f : fibers) f.stack = static_cast<uint8_t *>(mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  }
+  const std::function<void()> f = [&] { call(context); };
+  body = &f;
+  Machine &m = machine();
+  m.grid_dim = {gx, gy, gz};
+  m.block_dim = {threads, 1, 1};
+  m.shared = shared_memory;
+  m.shared_bytes = shared;
+  for (uint32_t bz = 0; bz < gz; bz++)
+    for (uint32_t by = 0; by < gy; by++)
+      for (uint32_t bx = 0; bx < gx; bx++) {
+        m.block = {bx, by, bz};
+        memset(shared_memory, 0xff, kSharedBytes);  // NaN
+        memset(m.warps, 0, sizeof m.warps);
+        memset(m.warpgroups, 0, sizeof m.warpgroups);
+        memset(m.barriers, 0, sizeof m.barriers);
+        m.live = static_cast<int>(threads);
+        for (uint32_t t = 0; t < threads; t++) {
+          Fiber &fiber = fibers[t];
+          fiber.thread = {t, 0, 0};
+          fiber.done = false;
+          fiber.groups.clear();
+          fiber.open.clear();
+          void **top = reinterpret_cast<void **>(fiber.stack + kStackBytes) - 2;
+          *--top = reinterpret_cast<void *>(&fiber_main);
+          top -= 6;
+          memset(top, 0, 48);
+          fiber.sp = top;
+        }
+        uint64_t last = m.progress;
+        int idle = 0;
+        while (m.live) {
+          for (uint32_t t = 0; t < threads; t++) {
+            if (fibers[t].done) continue;
+            running = static_cast<int>(t);
+            m.thread = fibers[t].thread;
+            m.linear = running;
+            remora_emulated_switch(&scheduler_sp, fibers[t].sp);
+          }
+          if (m.progress == last) {
+            if (++idle > 64) remora_emulated_fail("deadlock: no thread of the block can go on");
+          } else {
+            idle = 0;
+          }
+          last = m.progress;
+        }
+      }
+}
+}  // namespace emu
