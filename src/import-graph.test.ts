@@ -44,7 +44,7 @@ const imports = files.flatMap((file) => importsOf(file, readFileSync(join(root, 
 const sources = imports.filter(({ from }) => !TEST_FILE.test(from));
 
 /** Static, dynamic, type-only and re-exporting imports of one file. */
-export function importsOf(file: string, text: string): Import[] {
+function importsOf(file: string, text: string): Import[] {
   const parsed = ts.createSourceFile(file, text, ts.ScriptTarget.ESNext, true);
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
@@ -69,7 +69,7 @@ const folderOf = (path: string) => path.split("/")[0]!;
 const levelOf = (folder: string) => LAYERS.findIndex((row) => row.includes(folder));
 
 /** Why an import is not allowed, or nothing. */
-export function judge({ from, to }: Import): string | undefined {
+function judge({ from, to }: Import): string | undefined {
   if (!to.includes("/") ? !to.endsWith(".ts") : !files.includes(to) && !to.endsWith(".ts")) return undefined; // a package
   const [source, target] = [folderOf(from), folderOf(to)];
   if (source === target || EVERYWHERE.includes(target))
@@ -82,7 +82,7 @@ export function judge({ from, to }: Import): string | undefined {
 }
 
 /** Groups of files that import each other in a circle (Tarjan). Types count: two files that need each other's types are one. */
-export function cyclesOf(edges: readonly Import[]): string[][] {
+function cyclesOf(edges: readonly Import[]): string[][] {
   const graph = new Map<string, string[]>();
   for (const { from, to } of edges) graph.set(from, [...(graph.get(from) ?? []), to]);
   const order = new Map<string, number>();
