@@ -38,8 +38,11 @@ export interface Library {
   demo(config: DemoConfigInput, options?: { signal?: AbortSignal; onEvent?: (event: DemoEvent | TrainEvent) => void }): Promise<DemoReport>;
   previewData(config: DataPreviewConfigInput): Promise<DataPreview>;
   dataStats(config: DataStatsConfigInput): Promise<DataStats>;
-  /** Rows of a data file in any supported format, columns renamed as given. */
-  readRows(path: string, columns?: Record<string, string>): AsyncIterable<Record<string, unknown>>;
+  /** Rows of a data file in any supported format, by the template's field names. */
+  readRows(
+    path: string,
+    options?: { columns?: Record<string, string>; constants?: Record<string, string> },
+  ): AsyncIterable<Record<string, unknown>>;
 }
 
 export async function loadLibrary(): Promise<Library> {

@@ -96,7 +96,7 @@ describe("flags, file, defaults", () => {
     const path = join(folder, "run.yaml");
     writeFileSync(path, "model: from-file\ndata: [a.jsonl, b.jsonl]\nlora: { rank: 4, dropout: 0.1 }\nseed: 7\n");
     const { code, library } = await remora(
-      `train --config ${path} --model flag --lora-rank 8 --lora-targets q_proj v_proj --no-packing --columns instruction=question output=a=b`,
+      `train --config ${path} --model flag --lora-rank 8 --lora-targets q_proj v_proj --no-packing --columns instruction=question output=a=b --constants system=x`,
     );
     expect(code).toBe(0);
     expect(library.calls[0]!.config).toMatchObject({
@@ -106,6 +106,7 @@ describe("flags, file, defaults", () => {
       seed: 7,
       packing: false,
       columns: { instruction: "question", output: "a=b" },
+      constants: { system: "x" },
       method: "lora",
     });
   });

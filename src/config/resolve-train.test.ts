@@ -6,7 +6,7 @@ import { type TrainConfigInput, trainSchema } from "./schemas/train.ts";
 const cpu: TrainFacts = {
   device: { kind: "cpu", name: "cpu", architecture: "avx512-bf16", threads: 2, activationDTypes: ["bf16", "f32"] },
   model: { maxPositions: 8192, storedAs: "q4_1", quantized: true, hasChatTemplate: true },
-  data: { rows: 1000, columns: ["instruction", "input", "output"], longestRow: 301, tokens: 90_000 },
+  data: { rows: 1000, fields: ["instruction", "input", "output"], longestRow: 301, tokens: 90_000 },
 };
 const resolve = (input: Partial<TrainConfigInput>, facts: TrainFacts = cpu) =>
   resolveTrainConfig(parseConfig(trainSchema, { model: "m", data: "d", ...input }, "Configuring"), facts);
@@ -80,7 +80,7 @@ test("a model shorter than the usual block, few rows, a GPU", () => {
   const facts: TrainFacts = {
     device: { kind: "cuda", name: "cuda:0", architecture: "sm_90", threads: 8, activationDTypes: ["bf16"] },
     model: { maxPositions: 512, storedAs: "bf16", quantized: false, hasChatTemplate: false },
-    data: { rows: 30, columns: ["messages"], longestRow: 3000, tokens: 60_000 },
+    data: { rows: 30, fields: ["messages"], longestRow: 3000, tokens: 60_000 },
   };
   expect(resolve({}, facts)).toMatchObject({ base: "bf16", blockLength: 512, batchSize: 11, template: "chat", validation: { count: 0 } });
 });

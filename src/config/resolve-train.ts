@@ -28,7 +28,8 @@ export interface TrainFacts {
   };
   data?: {
     rows: number;
-    columns: readonly string[];
+    /** Fields of the template that rows have, after mapping: `instruction`, `messages` … */
+    fields: readonly string[];
     /** Tokens of the longest row and of all rows, with template and end-of-text. */
     longestRow?: number;
     tokens?: number;
@@ -122,7 +123,7 @@ function baseFormat(config: TrainConfig, { model }: TrainFacts, compute: string)
 
 function templateOf(config: TrainConfig, { data, model }: TrainFacts): readonly [string, string] {
   if (config.objective === "pretrain") return ["raw", "raw: the objective is pretrain"];
-  const names = new Set([...(data?.columns ?? []), ...Object.keys(config.columns ?? {})]);
+  const names = new Set([...(data?.fields ?? []), ...Object.keys(config.columns ?? {}), ...Object.keys(config.constants ?? {})]);
   if (names.has("messages") || names.has("conversations")) return ["chat", "chat: rows hold messages"];
   if (names.has("instruction")) {
     return names.has("context")

@@ -62,6 +62,13 @@ export const columnsOption = option(z.record(text(), text()).optional(), {
   placeholder: "field=column...",
 });
 
+/** Fields of the template that are equal in every row: data that holds only sentence pairs still needs an instruction. */
+export const constantsOption = option(z.record(text(), z.string()).optional(), {
+  description: "Fields with one value for every row: instruction='Translate into English.'",
+  derived: "none",
+  placeholder: "field=text...",
+});
+
 export const templateOption = option(text().optional(), {
   description: "instruct, instruct-context, chat, raw, or a file (Jinja, or text with {})",
   derived: "found from the columns of the data",

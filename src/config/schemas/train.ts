@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import { count, group, option, positive, share, text, textOrList } from "../option.ts";
-import { columnsOption, deviceOptions, modelOptions, seedOption, templateOption } from "./shared.ts";
+import { columnsOption, constantsOption, deviceOptions, modelOptions, seedOption, templateOption } from "./shared.ts";
 
 /** The seven linears of a decoder layer, by their checkpoint names. */
 export const ALL_LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] as const;
@@ -18,6 +18,7 @@ const what = {
     placeholder: "path...",
   }),
   columns: columnsOption,
+  constants: constantsOption,
   out: option(text().default("run"), { description: "The run's folder: config, metrics, checkpoints, adapter", placeholder: "folder" }),
   method: option(z.enum(["lora", "qlora", "full"]).default("lora"), {
     description: "LoRA, LoRA over a 4-bit base, or all weights",
