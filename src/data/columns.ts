@@ -106,7 +106,7 @@ function mapRow(
   const used = new Set(columns.values());
   for (const [column, value] of Object.entries(values))
     if (!used.has(column) && !(FIELDS as readonly string[]).includes(column)) result[column] = value;
-  for (const [field, value] of constants) result[field] = value;
+  for (const [field, value] of constants) if (field !== "messages") result[field] = value;
   for (const [field, column] of columns) {
     const place = { file, row, line, column };
     const value = values[column];
