@@ -2,7 +2,7 @@
  * Every parameter of a decoder by its checkpoint name, from its shape table alone. The loader checks files against this list, the memory plan
  * prices it, all-weights training lays its buffers out by it.
  */
-import type { DecoderShape } from "./decoder-shape.ts";
+import type { DecoderShape, LinearGroupName } from "./decoder-shape.ts";
 
 export type ParameterRole = "embedding" | "head" | "linear" | "norm" | "bias";
 
@@ -88,7 +88,7 @@ export function decoderParameters(shape: DecoderShape): ParameterInfo[] {
     for (const [group, parts] of Object.entries(linears)) {
       for (const { path, rows } of [parts].flat()) {
         list.push({ path: `${path}.weight`, role: "linear", shape: [rows, inputs[group as keyof LinearNames]] });
-        if (group === "queryKeyValue" && shape.queryKeyValueBias) list.push({ path: `${path}.bias`, role: "bias", shape: [rows] });
+        if (shape.biases[group as LinearGroupName]) list.push({ path: `${path}.bias`, role: "bias", shape: [rows] });
       }
     }
     norm(norms.query, headDim);

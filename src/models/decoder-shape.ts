@@ -31,8 +31,8 @@ export interface DecoderShape {
   readonly attentionSoftcap: number;
   /** 0 is off. */
   readonly logitSoftcap: number;
-  /** q, k and v have biases (Qwen2). */
-  readonly queryKeyValueBias: boolean;
+  /** Which groups of linears have biases (Qwen2: q, k and v; Llama with `attention_bias`: o too). */
+  readonly biases: Readonly<Record<LinearGroupName, boolean>>;
   /** q and k heads have an RMS norm of their own (Qwen3, Gemma 3). */
   readonly queryKeyNorm: boolean;
   /** Checkpoint holds q|k|v and gate|up as one matrix each (Phi-3). */
@@ -40,6 +40,9 @@ export interface DecoderShape {
   /** Attention's and the MLP's outputs are normed before they join the residual stream (Gemma 2 and 3). */
   readonly sandwichNorms: boolean;
 }
+
+/** Linears that share an input. */
+export type LinearGroupName = "queryKeyValue" | "attentionOutput" | "gateUp" | "down";
 
 export interface LayerShape {
   /** Sliding window in tokens; 0 sees everything. */

@@ -19,7 +19,6 @@ export const gemma: ModelFamily = {
   readShape(config): DecoderShape {
     const fields = new ConfigFields(config);
     fields.expect("use_bidirectional_attention", [false]);
-    fields.expect("final_logit_softcapping", []); // Gemma 2's; sampling does not compute it
     const activation = config.hidden_activation ?? config.hidden_act ?? "gelu_pytorch_tanh";
     if (activation !== "gelu_pytorch_tanh") throw new ConfigValueError("hidden_activation", "gelu_pytorch_tanh", activation);
     const plain = readPlainDecoder({ ...config, hidden_act: activation, sliding_window: null, head_dim: config.head_dim ?? 256 });
@@ -41,6 +40,7 @@ export const gemma: ModelFamily = {
       normWeightOffset: 1,
       attentionScale: 1 / Math.sqrt(fields.number("query_pre_attn_scalar", 256)),
       attentionSoftcap: fields.optionalNumber("attn_logit_softcapping") ?? 0,
+      logitSoftcap: fields.optionalNumber("final_logit_softcapping") ?? 0,
       queryKeyNorm: true,
       sandwichNorms: true,
     };

@@ -14,8 +14,8 @@ export const llama: ModelFamily = { modelTypes: ["llama", "mistral"], readShape:
 export function readPlainDecoder(config: Readonly<Record<string, unknown>>): DecoderShape {
   const fields = new ConfigFields(config);
   fields.expect("hidden_act", ["silu", "gelu_pytorch_tanh", "gelu_tanh"]);
-  fields.expect("attention_bias", [false]);
-  fields.expect("mlp_bias", [false]);
+  const attentionBias = fields.boolean("attention_bias", false);
+  const mlpBias = fields.boolean("mlp_bias", false);
   const hiddenSize = fields.count("hidden_size");
   const heads = fields.count("num_attention_heads");
   const headDim = fields.count("head_dim", Math.floor(hiddenSize / heads));
@@ -39,7 +39,7 @@ export function readPlainDecoder(config: Readonly<Record<string, unknown>>): Dec
     attentionScale: 1 / Math.sqrt(headDim),
     attentionSoftcap: 0,
     logitSoftcap: 0,
-    queryKeyValueBias: false,
+    biases: { queryKeyValue: attentionBias, attentionOutput: attentionBias, gateUp: mlpBias, down: mlpBias },
     queryKeyNorm: false,
     fusedProjections: false,
     sandwichNorms: false,

@@ -22,7 +22,7 @@ export const qwen: ModelFamily = {
     return {
       ...plain,
       layers: plain.layers.map((layer, index) => ({ ...layer, window: isWindowed(index) ? window : 0 })),
-      queryKeyValueBias: !isQwen3,
+      biases: isQwen3 ? plain.biases : { ...plain.biases, queryKeyValue: true },
       queryKeyNorm: isQwen3,
     };
   },
