@@ -12,8 +12,16 @@ export class GgufFields {
     this.architecture = architecture;
   }
 
+  /** @param key a metadata key, or `tensor NAME` */
   fail(key: string, expected: string, found: string, next?: string): never {
-    throw new FileFormatError({ format: "GGUF", path: this.file.path, where: `metadata "${key}"`, expected, found, next });
+    throw new FileFormatError({
+      format: "GGUF",
+      path: this.file.path,
+      where: key.startsWith("tensor ") ? key : `metadata "${key}"`,
+      expected,
+      found,
+      next,
+    });
   }
 
   /** `%` in a key stands for the architecture: `%.block_count`. */

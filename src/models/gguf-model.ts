@@ -42,9 +42,10 @@ const FORMATS: Readonly<Record<string, WeightFormat>> = {
 export function openGgufModel(path: string): WeightSource {
   const file = readAllParts(path);
   const architecture = file.metadata.get("general.architecture");
-  if (!isGgufArchitecture(architecture)) {
-    throw new UnknownModelError(path, typeof architecture === "string" ? architecture : undefined, Object.keys(GGUF_ARCHITECTURES));
+  if (typeof architecture !== "string") {
+    throw new FileFormatError({ format: "GGUF", path, where: 'metadata "general.architecture"', expected: "text", found: "nothing" });
   }
+  if (!isGgufArchitecture(architecture)) throw new UnknownModelError(path, architecture, Object.keys(GGUF_ARCHITECTURES));
   const config = readGgufConfig(new GgufFields(file, architecture), architecture);
   const tensors = new Map<string, StoredTensor>();
   for (const view of file.tensors.values()) {
