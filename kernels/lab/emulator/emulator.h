@@ -11,12 +11,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#ifdef REMORA_SIGNATURES  // scripts/cuda-signatures.mjs reads the expanded source
+#define __global__ REMORA_GLOBAL
+#define REMORA_LAUNCH_BOUNDS(threads, ...) (threads)
+#define __launch_bounds__(...) REMORA_LAUNCH_BOUNDS(__VA_ARGS__, 0)
+#else
 #define __global__ __attribute__((visibility("default")))
+#define __launch_bounds__(...)
+#endif
 #define __device__
 #define __host__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __noinline__ __attribute__((noinline))
-#define __launch_bounds__(...)
 #define __restrict__
 #define __constant__ static
 #define __shared__ static
