@@ -99,7 +99,7 @@ function planUnits(isas, cpu, reference, referenceHasTable) {
   return units.map((unit) => ({ ...unit, object: join(objectDir, `${unit.group}-${unit.name}.o`) }));
 }
 
-function unitHash(unit, flags, compiler, dependencies) {
+function unitHash(flags, compiler, dependencies) {
   const hash = createHash("sha256").update(compiler.version).update(flags.join("\0"));
   for (const path of dependencies) hash.update(path).update(existsSync(path) ? readFileSync(path) : "missing");
   return hash.digest("hex");
@@ -120,7 +120,7 @@ function compile(unit, compiler) {
   const stamp = `${unit.object}.json`;
   if (existsSync(unit.object) && existsSync(stamp)) {
     const kept = JSON.parse(readFileSync(stamp, "utf8"));
-    if (kept.hash === unitHash(unit, flags, compiler, kept.dependencies)) return null;
+    if (kept.hash === unitHash(flags, compiler, kept.dependencies)) return null;
   }
   return new Promise((done, failed) => {
     const dependencyFile = `${unit.object}.d`;
@@ -134,7 +134,7 @@ function compile(unit, compiler) {
         if (error) return failed(new Error(`compiling ${unit.path} for ${unit.group} failed`));
         renameSync(temporary, unit.object);
         const dependencies = readDependencies(dependencyFile);
-        writeFileSync(stamp, JSON.stringify({ hash: unitHash(unit, flags, compiler, dependencies), dependencies }));
+        writeFileSync(stamp, JSON.stringify({ hash: unitHash(flags, compiler, dependencies), dependencies }));
         done();
       },
     );

@@ -1,0 +1,301 @@
+// Packing for gemm.h. A "vector" here is W lanes of 32 bits: W values for the f32 kernel, W pairs of neighbouring bf16 values for the bf16
+// kernel. A Reader loads such vectors from a row of some format; everything else is written once over readers.
+// Formats without a reader of their own (GGUF, f16 weights, scaled or dropped values) are first decoded to rows in `space`.
+#include <type_traits>
+
+#include "gemm.h"
+#include "gemm_transpose.h"
+
+namespace remora::REMORA_ISA {
+namespace {
+
+// ---- readers: load(row, col, n) gives values [col, col + n) of a row, n <= VALUES, zeros beyond ----
+
+// Dense rows for the f32 kernel.
+template <class T>
+struct WideReader {
+  static constexpr int VALUES = W;
+  const T *x;
+  int64_t ld;
+  V load_all(int64_t row, int64_t col) const { return load(x + row * ld + col); }
+  V load_first(int64_t row, int64_t col, int64_t n) const { return n >= VALUES ? load_all(row, col) : load(x + row * ld + col, n); }
+  void prefetch(int64_t row, int64_t col) const { __builtin_prefetch(x + row * ld + col); }
+};
+
+#if REMORA_IS_AVX512_BF16
+// Rows for the bf16 kernel: bf16 as it is, wider ones rounded.
+template <class T>
+struct PairReader {
+  static constexpr int VALUES = 32;
+  const T *x;
+  int64_t ld;
+  static V join(V low, V high) { return (V)_mm512_cvtne2ps_pbh(high, low); }
+  V load_all(int64_t row, int64_t col) const {
+    const T *p = x + row * ld + col;
+    if constexpr (std::is_same<T, bf16_t>::value) return _mm512_loadu_ps(p);
+    else return join(load(p), load(p + W));
+  }
+  V load_first(int64_t row, int64_t col, int64_t n) const {
+    if (n >= VALUES) return load_all(row, col);
+    const T *p = x + row * ld + col;
+    if constexpr (std::is_same<T, bf16_t>::value) {
+      return _mm512_castsi512_ps(_mm512_maskz_loadu_epi16(static_cast<__mmask32>((uint64_t{1} << n) - 1), p));
+    } else {
+      return join(load_some(p, n), n > W ? load_some(p + W, n - W) : zero());
+    }
+  }
+  void prefetch(int64_t row, int64_t col) const { __builtin_prefetch(x + row * ld + col); }
+};
+
+// NF4 for the bf16 kernel: the 16 values times the block's scale, rounded to bf16, are the table of one vpermw that decodes 32 codes.
+struct Nf4PairReader {
+  static constexpr int VALUES = 32;
+  const uint8_t *codes;
+  const remora_weight *weight;
+  int64_t ld;
+  V load_all(int64_t row, int64_t col) const {
+    const int64_t index = row * ld + col;
+    const __m512 table = _mm512_mul_ps(_mm512_loadu_ps(NF4_VALUES), _mm512_set1_ps(scale_of(index >> 6)));
+    const __m512i words = _mm512_broadcast_i64x4((__m256i)_mm512_cvtneps_pbh(table));
+    const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(codes + (index >> 1))));
+    // The even value of a byte is its high nibble. Index bits from 4 up choose between equal halves of the table.
+    return (V)_mm512_permutexvar_epi16(_mm512_or_si512(_mm512_srli_epi32(bytes, 4), _mm512_slli_epi32(bytes, 16)), words);
+  }
+  V load_first(int64_t row, int64_t col, int64_t) const { return load_all(row, col); }  // In is a multiple of 64
+  void prefetch(int64_t row, int64_t col) const { __builtin_prefetch(codes + ((row * ld + col) >> 1)); }
+  float scale_of(int64_t block) const {
+    if (weight->nested_scales == nullptr) return static_cast<const float *>(weight->scales)[block];
+    return weight->nested_code[static_cast<const uint8_t *>(weight->scales)[block]] * weight->nested_scales[block >> 8] + weight->nested_offset;
+  }
+};
+#endif
+
+// ---- rows to panels by transposing ----
+
+// out[k][j] = row j: `rows` rows become columns of a tile of `width` columns (zeros beyond rows), `depth` values deep.
+template <class Reader>
+void transpose_to_tile(const Reader &reader, int64_t row, int64_t rows, int64_t col, int64_t depth, float *tile) {
+  for (int h = 0; h < NR; h += W) {
+    const int64_t valid = rows - h < W ? rows - h : W;
+    for (int64_t k = 0; k < depth; k += Reader::VALUES) {
+      V r[W];
+      const int64_t n = depth - k;
+      if (valid == W && n >= Reader::VALUES) {
+#pragma GCC unroll 16
+        for (int i = 0; i < W; i++) {
+          r[i] = reader.load_all(row + h + i, col + k);
+          reader.prefetch(row + h + i, col + k + 2 * Reader::VALUES);
+        }
+      } else {
+        for (int i = 0; i < W; i++) r[i] = i < valid ? reader.load_first(row + h + i, col + k, n) : zero();
+      }
+      transpose(r);
+      float *out = tile + k * W / Reader::VALUES * NR + h;
+      const int64_t vectors = (n * W + Reader::VALUES - 1) / Reader::VALUES;
+      if (vectors >= W) {
+#pragma GCC unroll 16
+        for (int i = 0; i < W; i++) store(out + i * NR, r[i]);
+      } else {
+        for (int64_t i = 0; i < vectors; i++) store(out + i * NR, r[i]);
+      }
+    }
+  }
+}
+
+// panel[k][i] = row i, `rows` <= MR rows side by side. Whole vectors are stored although a row of the panel is narrower: what spills over is
+// written again by the next step. Only the panel's last step is stored exactly, because the next panel belongs to another thread.
+template <class Reader>
+void transpose_to_panel(const Reader &reader, int64_t rows, int64_t depth, float *panel) {
+  constexpr int GROUPS = (MR + W - 1) / W;
+  const int64_t all = (depth * W + Reader::VALUES - 1) / Reader::VALUES;
+  int64_t step = 0;
+  for (int64_t k = 0; k < depth; k += Reader::VALUES) {
+    V r[GROUPS][W];
+    const int64_t n = depth - k;
+#pragma GCC unroll 4
+    for (int g = 0; g < GROUPS; g++) {
+      for (int i = 0; i < W; i++) r[g][i] = g * W + i < rows ? reader.load_first(g * W + i, k, n) : zero();
+      transpose(r[g]);
+    }
+    for (int i = 0; i < W && step < all; i++, step++) {
+      for (int g = 0; g < GROUPS && g * W < rows; g++) {
+        float *out = panel + step * rows + g * W;
+        if (step + 1 < all) store(out, r[g][i]);
+        else store_some(out, r[g][i], rows - g * W);
+      }
+    }
+  }
+}
+
+// ---- rows to tiles without transposing: depth k is row k ----
+
+template <class Reader>
+void straight_to_tiles(const Reader &reader, int64_t row, int64_t depth, int64_t col, int64_t cols, float *tiles, int64_t tile_stride) {
+#if REMORA_IS_AVX512_BF16
+  if constexpr (Reader::VALUES == 32) {  // two rows interleaved to pairs
+    alignas(64) static const uint16_t LOW[32] = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
+                                                 8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+    const __m512i low = _mm512_load_si512(LOW), high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+    for (int64_t k = 0; k < depth; k += 2, tiles += NR) {
+      float *out = tiles;
+      for (int64_t c = 0; c < cols; c += NR, out += tile_stride) {
+        const int64_t n = cols - c;
+        const __m512i a = (__m512i)reader.load_first(row + k, col + c, n);
+        const __m512i b = k + 1 < depth ? (__m512i)reader.load_first(row + k + 1, col + c, n) : _mm512_setzero_si512();
+        reader.prefetch(row + k + 16, col + c);
+        reader.prefetch(row + k + 17, col + c);
+        _mm512_storeu_si512(out, _mm512_permutex2var_epi16(a, low, b));
+        _mm512_storeu_si512(out + W, _mm512_permutex2var_epi16(a, high, b));
+      }
+    }
+    return;
+  }
+#endif
+  for (int64_t k = 0; k < depth; k++, tiles += NR) {
+    float *out = tiles;
+    for (int64_t c = 0; c < cols; c += NR, out += tile_stride) {
+      const int64_t n = cols - c;
+      store(out, reader.load_first(row + k, col + c, n));
+      store(out + W, n > W ? reader.load_first(row + k, col + c + W, n - W) : zero());
+      reader.prefetch(row + k + 8, col + c);
+    }
+  }
+}
+
+// The columns of x become the rows of a panel: panel[k][i] = x[k][i]. Same spilling stores as transpose_to_panel.
+template <class T>
+void columns_to_panel(const T *x, int64_t ld, int64_t rows, int64_t depth, float *panel) {
+  for (int64_t k = 0; k < depth; k++) {
+    for (int64_t i = 0; i < rows; i += W) {
+      const V v = load_some(x + k * ld + i, rows - i);
+      if (k + 1 < depth) store(panel + k * rows + i, v);
+      else store_some(panel + k * rows + i, v, rows - i);
+    }
+  }
+}
+
+#if REMORA_IS_AVX512_BF16
+REMORA_INLINE __m512i bf16_words(const bf16_t *p, int64_t n) { return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(first(n), p)); }
+REMORA_INLINE __m512i bf16_words(const float *p, int64_t n) { return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(load(p, n))); }
+template <class T>
+void columns_to_pair_panel(const T *x, int64_t ld, int64_t rows, int64_t depth, float *panel) {
+  for (int64_t k = 0; k < depth; k += 2, panel += rows) {
+    const __m512i a = bf16_words(x + k * ld, rows);
+    const __m512i b = k + 1 < depth ? bf16_words(x + (k + 1) * ld, rows) : _mm512_setzero_si512();
+    _mm512_mask_storeu_epi32(panel, first(rows), _mm512_or_si512(a, _mm512_slli_epi32(b, 16)));
+  }
+}
+#endif
+
+// ---- sources of B ----
+
+bool has_reader(Kind kind, const Source &source) {
+  if (source.scale != 1.0f || source.dropout > 0.0f) return false;
+  const int32_t format = source.weight->format;
+  if (kind == Kind::BF16) return format == REMORA_BF16 || format == REMORA_F32 || format == REMORA_NF4;
+  return format == REMORA_BF16 || format == REMORA_F32 || format == REMORA_F16;
+}
+
+// Calls f(reader) with the weight's own reader. Only where has_reader().
+template <class F>
+void with_reader(Kind kind, const remora_weight &w, const F &f) {
+#if REMORA_IS_AVX512_BF16
+  if (kind == Kind::BF16) {
+    if (w.format == REMORA_NF4) return f(Nf4PairReader{static_cast<const uint8_t *>(w.data), &w, w.cols});
+    if (w.format == REMORA_BF16) return f(PairReader<bf16_t>{static_cast<const bf16_t *>(w.data), w.cols});
+    return f(PairReader<float>{static_cast<const float *>(w.data), w.cols});
+  }
+#endif
+  (void)kind;
+  if (w.format == REMORA_BF16) return f(WideReader<bf16_t>{static_cast<const bf16_t *>(w.data), w.cols});
+  if (w.format == REMORA_F16) return f(WideReader<f16_t>{static_cast<const f16_t *>(w.data), w.cols});
+  return f(WideReader<float>{static_cast<const float *>(w.data), w.cols});
+}
+template <class F>
+void with_float_reader(Kind kind, const float *x, int64_t ld, const F &f) {
+#if REMORA_IS_AVX512_BF16
+  if (kind == Kind::BF16) return f(PairReader<float>{x, ld});
+#endif
+  (void)kind;
+  f(WideReader<float>{x, ld});
+}
+
+// Decodes [row, row + rows) × [col, col + cols) to f32 rows of `ld` floats in space; returns how many floats before col each row starts
+// (a block of the format may begin earlier; ld has room for it).
+int64_t decode_rows(const Source &source, int64_t row, int64_t rows, int64_t col, int64_t cols, float *space, int64_t ld) {
+  const remora_weight &w = *source.weight;
+  const int64_t unit = format_block(w.format), begin = col / unit * unit, end = (col + cols + unit - 1) / unit * unit;
+  for (int64_t i = 0; i < rows; i++) {
+    float *out = space + i * ld;
+    decode_segment(w, row + i, begin, end - begin, out);
+    if (source.scale != 1.0f) {
+      for (int64_t j = 0; j < end - begin; j++) out[j] *= source.scale;
+    }
+    if (source.dropout > 0.0f) drop_values(out, end - begin, (row + i) * w.cols + begin, source.dropout, source.seed);
+  }
+  return col - begin;
+}
+
+}  // namespace
+
+void drop_values(float *x, int64_t count, int64_t first_index, float dropout, uint64_t seed) {
+  const float keep = 1.0f / (1.0f - dropout);
+  for (int64_t i = 0; i < count; i++) x[i] = random_uniform(seed, static_cast<uint64_t>(first_index + i)) >= dropout ? x[i] * keep : 0.0f;
+}
+
+void pack_rows(Kind kind, const void *x, int32_t dtype, int64_t ld, int rows, int64_t depth, float *panel) {
+#if REMORA_IS_AVX512_BF16
+  if (kind == Kind::BF16) {
+    if (dtype == REMORA_BF16) return transpose_to_panel(PairReader<bf16_t>{static_cast<const bf16_t *>(x), ld}, rows, depth, panel);
+    return transpose_to_panel(PairReader<float>{static_cast<const float *>(x), ld}, rows, depth, panel);
+  }
+#endif
+  (void)kind;
+  if (dtype == REMORA_BF16) return transpose_to_panel(WideReader<bf16_t>{static_cast<const bf16_t *>(x), ld}, rows, depth, panel);
+  if (dtype == REMORA_F16) return transpose_to_panel(WideReader<f16_t>{static_cast<const f16_t *>(x), ld}, rows, depth, panel);
+  transpose_to_panel(WideReader<float>{static_cast<const float *>(x), ld}, rows, depth, panel);
+}
+
+void pack_columns(Kind kind, const void *x, int32_t dtype, int64_t ld, int rows, int64_t depth, float *panel) {
+#if REMORA_IS_AVX512_BF16
+  if (kind == Kind::BF16) {
+    if (dtype == REMORA_BF16) return columns_to_pair_panel(static_cast<const bf16_t *>(x), ld, rows, depth, panel);
+    return columns_to_pair_panel(static_cast<const float *>(x), ld, rows, depth, panel);
+  }
+#endif
+  (void)kind;
+  if (dtype == REMORA_BF16) return columns_to_panel(static_cast<const bf16_t *>(x), ld, rows, depth, panel);
+  if (dtype == REMORA_F16) return columns_to_panel(static_cast<const f16_t *>(x), ld, rows, depth, panel);
+  columns_to_panel(static_cast<const float *>(x), ld, rows, depth, panel);
+}
+
+void pack_tile_transposed(Kind kind, const Source &source, int64_t row, int64_t rows, int64_t depth_begin, int64_t depth, float *tile,
+                          float *space) {
+  if (has_reader(kind, source)) {
+    with_reader(kind, *source.weight, [&](const auto &reader) { transpose_to_tile(reader, row, rows, depth_begin, depth, tile); });
+    return;
+  }
+  // Blocks of the depth begin at multiples of the format's block (cut_depth), so nothing is decoded twice here.
+  const int64_t ld = (depth + 15) & ~int64_t{15};
+  const int64_t skip = decode_rows(source, row, rows, depth_begin, depth, space, ld);
+  with_float_reader(kind, space + skip, ld, [&](const auto &reader) { transpose_to_tile(reader, 0, rows, 0, depth, tile); });
+}
+
+void pack_tiles_straight(Kind kind, const Source &source, int64_t depth_begin, int64_t depth, int64_t col, int64_t cols, float *tiles,
+                         int64_t tile_stride, float *space) {
+  if (has_reader(kind, source)) {
+    with_reader(kind, *source.weight, [&](const auto &reader) { straight_to_tiles(reader, depth_begin, depth, col, cols, tiles, tile_stride); });
+    return;
+  }
+  constexpr int64_t ROWS = 32;
+  constexpr int64_t LD = GROUP_COLUMNS + 512;
+  for (int64_t k = 0; k < depth; k += ROWS) {
+    const int64_t rows = depth - k < ROWS ? depth - k : ROWS;
+    const int64_t skip = decode_rows(source, depth_begin + k, rows, col, cols, space, LD);
+    with_float_reader(kind, space + skip, LD, [&](const auto &reader) {
+      straight_to_tiles(reader, 0, rows, 0, cols, tiles + steps(kind, k) * NR, tile_stride);
+    });
+  }
+}
+
+}  // namespace remora::REMORA_ISA

@@ -1,0 +1,30 @@
+// Shared by the linear family: sizes of a group of parts, and the matrix-vector path.
+#pragma once
+#include "gemm.h"
+
+namespace remora::REMORA_ISA {
+
+// Rows up to which a group goes through gemv.cpp: below it packing costs more than it saves.
+constexpr int64_t GEMV_ROWS = 8;
+
+struct Group {
+  int64_t in = 0, out = 0, rank = 0;  // In, ΣOut, ΣR
+  Group(const remora_linear_part *parts, int32_t count) : in(parts[0].weight.cols) {
+    for (int32_t p = 0; p < count; p++) {
+      out += parts[p].weight.rows;
+      rank += parts[p].rank;
+    }
+  }
+};
+
+REMORA_INLINE int64_t dtype_bytes(int32_t dtype) { return dtype == REMORA_F32 ? 4 : 2; }
+REMORA_INLINE const void *offset_values(const void *x, int64_t values, int32_t dtype) {
+  return static_cast<const char *>(x) + values * dtype_bytes(dtype);
+}
+REMORA_INLINE void *offset_values(void *x, int64_t values, int32_t dtype) { return static_cast<char *>(x) + values * dtype_bytes(dtype); }
+
+// linear_forward for few rows: reads each weight once, without packing. Same arguments.
+int32_t gemv_forward(remora_context *ctx, const remora_linear_part *parts, int32_t part_count, const float *bias, const void *x, void *y,
+                     void *xa, int64_t N, int32_t dtype, float dropout, const uint64_t *seed);
+
+}  // namespace remora::REMORA_ISA
