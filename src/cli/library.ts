@@ -3,8 +3,7 @@
  * needs it.
  */
 
-import type { AskAnswer, AskRequest, DataPreview, DataStats, DemoEvent, DemoReport, DoctorReport, MemoryPlan } from "../config/reports.ts";
-import type { DataPreviewConfigInput, DataStatsConfigInput } from "../config/schemas/data.ts";
+import type { AskAnswer, AskRequest, DemoEvent, DemoReport, DoctorReport, MemoryPlan } from "../config/reports.ts";
 import type { DemoConfigInput, DoctorConfigInput } from "../config/schemas/demo.ts";
 import type { SessionConfigInput } from "../config/schemas/generate.ts";
 import type { PlanConfigInput } from "../config/schemas/plan.ts";
@@ -36,13 +35,6 @@ export interface Library {
   plan(config: PlanConfigInput): Promise<MemoryPlan>;
   doctor(config?: DoctorConfigInput): Promise<DoctorReport>;
   demo(config: DemoConfigInput, options?: { signal?: AbortSignal; onEvent?: (event: DemoEvent | TrainEvent) => void }): Promise<DemoReport>;
-  previewData(config: DataPreviewConfigInput): Promise<DataPreview>;
-  dataStats(config: DataStatsConfigInput): Promise<DataStats>;
-  /** Rows of a data file in any supported format, by the template's field names. */
-  readRows(
-    path: string,
-    options?: { columns?: Record<string, string>; constants?: Record<string, string> },
-  ): AsyncIterable<Record<string, unknown>>;
 }
 
 export async function loadLibrary(): Promise<Library> {

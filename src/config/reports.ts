@@ -56,50 +56,6 @@ export interface DoctorReport {
   peaks?: { name: string; value: number; unit: string }[];
 }
 
-/** Which tokens of a row are trained: pieces in order. */
-export interface PreviewPiece {
-  text: string;
-  ids: number[];
-  trained: boolean;
-  /** A token such as end-of-text, shown by its name. */
-  special?: boolean;
-}
-
-export interface DataPreview {
-  template: string;
-  blockLength: number;
-  rows: {
-    /** Counted from 1, with the file it stands in. */
-    row: number;
-    file: string;
-    pieces: PreviewPiece[];
-    tokens: number;
-    trainedTokens: number;
-    /** Set when the row is longer than the block. */
-    cutTokens?: number;
-  }[];
-}
-
-export interface DataStats {
-  template: string;
-  blockLength: number;
-  rows: number;
-  tokens: number;
-  trainedTokens: number;
-  longestRow: number;
-  medianRow: number;
-  /** Row lengths in tokens: [from, to). */
-  histogram: { from: number; to: number; rows: number }[];
-  truncatedRows: number;
-  truncatedTokens: number;
-  /** Rows equal to an earlier one. */
-  duplicateRows: number;
-  skippedRows: number;
-  blocks: number;
-  /** Share of the blocks' tokens that are not padding. */
-  fill: number;
-}
-
 /** Something to answer. A row goes through the template, messages through the model's chat template, a prompt as it is. */
 export type AskRequest =
   | { messages: { role: "system" | "user" | "assistant"; content: string }[] }

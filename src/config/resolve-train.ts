@@ -70,8 +70,8 @@ export function resolveTrainConfig(config: TrainConfig, facts: TrainFacts): Reso
 
   const compute = fill("compute", auto(config.compute), () => computeDType(facts));
   const base = fill("base", auto(config.base), () => baseFormat(config, facts, compute));
-  const template = fill("template", config.template, () => templateOf(config, facts));
-  const blockLength = fill("blockLength", config.blockLength, () => blockLengthOf(facts));
+  const template = fill("template", config.template, () => chooseTemplate(config, facts.data?.fields ?? [], facts.model.hasChatTemplate));
+  const blockLength = fill("blockLength", config.blockLength, () => deriveBlockLength(facts.model.maxPositions, facts.data?.longestRow));
   const batchSize = fill("batchSize", config.batchSize, () => batchSizeOf(facts, blockLength, config.gradientAccumulation));
   const count = validationCount(config, facts, fill);
 
@@ -121,27 +121,31 @@ function baseFormat(config: TrainConfig, { model }: TrainFacts, compute: string)
   return compute === "f32" ? ["f32", "f32: the compute dtype"] : ["bf16", `bf16: half of f32's memory, stored as ${model.storedAs}`];
 }
 
-function templateOf(config: TrainConfig, { data, model }: TrainFacts): readonly [string, string] {
+/** The template that rows of these fields want, and why. */
+export function chooseTemplate(
+  config: Pick<TrainConfig, "objective" | "columns" | "constants">,
+  fields: readonly string[],
+  hasChatTemplate: boolean,
+): readonly [string, string] {
   if (config.objective === "pretrain") return ["raw", "raw: the objective is pretrain"];
-  const names = new Set([...(data?.fields ?? []), ...Object.keys(config.columns ?? {}), ...Object.keys(config.constants ?? {})]);
-  if (names.has("messages") || names.has("conversations")) return ["chat", "chat: rows hold messages"];
+  const names = new Set([...fields, ...Object.keys(config.columns ?? {}), ...Object.keys(config.constants ?? {})]);
+  if (names.has("messages")) return ["chat", "chat: rows hold messages"];
   if (names.has("instruction")) {
     return names.has("context")
       ? ["instruct-context", "instruct-context: rows have instruction and context"]
       : ["instruct", "instruct: rows have instruction"];
   }
   if (names.has("text")) return ["raw", "raw: rows have text only"];
-  return model.hasChatTemplate ? ["chat", "chat: the model has a chat template"] : ["instruct", "instruct: the usual one"];
+  return hasChatTemplate ? ["chat", "chat: the model has a chat template"] : ["instruct", "instruct: the usual one"];
 }
 
-function blockLengthOf({ model, data }: TrainFacts): readonly [number, string] {
-  const limit = Math.min(MAX_BLOCK, model.maxPositions);
-  const longest = data?.longestRow;
-  if (longest === undefined) return [limit, limit < MAX_BLOCK ? "the model's own limit" : "2,048: the usual one"];
-  const needed = Math.max(256, Math.ceil(longest / 64) * 64);
-  return needed < limit
-    ? [needed, `the longest row has ${longest} tokens`]
-    : [limit, limit < MAX_BLOCK ? "the model's own limit" : "at most 2,048"];
+/** Long enough for the longest row, at most 2,048 and the model's own limit. */
+export function deriveBlockLength(maxPositions: number, longestRow: number | undefined): readonly [number, string] {
+  const limit = Math.min(MAX_BLOCK, maxPositions);
+  const limitReason = limit < MAX_BLOCK ? "the model's own limit" : "2,048 at most";
+  if (longestRow === undefined) return [limit, limitReason];
+  const needed = Math.max(256, Math.ceil(longestRow / 64) * 64);
+  return needed < limit ? [needed, `the longest row has ${longestRow} tokens`] : [limit, limitReason];
 }
 
 function batchSizeOf({ device, data }: TrainFacts, blockLength: number, accumulation: number): readonly [number, string] {

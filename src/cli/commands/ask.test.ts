@@ -7,8 +7,11 @@ import { fakeIo } from "../testing/fake-io.ts";
 import { fakeLibrary } from "../testing/fake-library.ts";
 
 let folder = "";
+let rows = "";
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "remora-ask-"));
+  rows = join(folder, "rows.jsonl");
+  writeFileSync(rows, ["a", "b", "c"].map((instruction, i) => JSON.stringify({ instruction, input: String(i + 1) })).join("\n"));
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -70,7 +73,7 @@ describe("generate", () => {
     const out = join(folder, "answers.jsonl");
     const library = fakeLibrary((request) => ("row" in request ? `answer ${String(request.row.input)}` : ""));
     const io = fakeIo(library);
-    expect(await runCli(["generate", "--model", "m", "--rows", "rows.jsonl", "--out", out, "--batch-size", "2"], io)).toBe(0);
+    expect(await runCli(["generate", "--model", "m", "--rows", rows, "--out", out, "--batch-size", "2"], io)).toBe(0);
     expect(library.calls.filter((call) => call.name === "generate").map((call) => call.requests?.length)).toEqual([2, 1]);
     const lines = readFileSync(out, "utf8").trim().split("\n");
     expect(lines.map((line) => JSON.parse(line))).toEqual([
@@ -78,7 +81,7 @@ describe("generate", () => {
       { instruction: "b", input: "2", answer: "answer 2", finishReason: "end" },
       { instruction: "c", input: "3", answer: "answer 3", finishReason: "end" },
     ]);
-    expect(readdirSync(folder)).toEqual(["answers.jsonl"]);
+    expect(readdirSync(folder)).toEqual(["answers.jsonl", "rows.jsonl"]);
   });
 
   test("an existing file is not replaced without --force, and the model is not loaded", async () => {
@@ -86,7 +89,7 @@ describe("generate", () => {
     writeFileSync(out, "mine\n");
     const library = fakeLibrary();
     const io = fakeIo(library);
-    expect(await runCli(["generate", "--model", "m", "--rows", "r", "--out", out], io)).toBe(2);
+    expect(await runCli(["generate", "--model", "m", "--rows", rows, "--out", out], io)).toBe(2);
     expect(io.err().replaceAll(folder, ".")).toMatchInlineSnapshot(`
       "error: Preparing to write ./answers.jsonl
         expected nothing there, found a file
@@ -104,9 +107,9 @@ describe("generate", () => {
       if (++asked === 3) throw new Error("deep");
       return "x";
     });
-    expect(await runCli(["generate", "--model", "m", "--rows", "r", "--out", out, "--batch-size", "1"], fakeIo(library))).toBe(1);
+    expect(await runCli(["generate", "--model", "m", "--rows", rows, "--out", out, "--batch-size", "1"], fakeIo(library))).toBe(1);
     expect(existsSync(out)).toBe(false);
-    expect(readdirSync(folder)).toEqual([]);
+    expect(readdirSync(folder)).toEqual(["rows.jsonl"]);
     expect(library.calls.at(-1)!.name).toBe("close");
   });
 });

@@ -1,16 +1,51 @@
 /** `remora data stats`: the figures of a data set under a model's tokenizer. */
+import { deriveBlockLength } from "../../config/resolve-train.ts";
 import { dataStatsSchema } from "../../config/schemas/data.ts";
 import { defineCommand } from "../command.ts";
-import { renderStats } from "../render/render-data.ts";
+import { ProgressLine } from "../terminal/progress-line.ts";
+import { showCount } from "../terminal/quantities.ts";
 
 export const command = defineCommand({
   name: "data stats",
   schema: dataStatsSchema,
   description: "Count tokens: how long rows are, how many are trained, cut or double, and how full the blocks get.",
   examples: ["remora data stats --model ./SmolLM2-135M --data rows.jsonl"],
-  async run({ config, json, library, print, resultStyle }) {
-    const stats = await library.dataStats(config);
-    print(json ? JSON.stringify(stats) : renderStats(stats, resultStyle));
-    return 0;
+  async run({ config, json, io, signal, say, print }) {
+    const { openData } = await import("./open-data.ts");
+    const { loadData } = await import("../../data/load-data.ts");
+    const { dataStats, formatStats } = await import("../../data/stats.ts");
+    const { files, tokenizer, template, templateReason, blockLimit } = await openData(config);
+    const progress = new ProgressLine(io.stderr);
+    try {
+      using data = await loadData({
+        files,
+        tokenizer,
+        template,
+        objective: config.objective === "pretrain" ? "pretrain" : "respond",
+        columns: config.columns,
+        constants: config.constants,
+        blockLength: blockLimit,
+        longRows: config.longRows,
+        trainOn: config.trainOn,
+        seed: config.seed,
+        limit: config.limit,
+        signal,
+        onProgress: (rows) => progress.update(`${showCount(rows)} rows read`),
+      });
+      progress.end();
+      let longest = 0;
+      for (const index of data.split.training) longest = Math.max(longest, data.store.length(index));
+      const blockLength = config.blockLength ?? deriveBlockLength(blockLimit, longest)[0];
+      const stats = dataStats(data, blockLength);
+      const name = template?.name ?? "plain text";
+      if (json) print(JSON.stringify({ template: name, ...stats }));
+      else {
+        say(`template ${name} (${templateReason})`);
+        print(formatStats(stats));
+      }
+      return 0;
+    } finally {
+      progress.end();
+    }
   },
 });

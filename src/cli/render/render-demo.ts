@@ -9,8 +9,8 @@ export function renderDemoEvent(event: DemoEvent, style: Style): string {
   if (event.event === "demo-start") {
     return [
       style.bold("remora demo: a language model learns to translate, on this machine, offline"),
-      `  The model is ${event.model} (${showScale(event.parameters)} parameters), which ships with remora. It has never seen this task:`,
-      "  a Japanese sentence comes in, English must come out.",
+      `  The model is ${event.model} (${showScale(event.parameters)} parameters), which ships with remora.`,
+      "  The task: a Japanese sentence comes in, English must come out.",
       `  It learns from ${showCount(event.rows)} rows in ${event.steps} steps on ${event.device}; ${showCount(event.heldOutRows)} more rows are kept aside to judge it.`,
     ].join("\n");
   }

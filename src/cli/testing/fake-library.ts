@@ -83,13 +83,6 @@ export function fakeLibrary(answer: (request: AskRequest) => string = () => "An 
     plan: refuse,
     doctor: refuse,
     demo: refuse,
-    previewData: refuse,
-    dataStats: refuse,
-    async *readRows() {
-      yield { instruction: "a", input: "1" };
-      yield { instruction: "b", input: "2" };
-      yield { instruction: "c", input: "3" };
-    },
   };
 }
 

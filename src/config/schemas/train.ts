@@ -70,9 +70,9 @@ const batches = {
   }),
   gradientAccumulation: option(count().default(1), { description: "Passes per optimizer step", placeholder: "n" }),
   packing: option(z.boolean().default(true), { description: "Several rows in one block; attention never crosses a row" }),
-  longRows: option(z.enum(["error", "truncate", "skip"]).default("truncate"), {
+  longRows: option(z.enum(["error", "truncate", "drop"]).default("truncate"), {
     description: "What happens to rows longer than a block",
-    more: "Cut rows keep the front of their prompt and response; the count is always reported.",
+    more: "A cut row keeps its prompt and the start of its response; how many were cut or dropped is always reported.",
   }),
   shuffle: option(z.boolean().default(true), { description: "A new order of rows each epoch, from the seed" }),
 };
