@@ -39,7 +39,7 @@ export const gemma: ModelFamily = {
       embeddingScale: Math.sqrt(plain.hiddenSize),
       normWeightOffset: 1,
       attentionScale: 1 / Math.sqrt(fields.number("query_pre_attn_scalar", 256)),
-      attentionSoftcap: fields.optionalNumber("attn_logit_softcapping") ?? 0,
+      // `attn_logit_softcapping` is Gemma 2's: Transformers' Gemma 3 reads it and does not apply it.
       logitSoftcap: fields.optionalNumber("final_logit_softcapping") ?? 0,
       queryKeyNorm: true,
       sandwichNorms: true,
