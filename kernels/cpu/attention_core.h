@@ -1,0 +1,416 @@
+// What every attention kernel is made of: panels, register-blocked products over them, and the tile loop of flash attention's forward
+// (Dao 2023, arXiv:2307.08691).
+//
+// Operands are kept as 32-bit words so that one product serves two arithmetics:
+//   FloatWords  a word is one f32 number; multiply-add is fma
+//   PairWords   a word is two bf16 numbers that follow each other along the summed dimension; multiply-add is vdpbf16ps (AVX512_BF16, bf16 only)
+// With R rows of D numbers, Dp = D rounded up to whole vectors and E = numbers a word (1 or 2), the forms are
+//   rows    [R, Dp/E]   each row as it is, zeros behind D             the left operand of a product that sums over D
+//   columns [D/E, 64]   the transpose of 64 rows                      the right operand of a product that sums over D
+//   stacked [R/E, Dp]   words of rows r and r+1 at the same d         the right operand of a product that sums over rows
+// Sums are always f32.
+#pragma once
+#include <cmath>
+#include "isa.h"
+
+namespace remora::REMORA_ISA {
+
+constexpr int64_t KEYS = 64;  // keys a block: 64 columns of scores are 4 AVX-512 vectors
+#if REMORA_IS_AVX512
+constexpr int TILE_M = 6, TILE_N = 4;  // 24 sums + 4 of the right operand + 1 broadcast of 32 registers
+#elif REMORA_IS_AVX2
+constexpr int TILE_M = 6, TILE_N = 2;  // 12 + 2 + 1 of 16
+#elif REMORA_IS_NEON
+constexpr int TILE_M = 6, TILE_N = 4;  // 24 + 4 + 1 of 32
+#else
+constexpr int TILE_M = 4, TILE_N = 2;
+#endif
+
+constexpr int64_t ALPHAS = TILE_M > W ? (TILE_M + W - 1) / W * W : W;  // TILE_M in whole vectors
+
+constexpr float LOG2_E = 1.44269504088896340736f, LN_2 = 0.69314718055994530942f;
+constexpr float MASKED = -1e30f;  // a score that may not be seen; finite, so that differences of two stay numbers
+constexpr float NOTHING = -1e20f;  // the running maximum before any score: far above MASKED, far below every real score
+
+REMORA_INLINE int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+// 2^x for x up to about 1; 0 below −150. PRECISE: 1.2e-7 relative, else 3e-6 (for results that are rounded to 16 bits). Coefficients: least
+// relative error on [−1/2, 1/2], found by reweighted least squares.
+template <bool PRECISE>
+REMORA_INLINE V exp2(V x) {
+  x = max(splat(-150.0f), x);
+  const V n = round(x), r = x - n;
+  V p;
+  if (PRECISE) {
+    p = splat(1.534580606e-4f);
+    p = fma(p, r, splat(1.3399930904e-3f));
+    p = fma(p, r, splat(9.6184890717e-3f));
+    p = fma(p, r, splat(5.5503286421e-2f));
+    p = fma(p, r, splat(2.4022646248e-1f));
+    p = fma(p, r, splat(6.9314718246e-1f));
+    p = fma(p, r, splat(1.0f));
+  } else {
+    p = splat(9.5700966194e-3f);
+    p = fma(p, r, splat(5.5917859077e-2f));
+    p = fma(p, r, splat(2.4024744332e-1f));
+    p = fma(p, r, splat(6.9312179089e-1f));
+    p = fma(p, r, splat(9.9999928474e-1f));
+  }
+  return scale2(p, n);
+}
+
+// ---- words ----
+struct FloatWords {
+  static constexpr int64_t E = 1;
+  static constexpr bool PRECISE = true;
+  REMORA_INLINE V madd(V sum, V a, V b) { return fma(a, b, sum); }
+  template <class T>
+  REMORA_INLINE void row(const T *x, float *words, int64_t D, int64_t Dp) {
+    int64_t i = 0;
+    for (; i + W <= D; i += W) store(words + i, load(x + i));
+    if (i < Dp) store(words + i, load(x + i, D - i));
+  }
+};
+
+// f16 widened to f32: only the exponential is coarser.
+struct HalfWords : FloatWords {
+  static constexpr bool PRECISE = false;
+};
+
+#if REMORA_IS_AVX512_BF16
+struct PairWords {
+  static constexpr int64_t E = 2;
+  static constexpr bool PRECISE = false;
+  REMORA_INLINE V madd(V sum, V a, V b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
+  REMORA_INLINE void row(const bf16_t *x, float *words, int64_t D, int64_t Dp) {
+    memcpy(words, x, static_cast<size_t>(D) * 2);
+    memset(reinterpret_cast<bf16_t *>(words) + D, 0, static_cast<size_t>(Dp - D) * 2);
+  }
+};
+#endif
+
+template <class T>
+struct WordsOf {
+  typedef HalfWords type;
+};
+template <>
+struct WordsOf<float> {
+  typedef FloatWords type;
+};
+#if REMORA_IS_AVX512_BF16
+template <>
+struct WordsOf<bf16_t> {
+  typedef PairWords type;
+};
+#endif
+
+// The same word [rows, ld] as [columns, KEYS]: columns of `words` become rows.
+REMORA_INLINE void transpose_keys(const float *words, int64_t ld, int64_t columns, float *out) {
+  int64_t c = 0;
+#if REMORA_IS_AVX512
+  for (; c + 16 <= columns; c += 16) {
+    for (int64_t r = 0; r < KEYS; r += 16) {
+      __m512 a[16], b[16];
+      const float *in = words + r * ld + c;
+#pragma GCC unroll 16
+      for (int i = 0; i < 16; i++) a[i] = _mm512_loadu_ps(in + i * ld);
+#pragma GCC unroll 8
+      for (int i = 0; i < 16; i += 2) {
+        b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < 16; i += 4)
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+          const __m512d low = _mm512_castps_pd(b[i + j]), high = _mm512_castps_pd(b[i + j + 2]);
+          a[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+          a[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+        }
+      // a[4g + k] holds, in its four 128-bit lanes l, column 4l + k of rows 4g … 4g + 3
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; k++) {
+        const __m512 x = _mm512_shuffle_f32x4(a[k], a[4 + k], 0x88), y = _mm512_shuffle_f32x4(a[8 + k], a[12 + k], 0x88);
+        const __m512 z = _mm512_shuffle_f32x4(a[k], a[4 + k], 0xDD), w = _mm512_shuffle_f32x4(a[8 + k], a[12 + k], 0xDD);
+        _mm512_storeu_ps(out + (c + k) * KEYS + r, _mm512_shuffle_f32x4(x, y, 0x88));
+        _mm512_storeu_ps(out + (c + 8 + k) * KEYS + r, _mm512_shuffle_f32x4(x, y, 0xDD));
+        _mm512_storeu_ps(out + (c + 4 + k) * KEYS + r, _mm512_shuffle_f32x4(z, w, 0x88));
+        _mm512_storeu_ps(out + (c + 12 + k) * KEYS + r, _mm512_shuffle_f32x4(z, w, 0xDD));
+      }
+    }
+  }
+#elif REMORA_IS_AVX2
+  for (; c + 8 <= columns; c += 8) {
+    for (int64_t r = 0; r < KEYS; r += 8) {
+      __m256 a[8], b[8];
+      const float *in = words + r * ld + c;
+#pragma GCC unroll 8
+      for (int i = 0; i < 8; i++) a[i] = _mm256_loadu_ps(in + i * ld);
+#pragma GCC unroll 4
+      for (int i = 0; i < 8; i += 2) {
+        b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+      }
+#pragma GCC unroll 2
+      for (int i = 0; i < 8; i += 4) {
+        a[i] = _mm256_shuffle_ps(b[i], b[i + 2], 0x44);
+        a[i + 1] = _mm256_shuffle_ps(b[i], b[i + 2], 0xEE);
+        a[i + 2] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44);
+        a[i + 3] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xEE);
+      }
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; k++) {
+        _mm256_storeu_ps(out + (c + k) * KEYS + r, _mm256_permute2f128_ps(a[k], a[4 + k], 0x20));
+        _mm256_storeu_ps(out + (c + 4 + k) * KEYS + r, _mm256_permute2f128_ps(a[k], a[4 + k], 0x31));
+      }
+    }
+  }
+#endif
+  for (; c < columns; c++)
+    for (int64_t r = 0; r < KEYS; r++) memcpy(out + c * KEYS + r, words + r * ld + c, 4);
+}
+
+// Rows 2i and 2i + 1 of `rows` (row form) stacked into row i of `out` [., Dp]; with one number a word the row form already is the stacked form.
+template <class P>
+REMORA_INLINE const float *stack_rows(const float *rows, int64_t count, int64_t Dp, float *out) {
+  if (P::E == 1) return rows;
+#if REMORA_IS_AVX512_BF16
+  for (int64_t i = 0; i < count; i += 2) {
+    const uint16_t *even = reinterpret_cast<const uint16_t *>(rows + i * Dp / 2), *odd = even + Dp;
+    for (int64_t d = 0; d < Dp; d += 16) {
+      const __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(even + d)));
+      const __m512i high = i + 1 < count ? _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(odd + d))), 16)
+                                         : _mm512_setzero_si512();
+      _mm512_storeu_si512(out + i / 2 * Dp + d, _mm512_or_si512(low, high));
+    }
+  }
+#endif
+  return out;
+}
+
+// ---- products ----
+// c[M, N·W] = alpha ⊙ c + a b, one tile in registers. a is [M, depth] (lda words a row), or with ACROSS [depth, M]; b [depth, N·W]; alpha is a
+// factor for each row of c, or NULL for 1. With KEEP false c starts from zero.
+template <class P, int M, int N, bool ACROSS>
+static void product_tile(const float *a, int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, int64_t depth, bool keep, const float *alpha) {
+  V sum[M][N];
+  if (!keep) {
+#pragma GCC unroll 8
+    for (int m = 0; m < M; m++)
+#pragma GCC unroll 8
+      for (int n = 0; n < N; n++) sum[m][n] = zero();
+  } else {
+#pragma GCC unroll 8
+    for (int m = 0; m < M; m++) {
+      const V factor = splat(alpha == nullptr ? 1.0f : alpha[m]);
+#pragma GCC unroll 8
+      for (int n = 0; n < N; n++) sum[m][n] = load(c + m * ldc + n * W) * factor;
+    }
+  }
+  for (int64_t k = 0; k < depth; k++) {
+    V right[N];
+#pragma GCC unroll 8
+    for (int n = 0; n < N; n++) right[n] = load(b + k * ldb + n * W);
+#pragma GCC unroll 8
+    for (int m = 0; m < M; m++) {
+      const V left = splat(ACROSS ? a[k * lda + m] : a[m * lda + k]);
+#pragma GCC unroll 8
+      for (int n = 0; n < N; n++) sum[m][n] = P::madd(sum[m][n], left, right[n]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int m = 0; m < M; m++)
+#pragma GCC unroll 8
+    for (int n = 0; n < N; n++) store(c + m * ldc + n * W, sum[m][n]);
+}
+
+template <class P, int M, bool ACROSS>
+REMORA_INLINE void product_rows(const float *a, int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, int64_t columns, int64_t depth,
+                                bool keep, const float *alpha) {
+  for (int64_t n = 0; n < columns;) {
+    const int64_t left = (columns - n) / W;
+    if (TILE_N >= 4 && left >= 4) {
+      product_tile<P, M, 4, ACROSS>(a, lda, b + n, ldb, c + n, ldc, depth, keep, alpha);
+      n += 4 * W;
+    } else if (TILE_N >= 3 && left >= 3) {
+      product_tile<P, M, 3, ACROSS>(a, lda, b + n, ldb, c + n, ldc, depth, keep, alpha);
+      n += 3 * W;
+    } else if (left >= 2) {
+      product_tile<P, M, 2, ACROSS>(a, lda, b + n, ldb, c + n, ldc, depth, keep, alpha);
+      n += 2 * W;
+    } else {
+      product_tile<P, M, 1, ACROSS>(a, lda, b + n, ldb, c + n, ldc, depth, keep, alpha);
+      n += W;
+    }
+  }
+}
+
+// Any number of rows up to TILE_M.
+template <class P, bool ACROSS>
+static void product(const float *a, int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc, int64_t rows, int64_t columns, int64_t depth,
+                    bool keep, const float *alpha) {
+  switch (rows) {
+    case 1: return product_rows<P, 1, ACROSS>(a, lda, b, ldb, c, ldc, columns, depth, keep, alpha);
+    case 2: return product_rows<P, 2, ACROSS>(a, lda, b, ldb, c, ldc, columns, depth, keep, alpha);
+    case 3: return product_rows<P, 3, ACROSS>(a, lda, b, ldb, c, ldc, columns, depth, keep, alpha);
+    case 4: return product_rows<P, 4, ACROSS>(a, lda, b, ldb, c, ldc, columns, depth, keep, alpha);
+    case 5: return product_rows<P, (TILE_M >= 5 ? 5 : 1), ACROSS>(a, lda, b, ldb, c, ldc, columns, depth, keep, alpha);
+    case 6: return product_rows<P, (TILE_M >= 6 ? 6 : 1), ACROSS>(a, lda, b, ldb, c, ldc, columns, depth, keep, alpha);
+  }
+}
+
+// ---- scores ----
+struct Scoring {
+  float scale, softcap;
+  // Score in base 2: log2(e) · softcap(scale · s).
+  inline __attribute__((always_inline)) V base2(V s) const {
+    if (softcap > 0) return splat(softcap * LOG2_E) * tanh(s * splat(scale / softcap));
+    return s * splat(scale * LOG2_E);
+  }
+};
+
+// x where from <= lane position < to, else `other`; n is the position of lane 0.
+REMORA_INLINE V inside(V x, V other, int64_t n, int64_t from, int64_t to) {
+  const V lane = iota() + splat(static_cast<float>(n));
+  return select(lt(lane, splat(static_cast<float>(from))), other, select(lt(lane, splat(static_cast<float>(to))), x, other));
+}
+
+// One row of probabilities into row form: words [KEYS/E], numbers n … n + W.
+template <class P>
+REMORA_INLINE void store_probability(float *words, int64_t n, V p) {
+  if (P::E == 1)
+    store(words + n, p);
+  else
+    store(reinterpret_cast<bf16_t *>(words) + n, p);
+}
+
+// Scratch carved out of one block, each array on its own cache lines.
+struct Carver {
+  char *next;
+  inline __attribute__((always_inline)) float *floats(int64_t count) {
+    float *array = reinterpret_cast<float *>(next);
+    next += round_up(count * 4, 64);
+    return array;
+  }
+};
+
+// ---- the forward tile loop ----
+// One task: `tokens` rows of the G query heads that share a key head. Row r = g · tokens + t of every array below is head g of token t.
+struct ForwardSizes {
+  int64_t tokens, G, D, Dp;
+  ForwardSizes(int64_t tokens, int64_t G, int64_t D) : tokens(tokens), G(G), D(D), Dp(round_up(D, W > 16 ? W : 16)) {}
+  int64_t rows() const { return tokens * G; }
+  int64_t bytes() const {
+    const int64_t panels = 4 * KEYS * Dp + 2 * TILE_M * KEYS, state = rows() * (2 * Dp + W + 1);
+    return (panels + state) * 4 + 16 * 64;
+  }
+};
+
+// Tokens a task: enough rows to make packing a block of keys cheap beside the products (measured: 3% at 288 rows), few enough for L2.
+REMORA_INLINE int64_t tokens_per_task(int64_t G) {
+  const int64_t tokens = 288 / G / TILE_M * TILE_M;
+  return tokens < 2 * TILE_M ? 2 * TILE_M : tokens;
+}
+
+// Result of a task, valid until the thread's next one. Row r of out is not yet divided by the sum of its probabilities, total(r); its scores'
+// maximum in base 2 is highest[r].
+struct ForwardResult {
+  const float *out, *highest, *lanes;
+  int64_t Dp;
+  inline __attribute__((always_inline)) float total(int64_t r) const { return hsum(load(lanes + r * W)); }
+};
+
+// query(t): address of head 0 of token t (head g lies D further each). low[t], high[t]: the keys that token t sees, [low, high).
+// keys(first, count, k, v): addresses of `count` key and value rows. memory: ForwardSizes::bytes().
+template <class T, class Query, class Keys>
+static ForwardResult attend(const ForwardSizes &z, const Scoring &scoring, const int64_t *low, const int64_t *high, void *memory, Query &&query,
+                            Keys &&keys) {
+  typedef typename WordsOf<T>::type P;
+  const int64_t rows = z.rows(), Dp = z.Dp, Dw = Dp / P::E, depth = (z.D + P::E - 1) / P::E;
+  Carver carver{static_cast<char *>(memory)};
+  float *const q = carver.floats(rows * Dw), *const out = carver.floats(rows * Dp), *const lanes = carver.floats(rows * W);
+  float *const highest = carver.floats(rows), *const row_words = carver.floats(KEYS * Dp), *const k_columns = carver.floats(KEYS * Dp);
+  float *const v_rows = carver.floats(KEYS * Dp), *const v_space = carver.floats(KEYS * Dp);
+  float *const scores = carver.floats(TILE_M * KEYS), *const weights = carver.floats(TILE_M * KEYS);
+
+  int64_t first_key = INT64_MAX, last_key = 0;
+  for (int64_t t = 0; t < z.tokens; t++) {
+    const T *x = query(t);
+    for (int64_t g = 0; g < z.G; g++) P::row(x + g * z.D, q + (g * z.tokens + t) * Dw, z.D, Dp);
+    if (low[t] >= high[t]) continue;
+    first_key = low[t] < first_key ? low[t] : first_key;
+    last_key = high[t] > last_key ? high[t] : last_key;
+  }
+  memset(out, 0, static_cast<size_t>(rows * Dp) * 4);
+  memset(lanes, 0, static_cast<size_t>(rows * W) * 4);
+  for (int64_t r = 0; r < rows; r++) highest[r] = NOTHING;
+
+  for (int64_t j = first_key; j < last_key; j += KEYS) {
+    const int64_t count = last_key - j < KEYS ? last_key - j : KEYS;
+    bool seen = false;
+    for (int64_t t = 0; t < z.tokens && !seen; t++) seen = low[t] < j + count && high[t] > j && low[t] < high[t];
+    if (!seen) continue;
+    const T *k[KEYS], *v[KEYS];
+    keys(j, count, k, v);
+    for (int64_t i = 0; i < count; i++) P::row(k[i], row_words + i * Dw, z.D, Dp);
+    memset(row_words + count * Dw, 0, static_cast<size_t>((KEYS - count) * Dw) * 4);
+    transpose_keys(row_words, Dw, depth, k_columns);
+    for (int64_t i = 0; i < count; i++) P::row(v[i], v_rows + i * Dw, z.D, Dp);
+    memset(v_rows + count * Dw, 0, static_cast<size_t>((KEYS - count) * Dw) * 4);
+    const float *const v_stacked = stack_rows<P>(v_rows, KEYS, Dp, v_space);
+
+    for (int64_t t = 0; t < z.tokens; t += TILE_M) {
+      const int64_t m = z.tokens - t < TILE_M ? z.tokens - t : TILE_M;
+      // The columns that any of these tokens sees, in whole vectors (of at least two, so that pairs stay whole).
+      int64_t from = KEYS, to = 0, tight_from = 0, tight_to = KEYS;
+      for (int64_t i = t; i < t + m; i++) {
+        const int64_t a = low[i] > j ? low[i] - j : 0, b = high[i] - j < count ? high[i] - j : count;
+        tight_from = a > tight_from ? a : tight_from;
+        tight_to = b < tight_to ? b : tight_to;
+        if (a >= b) continue;
+        from = a < from ? a : from;
+        to = b > to ? b : to;
+      }
+      if (from >= to) continue;
+      from = from / W * W;
+      to = round_up(to, W);
+      const bool whole = tight_from <= from && tight_to >= to;
+      for (int64_t g = 0; g < z.G; g++) {
+        const int64_t r = g * z.tokens + t;
+        product<P, false>(q + r * Dw, Dw, k_columns + from, KEYS, scores + from, KEYS, m, to - from, depth, false, nullptr);
+        float fresh[TILE_M], alpha[ALPHAS];
+        for (int64_t i = 0; i < m; i++) {
+          float *s = scores + i * KEYS;
+          const int64_t a = low[t + i] - j, b = high[t + i] - j;
+          V top = splat(highest[r + i]);
+          for (int64_t n = from; n < to; n += W) {
+            V x = scoring.base2(load(s + n));
+            if (!whole) x = inside(x, splat(MASKED), n, a, b);
+            store(s + n, x);
+            top = max(x, top);
+          }
+          fresh[i] = hmax(top);
+          alpha[i] = highest[r + i] - fresh[i];
+          highest[r + i] = fresh[i];
+        }
+        for (int64_t i = m; i < ALPHAS; i++) alpha[i] = 0;
+        for (int64_t i = 0; i < m; i += W) store(alpha + i, exp2<P::PRECISE>(load(alpha + i)));
+        for (int64_t i = 0; i < m; i++) {
+          const V top = splat(fresh[i]);
+          V sum = load(lanes + (r + i) * W) * splat(alpha[i]);
+          for (int64_t n = from; n < to; n += W) {
+            const V p = exp2<P::PRECISE>(load(scores + i * KEYS + n) - top);
+            sum = sum + p;
+            store_probability<P>(weights + i * (KEYS / P::E), n, p);
+          }
+          store(lanes + (r + i) * W, sum);
+        }
+        product<P, false>(weights + from / P::E, KEYS / P::E, v_stacked + from / P::E * Dp, Dp, out + r * Dp, Dp, m, Dp, (to - from) / P::E, true,
+                          alpha);
+      }
+    }
+  }
+  return {out, highest, lanes, Dp};
+}
+
+}  // namespace remora::REMORA_ISA
