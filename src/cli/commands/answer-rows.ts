@@ -31,7 +31,13 @@ export async function answerRows(context: CommandContext<GenerateConfig>, sessio
   // Read before the model is loaded: a bad row costs no minutes.
   const rows: Record<string, unknown>[] = [];
   const { readTemplateRows } = await import("../../data/load-data.ts");
-  for await (const { values } of readTemplateRows([path], { columns: config.columns, constants: config.constants })) rows.push(values);
+  for await (const { values } of readTemplateRows([path], {
+    columns: config.columns,
+    constants: config.constants,
+    encoding: config.encoding,
+    sheet: config.sheet,
+  }))
+    rows.push(values);
   if (rows.length === 0) throw new ConfigError("Reading rows to answer", [{ path, problem: "expected at least one row, found none" }]);
 
   const session = await library.openModel(sessionConfig);

@@ -24,6 +24,8 @@ export const command = defineCommand({
         objective: config.objective === "pretrain" ? "pretrain" : "respond",
         columns: config.columns,
         constants: config.constants,
+        encoding: config.encoding,
+        sheet: config.sheet,
         blockLength: blockLimit,
         longRows: config.longRows,
         trainOn: config.trainOn,

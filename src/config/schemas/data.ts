@@ -6,8 +6,24 @@ import { z } from "zod";
 import { count, option } from "../option.ts";
 import { trainSchema } from "./train.ts";
 
-const { model, data, columns, constants, template, objective, trainOn, blockLength, packing, longRows, seed, offline } = trainSchema.shape;
-const shared = { model, data, columns, constants, template, objective, trainOn, blockLength, packing, longRows, seed, offline };
+const { model, data, columns, constants, encoding, sheet, template, objective, trainOn, blockLength, packing, longRows, seed, offline } =
+  trainSchema.shape;
+const shared = {
+  model,
+  data,
+  columns,
+  constants,
+  encoding,
+  sheet,
+  template,
+  objective,
+  trainOn,
+  blockLength,
+  packing,
+  longRows,
+  seed,
+  offline,
+};
 
 export const dataPreviewSchema = z.strictObject({
   ...shared,

@@ -3,7 +3,16 @@
  */
 import { z } from "zod";
 import { count, option, positive, share, text, textOrList } from "../option.ts";
-import { adapterOption, columnsOption, constantsOption, deviceOptions, modelOptions, seedOption, templateOption } from "./shared.ts";
+import {
+  adapterOption,
+  columnsOption,
+  constantsOption,
+  deviceOptions,
+  modelOptions,
+  readingOptions,
+  seedOption,
+  templateOption,
+} from "./shared.ts";
 
 const sampling = {
   maxTokens: option(count().default(512), { description: "Tokens of an answer at most", placeholder: "n" }),
@@ -64,6 +73,7 @@ export const generateSchema = z.strictObject({
   }),
   columns: columnsOption,
   constants: constantsOption,
+  ...readingOptions,
   out: option(text().optional(), { description: "Where answers to rows go, as JSONL", derived: "standard output", placeholder: "path" }),
   batchSize: option(count().default(8), { description: "Rows answered at once", placeholder: "n" }),
   force: option(z.boolean().default(false), { description: "Replace `out` when it exists" }),

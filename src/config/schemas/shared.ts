@@ -69,6 +69,16 @@ export const constantsOption = option(z.record(text(), z.string()).optional(), {
   placeholder: "field=text...",
 });
 
+/** How data files are read, where their own words do not say it. */
+export const readingOptions = {
+  encoding: option(text().optional(), {
+    description: "Text encoding of the data, such as shift_jis",
+    derived: "UTF-8, or what a byte-order mark says",
+    placeholder: "name",
+  }),
+  sheet: option(text().optional(), { description: "Sheet of an XLSX file", derived: "the first", placeholder: "name" }),
+};
+
 export const templateOption = option(text().optional(), {
   description: "instruct, instruct-context, chat, raw, or a file (Jinja, or text with {})",
   derived: "found from the columns of the data",

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import { count, group, option, positive, share, text, textOrList } from "../option.ts";
-import { columnsOption, constantsOption, deviceOptions, modelOptions, seedOption, templateOption } from "./shared.ts";
+import { columnsOption, constantsOption, deviceOptions, modelOptions, readingOptions, seedOption, templateOption } from "./shared.ts";
 
 /** The seven linears of a decoder layer, by their checkpoint names. */
 export const ALL_LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] as const;
@@ -19,6 +19,7 @@ const what = {
   }),
   columns: columnsOption,
   constants: constantsOption,
+  ...readingOptions,
   out: option(text().default("run"), { description: "The run's folder: config, metrics, checkpoints, adapter", placeholder: "folder" }),
   method: option(z.enum(["lora", "qlora", "full"]).default("lora"), {
     description: "LoRA, LoRA over a 4-bit base, or all weights",
