@@ -8,17 +8,23 @@
  * @see Sennrich et al. 2016, arXiv:1508.07909
  */
 
+export type Merges = readonly (string | readonly [string, string])[] | Int32Array;
+
 export interface BpeModelOptions {
   vocabulary: ReadonlyMap<string, number>;
-  /** In order of rank. */
-  merges: Iterable<readonly [string, string]>;
+  /** In order of rank: pairs, both halves with a space between, or flat triples of ids (left, right, merged). */
+  merges: Merges;
   /** A character outside the vocabulary becomes its bytes `<0xNN>`. */
   byteFallback: boolean;
   /** A word that is itself in the vocabulary is taken whole. */
   ignoreMerges: boolean;
+  /** Ids that no ordinary word may become. */
+  forbidden: ReadonlySet<number>;
   unknownId: number | undefined;
   /** Several unknown characters in a row become one unknown token. */
   fuseUnknown: boolean;
+  /** Applied to a word before it is looked up: the byte alphabet. Words are cached as they come, so it runs once for each. */
+  prepare?: (word: string) => string;
 }
 
 /** Longer words are merged with a heap, shorter ones by scanning for the lowest rank. */
@@ -48,7 +54,7 @@ export class BpeModel {
   encodeWord(word: string): readonly number[] {
     const known = this.#cache.get(word);
     if (known !== undefined) return known;
-    const ids = this.#encode(word);
+    const ids = this.#encode(this.#options.prepare === undefined ? word : this.#options.prepare(word));
     if (word.length <= CACHE_WORD_LENGTH) {
       if (this.#cache.size >= CACHE_WORDS) this.#cache.clear();
       this.#cache.set(word, ids);
@@ -59,7 +65,7 @@ export class BpeModel {
   #encode(word: string): readonly number[] {
     if (this.#options.ignoreMerges) {
       const whole = this.#vocabulary.get(word);
-      if (whole !== undefined) return [whole];
+      if (whole !== undefined && !this.#options.forbidden.has(whole)) return [whole];
     }
     const symbols = this.#symbols(word);
     if (symbols.length < 2) return symbols;
@@ -93,10 +99,23 @@ class PairTable {
   readonly #merged: Int32Array;
   readonly #mask: number;
 
-  constructor(vocabulary: ReadonlyMap<string, number>, merges: Iterable<readonly [string, string]>) {
-    const list: [number, number, number][] = [];
-    let rank = 0;
-    for (const [left, right] of merges) {
+  constructor(vocabulary: ReadonlyMap<string, number>, merges: Merges) {
+    const count = merges instanceof Int32Array ? merges.length / 3 : merges.length;
+    let size = 16;
+    while (size < count * 2) size *= 2;
+    this.#mask = size - 1;
+    this.#keys = new Float64Array(size).fill(-1);
+    this.#ranks = new Int32Array(size);
+    this.#merged = new Int32Array(size);
+    if (merges instanceof Int32Array) {
+      for (let rank = 0; rank < count; rank++) this.#add(merges[rank * 3]!, merges[rank * 3 + 1]!, merges[rank * 3 + 2]!, rank);
+      return;
+    }
+    for (const [rank, merge] of merges.entries()) {
+      // "a b" is cut at its only space: in that form neither half may hold one
+      const space = typeof merge === "string" ? merge.indexOf(" ", 1) : -1;
+      const left = typeof merge === "string" ? merge.slice(0, space) : merge[0];
+      const right = typeof merge === "string" ? merge.slice(space + 1) : merge[1];
       const a = vocabulary.get(left);
       const b = vocabulary.get(right);
       const c = vocabulary.get(left + right);
@@ -105,22 +124,16 @@ class PairTable {
           `merge ${rank} (${JSON.stringify(left)} + ${JSON.stringify(right)}) names a token that is not in the vocabulary`,
         );
       }
-      list.push([a, b, c]);
-      rank++;
+      this.#add(a, b, c, rank);
     }
-    let size = 16;
-    while (size < list.length * 2) size *= 2;
-    this.#mask = size - 1;
-    this.#keys = new Float64Array(size).fill(-1);
-    this.#ranks = new Int32Array(size);
-    this.#merged = new Int32Array(size);
-    list.forEach(([a, b, c], index) => {
-      const slot = this.find(a, b);
-      if (this.#keys[slot] !== -1) return; // a repeated merge keeps its first rank
-      this.#keys[slot] = a * 67_108_864 + b;
-      this.#ranks[slot] = index;
-      this.#merged[slot] = c;
-    });
+  }
+
+  #add(left: number, right: number, merged: number, rank: number): void {
+    const slot = this.find(left, right);
+    if (this.#keys[slot] !== -1) return; // a repeated merge keeps its first rank
+    this.#keys[slot] = left * 67_108_864 + right;
+    this.#ranks[slot] = rank;
+    this.#merged[slot] = merged;
   }
 
   /** The pair's slot, or the free slot where it would stand. */

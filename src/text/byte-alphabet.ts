@@ -27,3 +27,12 @@ export function byteLevelBytes(token: string): Uint8Array {
   }
   return bytes.subarray(0, n);
 }
+
+const UTF8 = new TextEncoder();
+
+/** A text in the byte alphabet: one character for each byte of its UTF-8. */
+export function toByteAlphabet(text: string): string {
+  let result = "";
+  for (const byte of UTF8.encode(text)) result += BYTE_CHARACTERS[byte];
+  return result;
+}

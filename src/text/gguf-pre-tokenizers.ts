@@ -7,9 +7,10 @@
  * @see ggml-org/llama.cpp 00ad355, `src/llama-vocab.cpp`, for the names; the patterns are those of the models' own `tokenizer.json`
  */
 
+import { GPT2_PATTERN as GPT2 } from "./tokenizer-json.ts";
+
 const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
 const TAIL = "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 const WORD_START = "[^\\r\\n\\p{L}\\p{N}]?";
 const CASED = (suffix: string) =>
   `${WORD_START}[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+${suffix}|` +

@@ -88,9 +88,10 @@ function addedTokens(names: readonly string[], types: ArrayLike<unknown> | undef
   return added;
 }
 
-const vocabularyOf = (names: readonly string[]): Record<string, number> => {
-  const vocabulary: Record<string, number> = Object.create(null);
-  for (let id = 0; id < names.length; id++) vocabulary[names[id]!] ??= id;
+/** Ids by name; where a name stands twice the first one counts. */
+const vocabularyOf = (names: readonly string[]): Map<string, number> => {
+  const vocabulary = new Map<string, number>();
+  for (let id = 0; id < names.length; id++) if (!vocabulary.has(names[id]!)) vocabulary.set(names[id]!, id);
   return vocabulary;
 };
 
@@ -149,6 +150,7 @@ function sentencePieceJson(
     ...(prefixSpace ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : []),
   ];
   const special = new Set(added.filter((token) => token.special).map((token) => token.id));
+  const vocab = vocabularyOf(names);
   return {
     added_tokens: added,
     normalizer: prefixSpace ? { type: "Sequence", normalizers: [{ type: "Prepend", prepend: "▁" }, replaceSpace] } : replaceSpace,
@@ -157,8 +159,8 @@ function sentencePieceJson(
     decoder: { type: "Sequence", decoders },
     model: {
       type: "BPE",
-      vocab: vocabularyOf(names),
-      merges: sentencePieceMerges(names, scores, special),
+      vocab,
+      merges: sentencePieceMerges(vocab, scores, special),
       byte_fallback: true,
       fuse_unk: true,
       unk_token: unknown === undefined ? null : (names[unknown] ?? null),

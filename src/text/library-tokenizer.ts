@@ -8,6 +8,7 @@
 import { Tokenizer as LibraryPipeline } from "@huggingface/tokenizers";
 import { TokenizerError } from "../errors/tokenizer-error.ts";
 import { BpeModel } from "./bpe-model.ts";
+import { toByteAlphabet } from "./byte-alphabet.ts";
 import { tokenBytes } from "./token-bytes.ts";
 import { TokenSplitter } from "./token-splitter.ts";
 import type { DecodeOptions, EncodeOptions, Tokenizer } from "./tokenizer.ts";
@@ -18,6 +19,7 @@ import {
   type OtherModelJson,
   type TokenizerConventions,
   type TokenizerJson,
+  withoutByteLevel,
   withoutPrefixSpace,
 } from "./tokenizer-json.ts";
 
@@ -48,26 +50,21 @@ function pipeline(json: TokenizerJson): Pipeline {
   };
 }
 
-/** Merges as pairs. A merge written `"a b"` is cut at its only space, as neither half may hold one in that form. */
-function* mergePairs(merges: BpeJson["merges"]): Generator<readonly [string, string]> {
-  for (const merge of merges) {
-    if (typeof merge !== "string") yield merge;
-    else {
-      const space = merge.indexOf(" ", 1);
-      yield [merge.slice(0, space), merge.slice(space + 1)];
-    }
-  }
-}
-
-function bpeEncoder(model: BpeJson): EncodeWord {
-  const vocabulary = new Map(Object.entries(model.vocab));
+function bpeEncoder(
+  model: BpeJson,
+  vocabulary: ReadonlyMap<string, number>,
+  special: ReadonlySet<number>,
+  prepare: ((word: string) => string) | undefined,
+): EncodeWord {
   const bpe = new BpeModel({
     vocabulary,
-    merges: mergePairs(model.merges),
+    merges: model.merges,
+    forbidden: special,
     byteFallback: model.byte_fallback ?? false,
     ignoreMerges: model.ignore_merges ?? false,
     unknownId: model.unk_token == null ? undefined : vocabulary.get(model.unk_token),
     fuseUnknown: model.fuse_unk ?? false,
+    prepare,
   });
   return (word, ids) => {
     for (const id of bpe.encodeWord(word)) ids.push(id);
@@ -122,11 +119,18 @@ export class LibraryTokenizer implements Tokenizer {
     const { source } = conventions;
     this.#readVocabulary(json, source);
     try {
-      this.#start = pipeline(json);
-      const normalizer = withoutPrefixSpace(json.normalizer);
-      const preTokenizer = withoutPrefixSpace(json.pre_tokenizer);
-      this.#continued = pipeline({ ...json, normalizer, pre_tokenizer: preTokenizer });
-      this.#encodeWord = json.model.type === "BPE" ? bpeEncoder(json.model) : libraryEncoder(json, json.model);
+      const byteLevel = json.model.type === "BPE" ? withoutByteLevel(json.pre_tokenizer) : undefined;
+      const cutting = byteLevel === undefined ? json : { ...json, pre_tokenizer: byteLevel.cut };
+      this.#start = pipeline(cutting);
+      this.#continued = pipeline({
+        ...cutting,
+        normalizer: withoutPrefixSpace(cutting.normalizer),
+        pre_tokenizer: withoutPrefixSpace(cutting.pre_tokenizer),
+      });
+      this.#encodeWord =
+        json.model.type === "BPE"
+          ? bpeEncoder(json.model, this.#ids, new Set(this.#special.keys()), byteLevel && toByteAlphabet)
+          : libraryEncoder(json, json.model);
     } catch (cause) {
       throw new TokenizerError(source, (cause as Error).message, "Check that tokenizer.json is complete, or fetch the model again.", cause);
     }
@@ -222,7 +226,7 @@ export class LibraryTokenizer implements Tokenizer {
     const { vocab } = json.model;
     if (Array.isArray(vocab)) {
       for (const [id, [token]] of vocab.entries()) add(token, id);
-    } else for (const [token, id] of Object.entries(vocab as Record<string, number>)) add(token, id);
+    } else for (const [token, id] of vocab instanceof Map ? vocab : Object.entries(vocab)) add(token, id);
     for (const token of json.added_tokens) {
       add(token.content, token.id);
       this.#added.set(token.id, token);

@@ -2,33 +2,30 @@
  * The merges that a SentencePiece BPE vocabulary implies.
  *
  * SentencePiece merges whichever neighbours form the piece with the best score. Every way to cut a piece into two pieces is thus a merge,
- * and its rank is the piece's place by score. Ways to build one piece rank together, ordered by their halves' ids, which never changes a result that scores
- * already decide.
+ * and its rank is the piece's place by score; the ways to build one piece follow each other, ordered by their halves' ids. Given as flat
+ * triples of ids: left, right, merged.
  *
  * @see google/sentencepiece `bpe_model.cc`; huggingface/transformers `convert_slow_tokenizer.py` for the same derivation
  */
 export function sentencePieceMerges(
-  pieces: readonly string[],
+  ids: ReadonlyMap<string, number>,
   scores: ArrayLike<unknown>,
   excluded: ReadonlySet<number>,
-): [string, string][] {
-  const ids = new Map<string, number>();
-  for (let id = 0; id < pieces.length; id++) if (!excluded.has(id) && !ids.has(pieces[id]!)) ids.set(pieces[id]!, id);
-  const order = [...ids.values()].sort((a, b) => Number(scores[b]) - Number(scores[a]) || a - b);
-  const merges: [string, string][] = [];
-  for (const id of order) {
-    const piece = pieces[id]!;
-    const cuts: [string, string, number, number][] = [];
+): Int32Array {
+  const order = [...ids].filter(([, id]) => !excluded.has(id)).sort((a, b) => Number(scores[b[1]]) - Number(scores[a[1]]) || a[1] - b[1]);
+  const merges: number[] = [];
+  for (const [piece, id] of order) {
+    const cuts: [number, number][] = [];
     for (let cut = 1; cut < piece.length; cut++) {
       const unit = piece.charCodeAt(cut);
       if (unit >= 0xdc00 && unit <= 0xdfff) continue; // inside a surrogate pair
       const left = ids.get(piece.slice(0, cut));
-      if (left === undefined) continue;
+      if (left === undefined || excluded.has(left)) continue;
       const right = ids.get(piece.slice(cut));
-      if (right !== undefined) cuts.push([piece.slice(0, cut), piece.slice(cut), left, right]);
+      if (right !== undefined && !excluded.has(right)) cuts.push([left, right]);
     }
-    cuts.sort((a, b) => a[2] - b[2] || a[3] - b[3]);
-    for (const [left, right] of cuts) merges.push([left, right]);
+    if (cuts.length > 1) cuts.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+    for (const [left, right] of cuts) merges.push(left, right, id);
   }
-  return merges;
+  return Int32Array.from(merges);
 }

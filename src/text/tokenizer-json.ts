@@ -22,8 +22,10 @@ export interface ComponentJson {
 
 export interface BpeJson {
   type: "BPE";
-  vocab: Record<string, number>;
-  merges: readonly (string | readonly [string, string])[];
+  /** A map when it was built in memory. */
+  vocab: Record<string, number> | ReadonlyMap<string, number>;
+  /** In order of rank: `"a b"`, `["a", "b"]`, or, built in memory, ids: left, right, merged, left, … */
+  merges: readonly (string | readonly [string, string])[] | Int32Array;
   unk_token?: string | null;
   byte_fallback?: boolean;
   ignore_merges?: boolean;
@@ -90,4 +92,20 @@ export function withoutPrefixSpace(component: ComponentJson | null): ComponentJs
     default:
       return component;
   }
+}
+
+/** How GPT-2 cuts text, built into the component `ByteLevel`. */
+export const GPT2_PATTERN = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
+/**
+ * Takes a `ByteLevel` off the end of a pre-tokenizer, leaving its cutting behind, so that words can be cached before they are turned into the
+ * byte alphabet. Undefined when there is none, or when it would add a space.
+ */
+export function withoutByteLevel(component: ComponentJson | null): { cut: ComponentJson } | undefined {
+  const parts = flattenComponent(component);
+  const last = parts.at(-1);
+  if (last?.type !== "ByteLevel" || last.add_prefix_space === true || parts.slice(0, -1).some((part) => part.type === "ByteLevel"))
+    return undefined;
+  const split: ComponentJson = { type: "Split", pattern: { Regex: GPT2_PATTERN }, behavior: "Isolated", invert: false };
+  return { cut: { type: "Sequence", pretokenizers: [...parts.slice(0, -1), ...(last.use_regex === false ? [] : [split])] } };
 }

@@ -31,17 +31,20 @@ export function privateCharacters(values: Iterable<unknown>, wanted: number, tem
 /** Builds `protect(text, guard)` for a tokenizer's special tokens. */
 export function makeProtector(specialTokens: readonly string[]): (text: string, guard: string) => string {
   const specials = specialTokens.filter((token) => token.length > 1);
-  const firstUnits = new Set(specials.map((token) => token[0]!));
+  const contents = new Set(specials);
   const prefixes = new Set(specials.flatMap((token) => cuts(token).map((cut) => token.slice(0, cut))));
   const suffixes = new Set(specials.flatMap((token) => cuts(token).map((cut) => token.slice(cut))));
+  // most text is settled by looking at single characters
+  const firstUnits = new Set(specials.map((token) => token.charCodeAt(0)));
+  const prefixEnds = new Set([...prefixes].map((prefix) => prefix.charCodeAt(prefix.length - 1)));
+  const suffixStarts = new Set([...suffixes].map((suffix) => suffix.charCodeAt(0)));
   const longest = Math.max(0, ...specials.map((token) => token.length));
-  const contents = new Set(specials);
   return (text, guard) => {
     if (text === "" || specials.length === 0) return text;
     let safe = "";
     let start = 0;
     for (let i = 0; i < text.length; i++) {
-      if (!firstUnits.has(text[i]!)) continue;
+      if (!firstUnits.has(text.charCodeAt(i))) continue;
       for (let length = 2; length <= longest && i + length <= text.length; length++) {
         if (!contents.has(text.slice(i, i + length))) continue;
         safe += `${text.slice(start, i + 1)}${guard}`;
@@ -51,13 +54,14 @@ export function makeProtector(specialTokens: readonly string[]): (text: string, 
     }
     safe += text.slice(start);
     const size = Math.min(longest, text.length);
-    for (let n = 1; n <= size; n++) {
-      if (prefixes.has(text.slice(-n))) {
+    if (prefixEnds.has(text.charCodeAt(text.length - 1))) {
+      for (let n = 1; n <= size; n++) {
+        if (!prefixes.has(text.slice(-n))) continue;
         safe += guard;
         break;
       }
     }
-    for (let n = 1; n <= size; n++) if (suffixes.has(text.slice(0, n))) return guard + safe;
+    if (suffixStarts.has(text.charCodeAt(0))) for (let n = 1; n <= size; n++) if (suffixes.has(text.slice(0, n))) return guard + safe;
     return safe;
   };
 }
