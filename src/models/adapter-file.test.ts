@@ -27,7 +27,7 @@ const refusal = (run: () => unknown): string => {
 };
 const values = (count: number, seed: number) => Float32Array.from({ length: count }, (_, i) => Math.fround(Math.sin(i + seed)));
 const part = (path: string, rank = 4, alpha = 8): AdapterPart => ({ path, a: values(rank * 16, 1), b: values(rank * 8, 2), rank, alpha });
-const sevenOf = (layer: number) => ["q_proj", "v_proj"].map((name) => part(`model.layers.${layer}.self_attn.${name}`));
+const queryAndValue = (layer: number) => ["q_proj", "v_proj"].map((name) => part(`model.layers.${layer}.self_attn.${name}`));
 
 describe("readAdapter", () => {
   const expected = JSON.parse(readFileSync(join(fixtures, "expected.json"), "utf8")) as Record<
@@ -49,7 +49,7 @@ describe("readAdapter", () => {
   });
 
   it("orders layers by number", async () => {
-    await writeAdapter(folder, { parts: [10, 2, 1].flatMap(sevenOf), useRslora: false, dropout: 0 });
+    await writeAdapter(folder, { parts: [10, 2, 1].flatMap(queryAndValue), useRslora: false, dropout: 0 });
     expect(readAdapter(folder).parts.map((each) => Number(each.path.split(".")[2]))).toEqual([1, 1, 2, 2, 10, 10]);
   });
 });
@@ -85,7 +85,7 @@ describe("writeAdapter", () => {
   });
 
   it("can store 16 bits", async () => {
-    await writeAdapter(folder, { parts: sevenOf(0), useRslora: false, dropout: 0, dtype: "BF16" });
+    await writeAdapter(folder, { parts: queryAndValue(0), useRslora: false, dropout: 0, dtype: "BF16" });
     const { a } = readAdapter(folder).parts[0]!;
     expect(a.dtype).toBe("BF16");
     expect(decodeWeights("bf16", readTensorBytes(a), 64)[3]).toBeCloseTo(Math.sin(4), 2);
@@ -93,16 +93,14 @@ describe("writeAdapter", () => {
 
   it("names target modules briefly when every layer has them, else in full", () => {
     const targets = (parts: AdapterPart[]) => describeAdapter({ parts, useRslora: false, dropout: 0 }).targetModules;
-    expect(targets([0, 1].flatMap(sevenOf))).toEqual(["q_proj", "v_proj"]);
-    expect(targets([...sevenOf(0), part("model.layers.1.self_attn.q_proj")])).toHaveLength(3);
-    expect(targets(sevenOf(5))).toEqual(["model.layers.5.self_attn.q_proj", "model.layers.5.self_attn.v_proj"]);
+    expect(targets([0, 1].flatMap(queryAndValue))).toEqual(["q_proj", "v_proj"]);
+    expect(targets([...queryAndValue(0), part("model.layers.1.self_attn.q_proj")])).toHaveLength(3);
+    expect(targets(queryAndValue(5))).toEqual(["model.layers.5.self_attn.q_proj", "model.layers.5.self_attn.v_proj"]);
   });
 
   it("refuses values that are not matrices of the rank", async () => {
     const wrong = writeAdapter(folder, { parts: [{ ...part("x"), b: values(7, 0) }], useRslora: false, dropout: 0 });
-    await expect(wrong).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[AdapterError: Reading adapter x: expected multiples of the rank 4, found 64 and 7 values]`,
-    );
+    await expect(wrong).rejects.toThrowErrorMatchingInlineSnapshot(`[ShapeError: Writing the adapter of x: expected multiples of the rank 4, found 64 and 7 values]`);
     expect(existsSync(join(folder, "adapter_config.json"))).toBe(false);
   });
 });

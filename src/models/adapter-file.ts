@@ -9,6 +9,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AdapterError } from "../errors/adapter-error.ts";
 import { FileAccessError } from "../errors/file-access-error.ts";
+import { ShapeError } from "../errors/shape-error.ts";
 import { writeFileAtomically } from "../formats/atomic-file.ts";
 import { readJsonObject } from "../formats/json-file.ts";
 import { readSafetensors, type SafetensorsView } from "../formats/safetensors-reader.ts";
@@ -132,7 +133,7 @@ export interface AdapterToWrite {
 
 /**
  * Writes both files; the weights first, so that a folder with a config is complete.
- * @throws FileAccessError · AdapterError for parts that are not matrices
+ * @throws FileAccessError · ShapeError for parts that are not matrices of their rank
  */
 export async function writeAdapter(folder: string, adapter: AdapterToWrite): Promise<void> {
   await mkdir(folder, { recursive: true }).catch((cause) => {
@@ -154,7 +155,11 @@ function partEntries(part: AdapterPart, dtype: "F32" | "F16" | "BF16"): TensorEn
   const columns = part.a.length / part.rank;
   const rows = part.b.length / part.rank;
   if (!Number.isInteger(columns) || !Number.isInteger(rows)) {
-    throw new AdapterError(part.path, `expected multiples of the rank ${part.rank}, found ${part.a.length} and ${part.b.length} values`);
+    throw new ShapeError(
+      `Writing the adapter of ${part.path}`,
+      `multiples of the rank ${part.rank}`,
+      `${part.a.length} and ${part.b.length} values`,
+    );
   }
   return [entry("A", [part.rank, columns], part.a), entry("B", [rows, part.rank], part.b)];
 }
