@@ -45,12 +45,16 @@ describeOnEachDevice("elementwise ops", (device) => {
 
   it.each(ACTIVATION_DTYPES)("adds a scaled %s array", async (dtype) => {
     for (const count of [0, 1, 31, 257, 4099]) {
-      await compareWithReference(device.backend(), (arrays) => {
-        const random = new RandomData(count);
-        const x = arrays.input(dtype, [count], random.normals(count));
-        const y = arrays.changed("y", dtype, [count], random.normals(count));
-        return () => arrays.backend.add(x, y, -0.75);
-      });
+      await compareWithReference(
+        device.backend(),
+        (arrays) => {
+          const random = new RandomData(count);
+          const x = arrays.input(dtype, [count], random.normals(count));
+          const y = arrays.changed("y", dtype, [count], random.normals(count));
+          return () => arrays.backend.add(x, y, -0.75);
+        },
+        { label: `add ${count} ${dtype}` },
+      );
     }
   });
 
@@ -72,7 +76,7 @@ describeOnEachDevice("elementwise ops", (device) => {
         const x = arrays.output("x", "f32", [4099]);
         return () => arrays.backend.random(x, 0x1234567890abcdefn, 0.37, distribution);
       },
-      { slack: 0 },
+      { label: distribution, slack: 0 },
     );
   });
 

@@ -49,7 +49,7 @@ describeOnEachDevice("norms", (device) => {
             return () => arrays.backend.rmsNormForward(x, residual, weight, sum, y, rstd, 1e-5);
             // rstd is f32 but made of activations that were rounded to the dtype: it has their error, averaged over C.
           },
-          { slack: { rstd: dtype === "f32" ? 1 : 300 } },
+          { label: `forward N=${N} C=${C} residual=${withResidual} ${dtype}`, slack: { rstd: dtype === "f32" ? 1 : 300 } },
         );
       }
     }
@@ -57,31 +57,39 @@ describeOnEachDevice("norms", (device) => {
 
   it("lets the sum take the place of x or of the residual", async () => {
     for (const alias of ["x", "residual"] as const) {
-      await compareWithReference(device.backend(), (arrays) => {
-        const random = new RandomData(5);
-        const x = arrays.changed("x", "bf16", [31, 257], random.normals(31 * 257));
-        const residual = arrays.changed("residual", "bf16", [31, 257], random.normals(31 * 257));
-        const weight = arrays.input("f32", [257], random.normals(257));
-        const y = arrays.output("y", "bf16", [31, 257]);
-        return () => arrays.backend.rmsNormForward(x, residual, weight, alias === "x" ? x : residual, y, null, 1e-6);
-      });
+      await compareWithReference(
+        device.backend(),
+        (arrays) => {
+          const random = new RandomData(5);
+          const x = arrays.changed("x", "bf16", [31, 257], random.normals(31 * 257));
+          const residual = arrays.changed("residual", "bf16", [31, 257], random.normals(31 * 257));
+          const weight = arrays.input("f32", [257], random.normals(257));
+          const y = arrays.output("y", "bf16", [31, 257]);
+          return () => arrays.backend.rmsNormForward(x, residual, weight, alias === "x" ? x : residual, y, null, 1e-6);
+        },
+        { label: `sum in ${alias}` },
+      );
     }
   });
 
   it.each(ACTIVATION_DTYPES)("equals the reference backward, %s", async (dtype) => {
     for (const [N, C] of SIZES) {
       for (const carried of [false, true]) {
-        await compareWithReference(device.backend(), (arrays) => {
-          const random = new RandomData(N + C);
-          const s = arrays.input(dtype, [N, C], random.normals(N * C, 2));
-          const weight = arrays.input("f32", [C], random.uniforms(C, 0.5, 1.5));
-          const rstd = arrays.input("f32", [N], random.uniforms(N, 0.4, 0.6));
-          const dY = arrays.input(dtype, [N, C], random.normals(N * C));
-          // d_sum starts as d_residual and is written in place, as the residual stream does it.
-          const dSum = carried ? arrays.changed("dSum", dtype, [N, C], random.normals(N * C)) : arrays.output("dSum", dtype, [N, C]);
-          const weightGradient = arrays.changed("weightGradient", "f32", [C], random.normals(C));
-          return () => arrays.backend.rmsNormBackward(s, weight, rstd, dY, carried ? dSum : null, dSum, weightGradient);
-        });
+        await compareWithReference(
+          device.backend(),
+          (arrays) => {
+            const random = new RandomData(N + C);
+            const s = arrays.input(dtype, [N, C], random.normals(N * C, 2));
+            const weight = arrays.input("f32", [C], random.uniforms(C, 0.5, 1.5));
+            const rstd = arrays.input("f32", [N], random.uniforms(N, 0.4, 0.6));
+            const dY = arrays.input(dtype, [N, C], random.normals(N * C));
+            // d_sum starts as d_residual and is written in place, as the residual stream does it.
+            const dSum = carried ? arrays.changed("dSum", dtype, [N, C], random.normals(N * C)) : arrays.output("dSum", dtype, [N, C]);
+            const weightGradient = arrays.changed("weightGradient", "f32", [C], random.normals(C));
+            return () => arrays.backend.rmsNormBackward(s, weight, rstd, dY, carried ? dSum : null, dSum, weightGradient);
+          },
+          { label: `backward N=${N} C=${C} carried=${carried} ${dtype}` },
+        );
       }
     }
   });
@@ -105,7 +113,7 @@ describeOnEachDevice("norms", (device) => {
             arrays.backend.layerNormForward(s, applied, weight, bias, withResidual, 1e-5);
           };
         },
-        { slack: C === 1 ? 1000 : 2 },
+        { label: `N=${N} C=${C} ${dtype}`, slack: C === 1 ? 1000 : 2 },
       ); // one channel: the variance is zero and 1/√eps magnifies the last bit
     }
   });
