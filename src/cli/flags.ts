@@ -10,9 +10,15 @@ import type { PlainConfig } from "../config/merge.ts";
 
 /** The commander options of one field: two for a boolean (`--x` and `--no-x`), the less useful one hidden. */
 export function optionsOf(field: Field): Option[] {
+  const options = makeOptions(field);
+  for (const option of options) if (field.words.section) option.helpGroup(`${field.words.section}:`);
+  return options;
+}
+
+function makeOptions(field: Field): Option[] {
   if (field.kind === "boolean") {
     const on = new Option(field.flag, field.words.description);
-    const off = new Option(field.flag.replace(/^--/, "--no-"), `Off: ${lowerFirst(field.words.description)}`);
+    const off = new Option(field.flag.replace(/^--/, "--no-"), `Turn off: ${lowerFirst(field.words.description)}`);
     (field.defaultValue === true ? on : off).hideHelp();
     return [on, off];
   }
@@ -71,7 +77,7 @@ function describe(field: Field): string {
     const value = field.defaultValue;
     return `${description} (default: ${Array.isArray(value) ? value.join(" ") : String(value)})`;
   }
-  return derived ? `${description} (default: ${derived})` : description;
+  return derived && derived !== "none" ? `${description} (default: ${derived})` : description;
 }
 
 const lowerFirst = (text: string) => text[0]!.toLowerCase() + text.slice(1);

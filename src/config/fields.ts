@@ -21,12 +21,13 @@ export interface Field {
 }
 
 /** All fields of a schema, groups flattened, in the order in which they are written. */
-export function fieldsOf(schema: z.ZodObject, prefix = ""): Field[] {
+export function fieldsOf(schema: z.ZodObject, prefix = "", section?: string): Field[] {
   return Object.entries(schema.shape).flatMap(([name, child]) => {
     const path = prefix + name;
     const { inner, defaultValue, required } = unwrap(child as z.ZodType);
-    if (inner.def.type === "object") return fieldsOf(inner as z.ZodObject, `${path}.`);
-    const words = (child as z.ZodType).meta() as OptionWords | undefined;
+    const meta = (child as z.ZodType).meta() as OptionWords | undefined;
+    if (inner.def.type === "object") return fieldsOf(inner as z.ZodObject, `${path}.`, meta?.section ?? section);
+    const words = meta?.section === undefined && section !== undefined ? { ...meta!, section } : meta;
     if (!words?.description) throw new Error(`option ${path} has no description`);
     const field: Field = { path, flag: flagOf(path), kind: kindOf(inner), required, words };
     if (inner.def.type === "enum") field.choices = (inner as z.ZodEnum).options.map(String);

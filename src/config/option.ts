@@ -16,8 +16,8 @@ export interface OptionWords {
   more?: string;
   /** What stands for the value in `--help`: `--data <path>`. */
   placeholder?: string;
-  /** Not settable by a flag (only in a file or from the library). */
-  fileOnly?: boolean;
+  /** Heading in `--help`. */
+  section?: string;
 }
 
 /** Attaches the words to a schema. */
@@ -31,6 +31,12 @@ export function group<S extends z.ZodRawShape>(shape: S, words: OptionWords) {
     .strictObject(shape)
     .prefault({} as never)
     .meta({ ...words });
+}
+
+/** Puts options under one heading of `--help`; a group's own options follow it. */
+export function section<S extends Record<string, z.ZodType>>(title: string, shape: S): S {
+  const entries = Object.entries(shape).map(([name, schema]) => [name, schema.meta({ ...schema.meta(), section: title })]);
+  return Object.fromEntries(entries) as S;
 }
 
 /** A whole number from `least` up. */

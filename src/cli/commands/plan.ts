@@ -8,7 +8,7 @@ export const command = defineCommand({
   schema: planSchema,
   description:
     "Price a run before paying for it: memory by kind and time per step, from the model's shapes alone. Takes every flag of `train`.",
-  examples: ["remora plan --model mistralai/Mistral-Nemo-Base-2407 --method qlora --device cuda", "remora plan --config remora.config.ts"],
+  examples: ["remora plan --model ./Mistral-Nemo-Base-2407 --method qlora", "remora plan --config remora.config.ts"],
   async run({ config, json, library, print, resultStyle }) {
     const plan = await library.plan(config);
     print(json ? JSON.stringify(plan) : renderPlan(plan, resultStyle));

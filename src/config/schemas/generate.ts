@@ -2,7 +2,7 @@
  * `remora generate`, `remora chat` and `openModel()`: a model, how to sample, and what to ask.
  */
 import { z } from "zod";
-import { count, option, positive, share, text, textOrList } from "../option.ts";
+import { count, option, positive, section, share, text, textOrList } from "../option.ts";
 import {
   adapterOption,
   columnsOption,
@@ -14,7 +14,7 @@ import {
   templateOption,
 } from "./shared.ts";
 
-const sampling = {
+const sampling = section("Sampling", {
   maxTokens: option(count().default(512), { description: "Tokens of an answer at most", placeholder: "n" }),
   greedy: option(z.boolean().default(false), { description: "Always the likeliest token; the same as temperature 0" }),
   temperature: option(z.number().min(0).default(0.7), { description: "Flattens or sharpens the choice; 0 is greedy", placeholder: "x" }),
@@ -28,9 +28,9 @@ const sampling = {
     placeholder: "text...",
   }),
   seed: seedOption,
-};
+});
 
-const session = {
+const session = section("Model", {
   ...modelOptions,
   ...adapterOption,
   template: option(templateOption, {
@@ -44,7 +44,7 @@ const session = {
     placeholder: "tokens",
   }),
   ...deviceOptions,
-};
+});
 
 /** What `openModel()` takes. */
 export const sessionSchema = z.strictObject({ ...session, ...sampling });
@@ -55,8 +55,7 @@ export const chatSchema = z.strictObject({
   ...sampling,
 });
 
-export const generateSchema = z.strictObject({
-  ...session,
+const asking = section("What to ask", {
   prompt: option(text().optional(), {
     description: "What to ask; also as plain words after the flags",
     derived: "none",
@@ -77,8 +76,9 @@ export const generateSchema = z.strictObject({
   out: option(text().optional(), { description: "Where answers to rows go, as JSONL", derived: "standard output", placeholder: "path" }),
   batchSize: option(count().default(8), { description: "Rows answered at once", placeholder: "n" }),
   force: option(z.boolean().default(false), { description: "Replace `out` when it exists" }),
-  ...sampling,
 });
+
+export const generateSchema = z.strictObject({ ...asking, ...session, ...sampling });
 
 export type SessionConfigInput = z.input<typeof sessionSchema>;
 export type SessionConfig = z.output<typeof sessionSchema>;

@@ -29,7 +29,7 @@ export const deviceOptions = {
 
 export const modelOptions = {
   model: option(text(), {
-    description: "Base model: a Hugging Face folder, a GGUF file, or a Hub name such as Qwen/Qwen3-0.6B",
+    description: "Base model: a Hugging Face folder or a GGUF file",
     placeholder: "model",
   }),
   base: option(z.enum(BASE_FORMATS).default("auto"), {

@@ -5,13 +5,13 @@
  * records the reason for each.
  */
 import { z } from "zod";
-import { count, group, option, positive, share, text, textOrList } from "../option.ts";
+import { count, group, option, positive, section, share, text, textOrList } from "../option.ts";
 import { columnsOption, constantsOption, deviceOptions, modelOptions, readingOptions, seedOption, templateOption } from "./shared.ts";
 
 /** The seven linears of a decoder layer, by their checkpoint names. */
 export const ALL_LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] as const;
 
-const what = {
+const what = section("Model and data", {
   ...modelOptions,
   data: option(textOrList(), {
     description: "Training rows: JSON, JSONL, CSV, TSV, Parquet or XLSX; several files are read one after the other",
@@ -31,9 +31,9 @@ const what = {
   }),
   template: templateOption,
   trainOn: option(z.enum(["responses", "all"]).default("responses"), { description: "Which tokens carry loss" }),
-};
+});
 
-const adapter = {
+const adapter = section("Adapter", {
   lora: group(
     {
       rank: option(count().default(16), {
@@ -55,9 +55,9 @@ const adapter = {
     },
     { description: "The low-rank update" },
   ),
-};
+});
 
-const batches = {
+const batches = section("Batches", {
   blockLength: option(count(16).optional(), {
     description: "Tokens of a packed block; a longer row is cut or refused",
     derived: "the longest row rounded up, at most 2,048 and the model's own limit",
@@ -76,18 +76,18 @@ const batches = {
     more: "A cut row keeps its prompt and the start of its response; how many were cut or dropped is always reported.",
   }),
   shuffle: option(z.boolean().default(true), { description: "A new order of rows each epoch, from the seed" }),
-};
+});
 
-const length = {
+const length = section("Length of the run", {
   maxSteps: option(count().optional(), { description: "Optimizer steps", derived: "what `epochs` needs", placeholder: "n" }),
   epochs: option(positive().optional(), {
     description: "Passes over the data, a fraction allowed",
     derived: "1, unless maxSteps is given",
     placeholder: "x",
   }),
-};
+});
 
-const optimizer = {
+const optimizer = section("Optimizer", {
   learningRate: option(positive().optional(), {
     description: "Peak learning rate",
     derived: "2e-4 for LoRA, 2e-5 for all weights, 1e-3 for all weights from plain text",
@@ -117,9 +117,9 @@ const optimizer = {
     more: "`cheap` repeats norms and gates, a few percent of the time; `layers` keeps layer inputs only, about a third more time.",
   }),
   seed: seedOption,
-};
+});
 
-const watching = {
+const watching = section("Watching and keeping", {
   validation: group(
     {
       fraction: option(z.number().min(0).lt(1).optional(), {
@@ -154,7 +154,7 @@ const watching = {
     { description: "A checkpoint is also written at the end and on interruption" },
   ),
   keepCheckpoints: option(count().default(2), {
-    description: "Newest checkpoints kept; the best one is always kept too",
+    description: "Newest checkpoints kept",
     placeholder: "n",
   }),
   logEvery: option(count().default(1), { description: "Steps between reports", placeholder: "steps" }),
@@ -163,13 +163,13 @@ const watching = {
     derived: "never",
     placeholder: "steps",
   }),
-};
+});
 
-const running = {
+const running = section("Where and how", {
   ...deviceOptions,
   resume: option(z.boolean().default(false), { description: "Go on from the newest checkpoint in `out`" }),
   force: option(z.boolean().default(false), { description: "Replace what is in `out`, and run even when the plan says it may not fit" }),
-};
+});
 
 export const trainSchema = z.strictObject({ ...what, ...adapter, ...batches, ...length, ...optimizer, ...watching, ...running });
 
