@@ -1,0 +1,25 @@
+/** The models that come with the package, in its `models/` folder. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The root of this package, from the sources as well as from `dist`: the nearest folder above whose package.json is ours. */
+export function packageFolder(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    const file = join(folder, "package.json");
+    if (existsSync(file) && JSON.parse(readFileSync(file, "utf8")).name === "remora") return folder;
+    if (dirname(folder) === folder) return folder;
+  }
+}
+
+/** Names of the shipped models, by alphabet. */
+export function shippedModels(root: string = packageFolder()): string[] {
+  const models = join(root, "models");
+  if (!existsSync(models)) return [];
+  return readdirSync(models, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(models, entry.name, "config.json")))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+export const shippedModelFolder = (name: string, root: string = packageFolder()): string => join(root, "models", name);
