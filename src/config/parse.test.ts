@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { parseConfig } from "./parse.ts";
 import { generateSchema } from "./schemas/generate.ts";
+import { planSchema } from "./schemas/plan.ts";
 import { trainSchema } from "./schemas/train.ts";
 
 const parseTrain = (value: unknown) => parseConfig(trainSchema, value, "Configuring remora train");
@@ -56,4 +57,17 @@ test("one problem is one line", () => {
   ).toThrowErrorMatchingInlineSnapshot(
     `[ConfigError: Configuring remora generate: temprature: there is no such option (did you mean temperature?)]`,
   );
+});
+
+test("options that contradict each other", () => {
+  expect(() =>
+    parseTrain({ model: "m", data: "d", method: "qlora", base: "f32", validation: { count: 5, fraction: 0.1 } }),
+  ).toThrowErrorMatchingInlineSnapshot(`
+    [ConfigError: Configuring remora train: 2 problems
+      - base: expected auto, nf4 or file, because the method is qlora, found "f32"
+      - validation: expected one of fraction, count and path, found {"count":5,"fraction":0.1}]
+  `);
+  expect(() =>
+    parseConfig(planSchema, { model: "m", method: "full", base: "nf4" }, "Configuring remora plan"),
+  ).toThrowErrorMatchingInlineSnapshot(`[ConfigError: Configuring remora plan: base: expected auto or f32, because all weights are trained, found "nf4"]`);
 });

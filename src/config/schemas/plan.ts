@@ -4,15 +4,17 @@
  */
 import type { z } from "zod";
 import { option, textOrList } from "../option.ts";
-import { trainSchema } from "./train.ts";
+import { checkTrainOptions, trainOptions } from "./train.ts";
 
-export const planSchema = trainSchema.extend({
-  data: option(textOrList().optional(), {
-    description: "Training rows; only their lengths are used",
-    derived: "none: full blocks are assumed",
-    placeholder: "path...",
-  }),
-});
+export const planSchema = trainOptions
+  .extend({
+    data: option(textOrList().optional(), {
+      description: "Training rows; only their lengths are used",
+      derived: "none: full blocks are assumed",
+      placeholder: "path...",
+    }),
+  })
+  .check(checkTrainOptions as never);
 
 export type PlanConfigInput = z.input<typeof planSchema>;
 export type PlanConfig = z.output<typeof planSchema>;

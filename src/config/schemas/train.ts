@@ -171,7 +171,20 @@ const running = section("Where and how", {
   force: option(z.boolean().default(false), { description: "Replace what is in `out`, and run even when the plan says it may not fit" }),
 });
 
-export const trainSchema = z.strictObject({ ...what, ...adapter, ...batches, ...length, ...optimizer, ...watching, ...running });
+/** The options by themselves; `trainSchema` also knows which do not go together. */
+export const trainOptions = z.strictObject({ ...what, ...adapter, ...batches, ...length, ...optimizer, ...watching, ...running });
+
+/** Options that contradict each other. Runs when each option by itself is right. */
+export function checkTrainOptions({ value, issues }: z.core.ParsePayload<z.output<typeof trainOptions>>): void {
+  const refuse = (path: string[], message: string) => void issues.push({ code: "custom", path, message, input: value });
+  const { method, base, validation } = value;
+  if (method === "qlora" && (base === "bf16" || base === "f32")) refuse(["base"], "auto, nf4 or file, because the method is qlora");
+  if (method === "full" && base !== "auto" && base !== "f32") refuse(["base"], "auto or f32, because all weights are trained");
+  const ways = (["fraction", "count", "path"] as const).filter((name) => validation[name] !== undefined);
+  if (ways.length > 1) refuse(["validation"], "one of fraction, count and path");
+}
+
+export const trainSchema = trainOptions.check(checkTrainOptions);
 
 /** What a person writes. */
 export type TrainConfigInput = z.input<typeof trainSchema>;
