@@ -102,8 +102,14 @@ void transpose_to_tile(const Reader &reader, int64_t row, int64_t rows, int64_t 
   }
 }
 
-// panel[k][i] = row i, `rows` <= MR rows side by side. Whole vectors are stored although a row of the panel is narrower: what spills over is
-// written again by the next step. Only the panel's last step is stored exactly, because the next panel belongs to another thread.
+// Stores the first n values of v at [offset, offset + n) of a panel of `size` values. A whole vector is stored while it stays inside the panel:
+// what spills over is written again by the following steps, and the next panel, which may be another thread's, is never touched.
+REMORA_INLINE void store_spilling(float *panel, int64_t size, int64_t offset, V v, int64_t n) {
+  if (size - offset >= W) store(panel + offset, v);
+  else store_some(panel + offset, v, n);
+}
+
+// panel[k][i] = row i, `rows` <= MR rows side by side.
 template <class Reader>
 void transpose_to_panel(const Reader &reader, int64_t rows, int64_t depth, float *panel) {
   constexpr int GROUPS = (MR + W - 1) / W;
@@ -119,9 +125,7 @@ void transpose_to_panel(const Reader &reader, int64_t rows, int64_t depth, float
     }
     for (int i = 0; i < W && step < all; i++, step++) {
       for (int g = 0; g < GROUPS && g * W < rows; g++) {
-        float *out = panel + step * rows + g * W;
-        if (step + 1 < all) store(out, r[g][i]);
-        else store_some(out, r[g][i], rows - g * W);
+        store_spilling(panel, all * rows, step * rows + g * W, r[g][i], rows - g * W);
       }
     }
   }
@@ -162,14 +166,12 @@ void straight_to_tiles(const Reader &reader, int64_t row, int64_t depth, int64_t
   }
 }
 
-// The columns of x become the rows of a panel: panel[k][i] = x[k][i]. Same spilling stores as transpose_to_panel.
+// The columns of x become the rows of a panel: panel[k][i] = x[k][i].
 template <class T>
 void columns_to_panel(const T *x, int64_t ld, int64_t rows, int64_t depth, float *panel) {
   for (int64_t k = 0; k < depth; k++) {
     for (int64_t i = 0; i < rows; i += W) {
-      const V v = load_some(x + k * ld + i, rows - i);
-      if (k + 1 < depth) store(panel + k * rows + i, v);
-      else store_some(panel + k * rows + i, v, rows - i);
+      store_spilling(panel, depth * rows, k * rows + i, load_some(x + k * ld + i, rows - i), rows - i);
     }
   }
 }
