@@ -153,7 +153,11 @@ export interface Backend {
   resetPeak(): void;
   /** Records what `run` enqueues and returns a way to run it again; the first run happens too. On the CPU a replay calls `run`. */
   capture(run: () => void): CapturedWork;
+  /** Runs ops that must not be torn apart (an optimizer's update) without reading the cancel flag. */
+  uninterrupted<T>(run: () => T): T;
   dispose(): void;
+  /** Sustained multiply-add rate by arithmetic alone, in FLOP/s, where the device can say; takes about `seconds`. */
+  measurePeak?(dtype: "f32" | "bf16", seconds: number): number;
 
   // ---- elementwise ----
   copy(source: Operand, target: Operand): void;

@@ -27,7 +27,8 @@ export interface LoadDataOptions extends ReadOptions, ColumnOptions, TokenStoreO
   longRows?: LongRowPolicy;
   /** @default "responses" */
   trainOn?: "responses" | "all";
-  heldOut?: HeldOut;
+  /** Decided when the number of rows is known, or fixed. */
+  heldOut?: HeldOut | ((rows: number) => HeldOut | undefined);
   /** Rows of these files are held out, and none of `files`. */
   heldOutFiles?: readonly string[];
   seed: number;
@@ -115,7 +116,7 @@ async function load(store: TokenStore, options: LoadDataOptions): Promise<Loaded
   options.onProgress?.(counts.rows);
   const split =
     options.heldOutFiles === undefined
-      ? splitByHash(hashes, options.heldOut, options.seed)
+      ? splitByHash(hashes, typeof options.heldOut === "function" ? options.heldOut(hashes.length) : options.heldOut, options.seed)
       : { training: range(0, own), heldOut: range(own, store.count) };
   if (split.training.length === 0) throw nothingToTrain(options, counts);
   return { store, split, counts, columns, [Symbol.dispose]: () => store[Symbol.dispose]() };

@@ -5,7 +5,11 @@ export class ConfigValueError extends RemoraError {
   readonly field: string;
 
   constructor(field: string, expected: string, found: unknown, next?: string) {
-    super("config-value", 2, { doing: `Reading the model's ${field}`, problem: `expected ${expected}, found ${JSON.stringify(found)}`, next });
+    super("config-value", 2, {
+      doing: `Reading the model's ${field}`,
+      problem: `expected ${expected}, found ${JSON.stringify(found)}`,
+      next,
+    });
     this.field = field;
   }
 }

@@ -27,7 +27,10 @@ export class RemoraError extends Error {
   readonly next: string | undefined;
 
   constructor(code: string, exitCode: number, parts: RemoraErrorParts) {
-    super(`${parts.doing}: ${parts.problem}${parts.next ? `\n  ${parts.next}` : ""}`, parts.cause === undefined ? undefined : { cause: parts.cause });
+    super(
+      `${parts.doing}: ${parts.problem}${parts.next ? `\n  ${parts.next}` : ""}`,
+      parts.cause === undefined ? undefined : { cause: parts.cause },
+    );
     this.name = new.target.name;
     this.code = code;
     this.exitCode = exitCode;

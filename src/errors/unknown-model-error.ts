@@ -7,7 +7,10 @@ export class UnknownModelError extends RemoraError {
   constructor(where: string, modelType: string | undefined, supported: readonly string[]) {
     super("unknown-model", 2, {
       doing: `Reading the model ${where}`,
-      problem: modelType === undefined ? "its config.json has no model_type" : `model_type is ${JSON.stringify(modelType)}, which remora cannot run`,
+      problem:
+        modelType === undefined
+          ? "its config.json has no model_type"
+          : `model_type is ${JSON.stringify(modelType)}, which remora cannot run`,
       next: `Supported: ${supported.join(", ")}.`,
     });
     this.modelType = modelType;

@@ -58,6 +58,10 @@ export class Generator {
     this.#remembered = Array.from({ length: options.slots }, () => []);
   }
 
+  get slots(): number {
+    return this.#remembered.length;
+  }
+
   /** @param isCancelled read between steps; running answers then end as "cancelled" */
   async generate(requests: readonly GenerationRequest[], isCancelled: () => boolean = () => false): Promise<GenerationResult[]> {
     const results = new Array<GenerationResult>(requests.length);

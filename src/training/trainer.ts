@@ -44,7 +44,10 @@ export interface TrainerSettings extends StepSettings {
 export interface TrainerParts {
   readonly model: CausalLM;
   readonly trainables: Trainables;
+  /** As checkpoints hold them: every bit. */
   readonly weights: TrainedWeights;
+  /** As the run's result holds them. */
+  readonly result: TrainedWeights;
   readonly resultName: "adapter" | "model";
   readonly source: BatchSource;
   /** Held-out batches, the same each time; undefined without a held-out split. */
@@ -187,7 +190,7 @@ export class Trainer {
     const isBest = this.#state.best === null || result.loss < this.#state.best.loss;
     this.#remember(result, isBest);
     this.#report({ event: "eval-end", step: this.#state.step, ...result, best: isBest });
-    if (isBest && this.#state.step > 0) this.#resultPath = await parts.folder.saveResult(parts.resultName, parts.weights);
+    if (isBest && this.#state.step > 0) this.#resultPath = await parts.folder.saveResult(parts.resultName, parts.result);
   }
 
   #remember({ loss }: Evaluation, isBest: boolean): void {
@@ -204,7 +207,7 @@ export class Trainer {
     const parts = this.#parts;
     if (this.#state.step > 0) await this.#checkpoint();
     // Without a held-out split, and when no evaluation beat the untrained model, the newest weights are the result.
-    if (this.#resultPath === "") this.#resultPath = await parts.folder.saveResult(parts.resultName, parts.weights);
+    if (this.#resultPath === "") this.#resultPath = await parts.folder.saveResult(parts.resultName, parts.result);
     const { step, best, validationLossFirst } = this.#state;
     const event: RunEndEvent = {
       event: "run-end",

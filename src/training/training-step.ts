@@ -85,11 +85,14 @@ export class TrainingStep {
     const { backend } = this.#model;
     const { gradients } = this.#trainables;
     for (const [index, batch] of this.#batches.entries()) this.#pass(index, batch);
-    backend.sum(this.#rowLoss, this.#lossSum);
-    backend.gradientNorm(gradients, this.#norm, this.#settings.maxGradNorm);
-    const clip = this.#norm.view([1], 1, "clip factor");
-    for (const optimizer of this.optimizers) optimizer.step(clip);
-    backend.zero(gradients);
+    // A cancel between two of these would leave weights that belong to no step.
+    backend.uninterrupted(() => {
+      backend.sum(this.#rowLoss, this.#lossSum);
+      backend.gradientNorm(gradients, this.#norm, this.#settings.maxGradNorm);
+      const clip = this.#norm.view([1], 1, "clip factor");
+      for (const optimizer of this.optimizers) optimizer.step(clip);
+      backend.zero(gradients);
+    });
   }
 
   #pass(index: number, batch: DeviceBatch): void {

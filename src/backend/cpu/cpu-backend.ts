@@ -134,6 +134,16 @@ export class CpuBackend implements Backend {
     this.#context.destroy();
   }
 
+  uninterrupted<T>(run: () => T): T {
+    return this.#context.uninterrupted(run);
+  }
+  measurePeak(dtype: "f32" | "bf16", seconds: number): number {
+    const ctx = this.#enter("measurePeak");
+    const gflops = new Float64Array(1);
+    this.#leave(this.#library.remora_measure_peak(ctx, gflops, DTYPE_CODES[dtype], seconds));
+    return gflops[0]! * 1e9;
+  }
+
   // ---- elementwise ----
   copy(source: Operand, target: Operand): void {
     copySizes(source, target);

@@ -25,6 +25,7 @@ export class NativeContext {
   readonly #cancelFlag: Int32Array | undefined;
   #handle: bigint | null;
   #startedAt = 0;
+  #uninterrupted = false;
 
   constructor(library: NativeLibrary, handle: bigint, device: string, options: { cancelFlag?: Int32Array | undefined; profile: boolean }) {
     this.#library = library;
@@ -49,8 +50,20 @@ export class NativeContext {
 
   /** Before an op: the handle to pass, once it is clear that the op may run. */
   enter(op: string): bigint {
-    if (this.#cancelFlag !== undefined && Atomics.load(this.#cancelFlag, 0) !== 0) throw new CancelledError(`Running ${op}`);
+    if (this.#cancelFlag !== undefined && !this.#uninterrupted && Atomics.load(this.#cancelFlag, 0) !== 0)
+      throw new CancelledError(`Running ${op}`);
     return this.enterTransfer(op);
+  }
+
+  /** Runs ops without reading the cancel flag. */
+  uninterrupted<T>(run: () => T): T {
+    const before = this.#uninterrupted;
+    this.#uninterrupted = true;
+    try {
+      return run();
+    } finally {
+      this.#uninterrupted = before;
+    }
   }
 
   /** After an op: what its status means. */

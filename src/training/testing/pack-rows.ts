@@ -23,5 +23,12 @@ export function packRows(rows: readonly (readonly number[])[], padding = 0): Bat
     }
     start += row.length;
   }
-  return { ...batch, trainedTokens: count - rows.length, tokenCount: count, rows: rows.length };
+  return {
+    ...batch,
+    blockCount: 1,
+    blockLength: size,
+    trainedTokens: count - rows.length,
+    tokenCount: count,
+    rows: rows.map((_, row) => row),
+  };
 }

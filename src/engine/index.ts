@@ -1,0 +1,83 @@
+/** The engine as functions: each starts a worker that owns a device, and stays a promise with events for the caller. */
+import { createRequire } from "node:module";
+import type { AskAnswer, AskRequest, DoctorReport, MemoryPlan } from "../config/reports.ts";
+import type { DoctorConfigInput } from "../config/schemas/demo.ts";
+import type { SessionConfigInput } from "../config/schemas/generate.ts";
+import type { PlanConfigInput } from "../config/schemas/plan.ts";
+import type { TrainConfigInput } from "../config/schemas/train.ts";
+import type { RunEndEvent, TrainEvent } from "../training/events.ts";
+import { EngineClient, runInEngine } from "./client.ts";
+import type { OpenedSession } from "./session-job.ts";
+
+/** What `train()` resolves to. */
+export type RunResult = Omit<RunEndEvent, "event">;
+
+/**
+ * Tunes a model. Resolves when the run is over, also after an abort (`reason: "interrupted"`, with a checkpoint written).
+ * @throws RemoraError of every kind: bad config, data, model or memory, before anything is written
+ */
+export async function train(
+  config: TrainConfigInput,
+  options: { signal?: AbortSignal; onEvent?: (event: TrainEvent) => void } = {},
+): Promise<RunResult> {
+  const { signal } = options;
+  const onEvent = options.onEvent as ((event: object) => void) | undefined;
+  const { event: _, ...result } = await runInEngine<RunEndEvent>("train", config, { signal, onEvent });
+  return result;
+}
+
+/** Prices a run: memory by kind, time of a step, and the knobs. Reads headers only. */
+export function plan(config: PlanConfigInput): Promise<MemoryPlan> {
+  return runInEngine("plan", config);
+}
+
+/** What this machine offers, with its kernels checked against the reference. */
+export function doctor(config: DoctorConfigInput = {}): Promise<DoctorReport> {
+  const { version } = createRequire(import.meta.url)("remora/package.json") as { version: string };
+  return runInEngine("doctor", { ...config, version });
+}
+
+/** A loaded model that answers. */
+export interface Session {
+  /** As the user named it. */
+  readonly model: string;
+  readonly device: string;
+  /** The template that rows go through. */
+  readonly template: string;
+  /**
+   * Answers all requests, batched, in the order given.
+   * @param options.onText receives each answer's text as it comes, by the request's index
+   */
+  generate(
+    requests: readonly AskRequest[],
+    options?: { onText?: (text: string, index: number) => void; signal?: AbortSignal },
+  ): Promise<AskAnswer[]>;
+  close(): Promise<void>;
+}
+
+/** Loads a model, with an adapter or without, in a worker of its own. */
+export async function openModel(config: SessionConfigInput): Promise<Session> {
+  const client = new EngineClient();
+  try {
+    const opened = await client.call<OpenedSession>("session-open", config);
+    return {
+      model: config.model,
+      device: opened.device,
+      template: opened.template,
+      async generate(requests, { onText, signal } = {}) {
+        const onEvent = (event: object) => {
+          const { index, text } = event as { index: number; text: string };
+          onText?.(text, index);
+        };
+        return client.call<AskAnswer[]>("session-generate", { session: opened.session, requests }, { onEvent, signal });
+      },
+      async close() {
+        await client.call("session-close", { session: opened.session });
+        await client.close();
+      },
+    };
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}

@@ -1,0 +1,17 @@
+/** Jobs by name; each module is loaded when its first job is called. */
+import type { Job } from "./job.ts";
+
+const JOBS: Readonly<Record<string, () => Promise<Job>>> = {
+  train: async () => (await import("./train-job.ts")).trainJob,
+  plan: async () => (await import("./plan-job.ts")).planJob,
+  doctor: async () => (await import("./doctor-job.ts")).doctorJob,
+  "session-open": async () => (await import("./session-job.ts")).openSessionJob,
+  "session-generate": async () => (await import("./session-job.ts")).generateJob,
+  "session-close": async () => (await import("./session-job.ts")).closeSessionJob,
+};
+
+export async function findJob(name: string): Promise<Job> {
+  const load = JOBS[name];
+  if (!load) throw new Error(`the engine has no job ${name}`);
+  return load();
+}

@@ -1,0 +1,46 @@
+/** A model's files opened but not loaded: what planning, tokenizing and loading all start from. */
+import { resolveModel } from "../hub/resolve-model.ts";
+import type { DecoderShape } from "../models/decoder-shape.ts";
+import { readDecoderShape } from "../models/registry.ts";
+import { openWeightSource, type WeightSource } from "../models/weight-source.ts";
+import { checkVocabulary } from "../text/check-vocabulary.ts";
+import { readGgufTokenizer } from "../text/gguf-tokenizer.ts";
+import { readHfTokenizer } from "../text/hf-tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+
+export interface ModelFiles {
+  /** As the user named it. */
+  readonly name: string;
+  /** Folder or GGUF file. */
+  readonly path: string;
+  readonly source: WeightSource;
+  readonly shape: DecoderShape;
+  /** Read when first asked for: planning does without. */
+  readonly tokenizer: Tokenizer;
+}
+
+export async function openModelFiles(name: string, options: { offline: boolean }): Promise<ModelFiles> {
+  const { path } = await resolveModel(name, { offline: options.offline, env: process.env });
+  const source = openWeightSource(path);
+  const shape = readDecoderShape(source.config, path);
+  let tokenizer: Tokenizer | undefined;
+  return {
+    name,
+    path,
+    source,
+    shape,
+    get tokenizer() {
+      if (!tokenizer) {
+        const from = source.tokenizerSource;
+        tokenizer = from.kind === "gguf" ? readGgufTokenizer(from.metadata, from.path) : readHfTokenizer(from.path);
+        checkVocabulary(tokenizer, shape.vocabularySize, path);
+      }
+      return tokenizer;
+    },
+  };
+}
+
+/** How the file stores its linears: the format of the first layer's down projection, for a reason a person can read. */
+export function storedFormat({ source }: ModelFiles): string {
+  return source.tensor("model.layers.0.mlp.down_proj.weight")?.format ?? "f32";
+}

@@ -1,0 +1,97 @@
+/**
+ * `train` from config to adapter, in the worker: open the files, read the data, fill the config, price it, load, train.
+ * Everything that can be wrong with the input is found before weights are loaded; nothing is written before that.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { openBackend } from "../backend/open-backend.ts";
+import { parseConfig } from "../config/parse.ts";
+import { type ResolvedTrainConfig, resolveTrainConfig } from "../config/resolve-train.ts";
+import { type TrainConfigInput, trainSchema } from "../config/schemas/train.ts";
+import { PlanError } from "../errors/plan-error.ts";
+import type { RecomputePolicy } from "../tensor/tape.ts";
+import type { RunEndEvent, TrainEvent } from "../training/events.ts";
+import { parameterCount } from "../training/memory-plan.ts";
+import { RunFolder } from "../training/run-folder.ts";
+import { Trainer, type TrainerSettings } from "../training/trainer.ts";
+import { isCancelled, type JobHost, resetCancel } from "./job.ts";
+import { openModelFiles } from "./model-files.ts";
+import { fingerprint, makeBatches, readRunData } from "./run-data.ts";
+import { prepareModel } from "./run-model.ts";
+import { planRun, trainFacts } from "./train-config.ts";
+
+export async function trainJob(input: TrainConfigInput, host: JobHost): Promise<RunEndEvent> {
+  const asked = parseConfig(trainSchema, input, "Configuring remora train");
+  const folder = new RunFolder(asked.out);
+  const checkpoint = folder.inspect(asked);
+  const files = await openModelFiles(asked.model, asked);
+  const backend = await openBackend(asked.device, { threads: asked.threads, cancelFlag: host.cancelFlag });
+  try {
+    using data = await readRunData(asked, files, trainFacts(files, backend), host);
+    const { split } = data.loaded;
+    const config = resolveTrainConfig(asked, trainFacts(files, backend, data.facts));
+    const { plan, recompute } = planRun(files, backend, config);
+    if (!plan.fits && !asked.force) throw new PlanError(plan);
+    for (const warning of data.warnings) host.emit({ event: "warning", ...warning } satisfies TrainEvent);
+
+    const prepared = await prepareModel(files, backend, config, templateSource(config.template), host);
+    prepared.model.prepare(config.blockLength);
+    await folder.begin({ ...config, recompute, plan: plan.items }, Date.now() / 1000, checkpoint !== undefined);
+    const trainer = new Trainer(
+      {
+        ...prepared,
+        ...makeBatches(data.loaded, config, files.tokenizer.pad ?? 0),
+        folder,
+        resultName: config.method === "full" ? "model" : "adapter",
+        validationRows: split.heldOut.length,
+        runStart: {
+          model: config.model,
+          method: config.method,
+          device: backend.device.name,
+          epochs: config.epochs,
+          rows: split.training.length,
+          validationRows: split.heldOut.length,
+          trainableParameters: prepared.trainables.layout.count,
+          totalParameters: parameterCount(files.shape),
+          plannedBytes: plan.totalBytes,
+          out: config.out,
+        },
+        emit: (event) => host.emit(event),
+        isCancelled: () => isCancelled(host),
+        resetCancel: () => resetCancel(host),
+        now: () => performance.timeOrigin + performance.now(),
+      },
+      trainerSettings(config, recompute, fingerprint(config, data.loaded)),
+    );
+    return await trainer.run(checkpoint);
+  } finally {
+    backend.dispose();
+  }
+}
+
+/** Builders take flat values, never the config. */
+function trainerSettings(config: ResolvedTrainConfig, policy: RecomputePolicy, print: string): TrainerSettings {
+  const { beta1, beta2, epsilon, weightDecay, optimizerState, learningRate, minLearningRate, warmupSteps, maxSteps } = config;
+  return {
+    tokensPerPass: config.batchSize * config.blockLength,
+    passes: config.gradientAccumulation,
+    policy,
+    maxGradNorm: config.maxGradNorm,
+    optimizer: { beta1, beta2, epsilon, weightDecay, state: optimizerState },
+    dropout: { probability: config.method === "full" ? 0 : config.lora.dropout, seed: config.seed },
+    maxSteps,
+    schedule: { kind: config.schedule, peak: learningRate, floor: minLearningRate, warmupSteps, totalSteps: maxSteps },
+    evalEvery: config.evalEvery,
+    earlyStopPatience: config.earlyStopPatience,
+    checkpointEverySteps: config.checkpointEvery.steps,
+    checkpointEveryMinutes: config.checkpointEvery.minutes,
+    keepCheckpoints: config.keepCheckpoints,
+    logEvery: config.logEvery,
+    sampleEvery: config.sampleEvery,
+    fingerprint: print,
+  };
+}
+
+/** A preset's name, or the text of a template file: the adapter must not depend on a file that may move. */
+function templateSource(name: string): string {
+  return existsSync(name) ? readFileSync(name, "utf8") : name;
+}
