@@ -69,5 +69,7 @@ test("options that contradict each other", () => {
   `);
   expect(() =>
     parseConfig(planSchema, { model: "m", method: "full", base: "nf4" }, "Configuring remora plan"),
-  ).toThrowErrorMatchingInlineSnapshot(`[ConfigError: Configuring remora plan: base: expected auto or f32, because all weights are trained, found "nf4"]`);
+  ).toThrowErrorMatchingInlineSnapshot(
+    `[ConfigError: Configuring remora plan: base: expected auto or f32, because all weights are trained, found "nf4"]`,
+  );
 });

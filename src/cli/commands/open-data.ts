@@ -5,10 +5,7 @@
 import { chooseTemplate, deriveBlockLength } from "../../config/resolve-train.ts";
 import type { DataPreviewConfig, DataStatsConfig } from "../../config/schemas/data.ts";
 import { readTemplateRows } from "../../data/load-data.ts";
-import { readDecoderShape } from "../../models/registry.ts";
-import { openWeightSource } from "../../models/weight-source.ts";
-import { readGgufTokenizer } from "../../text/gguf-tokenizer.ts";
-import { readHfTokenizer } from "../../text/hf-tokenizer.ts";
+import { openModelFiles } from "../../engine/model-files.ts";
 import { loadTemplate } from "../../text/templates/load-template.ts";
 import type { Template } from "../../text/templates/template.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
@@ -24,13 +21,7 @@ export interface OpenData {
 }
 
 export async function openData(config: DataPreviewConfig | DataStatsConfig): Promise<OpenData> {
-  const source = openWeightSource(config.model);
-  const shape = readDecoderShape(source.config, source.path);
-  const { tokenizerSource } = source;
-  const tokenizer =
-    tokenizerSource.kind === "folder"
-      ? readHfTokenizer(tokenizerSource.path)
-      : readGgufTokenizer(tokenizerSource.metadata, tokenizerSource.path);
+  const { shape, tokenizer } = await openModelFiles(config.model, config);
   const files = typeof config.data === "string" ? [config.data] : config.data;
   const blockLimit = config.blockLength ?? deriveBlockLength(shape.maxPositions, undefined)[0];
   if (config.objective === "pretrain")

@@ -29,7 +29,7 @@ export const deviceOptions = {
 
 export const modelOptions = {
   model: option(text(), {
-    description: "Base model: a Hugging Face folder or a GGUF file",
+    description: "Base model: a Hugging Face folder, a GGUF file, a model that ships with remora, or owner/name in the Hugging Face cache",
     placeholder: "model",
   }),
   base: option(z.enum(BASE_FORMATS).default("auto"), {
