@@ -33,6 +33,8 @@ export interface Operand {
   readonly byteOffset: number;
   readonly dtype: DType;
   readonly shape: readonly number[];
+  /** What it holds, for error messages. @default the memory's label */
+  readonly label?: string;
 }
 
 /** A weight matrix [rows, cols]; for a linear layer [Out, In]. */

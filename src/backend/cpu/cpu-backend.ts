@@ -99,7 +99,7 @@ export class CpuBackend implements Backend {
   upload(target: Operand, source: Uint8Array): void {
     this.#enterTransfer("upload");
     if (source.byteLength !== operandBytes(target)) {
-      throw new ShapeError(`upload to "${target.memory.label}"`, `${operandBytes(target)} bytes`, `${source.byteLength}`);
+      throw new ShapeError(`upload to "${target.label ?? target.memory.label}"`, `${operandBytes(target)} bytes`, `${source.byteLength}`);
     }
     const address = this.#out(target);
     for (let start = 0; start < source.byteLength; start += COPY_WINDOW) {
