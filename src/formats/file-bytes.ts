@@ -1,8 +1,11 @@
 /**
  * Synchronous reading of parts of a file, bounds-checked, for headers and small tensors. Weights themselves are mapped by the backend.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { FileAccessError } from "../errors/file-access-error.ts";
+
+/** One system call reads at most 2 GiB. */
+const MAX_READ_BYTES = 2 ** 30;
 
 export class FileBytes {
   readonly path: string;
@@ -13,10 +16,12 @@ export class FileBytes {
     this.path = path;
     let descriptor: number | undefined;
     try {
-      descriptor = openSync(path, "r");
-      const stat = fstatSync(descriptor);
+      const stat = statSync(path);
       if (stat.isDirectory()) throw Object.assign(new Error("is a directory"), { code: "EISDIR" });
-      this.byteLength = stat.size;
+      // Opening a pipe would wait for whoever writes to it.
+      if (!stat.isFile()) throw new Error("expected a file, found a device or pipe");
+      descriptor = openSync(path, "r");
+      this.byteLength = fstatSync(descriptor).size;
     } catch (cause) {
       if (descriptor !== undefined) closeSync(descriptor);
       throw new FileAccessError("Reading", path, cause);
@@ -30,7 +35,7 @@ export class FileBytes {
     let done = 0;
     try {
       while (done < length) {
-        const count = readSync(this.#descriptor, out, done, length - done, offset + done);
+        const count = readSync(this.#descriptor, out, done, Math.min(length - done, MAX_READ_BYTES), offset + done);
         if (count === 0) throw new Error(`the file ended at byte ${offset + done} while ${length - done} more were expected`);
         done += count;
       }

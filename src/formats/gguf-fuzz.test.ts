@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { RemoraError } from "../errors/remora-error.ts";
-import { createRandom, damage } from "./fuzz.ts";
-import { makeGguf } from "./gguf-for-tests.ts";
 import { readGguf } from "./gguf-reader.ts";
+import { createRandom, damage } from "./testing/damage.ts";
+import { makeGguf } from "./testing/make-gguf.ts";
 
 it("never crashes, hangs or points outside the file", () => {
   const folder = mkdtempSync(join(tmpdir(), "remora-fuzz-"));
@@ -27,7 +27,7 @@ it("never crashes, hangs or points outside the file", () => {
   });
   const random = createRandom(2);
   let refused = 0;
-  for (let run = 0; run < 3000; run++) {
+  for (let run = 0; run < 1500; run++) {
     const bytes = damage(original, original.length - 480, random);
     writeFileSync(path, bytes);
     try {
@@ -42,5 +42,5 @@ it("never crashes, hangs or points outside the file", () => {
     }
   }
   rmSync(folder, { recursive: true });
-  expect(refused).toBeGreaterThan(1500);
+  expect(refused).toBeGreaterThan(700);
 });

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { RemoraError } from "../errors/remora-error.ts";
 import { readTensorBytes } from "./file-bytes.ts";
-import { f32Bytes, makeGguf, type TestGguf } from "./gguf-for-tests.ts";
 import { readGguf } from "./gguf-reader.ts";
+import { f32Bytes, makeGguf, type TestGguf } from "./testing/make-gguf.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "remora-gguf-"));
 afterAll(() => rmSync(folder, { recursive: true }));

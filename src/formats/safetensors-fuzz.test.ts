@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { RemoraError } from "../errors/remora-error.ts";
-import { createRandom, damage } from "./fuzz.ts";
 import { readSafetensors } from "./safetensors-reader.ts";
 import { writeSafetensors } from "./safetensors-writer.ts";
+import { createRandom, damage } from "./testing/damage.ts";
 
 it("never crashes, hangs or points outside the file", async () => {
   const folder = mkdtempSync(join(tmpdir(), "remora-fuzz-"));
@@ -20,7 +20,7 @@ it("never crashes, hangs or points outside the file", async () => {
   const headerBytes = original.length - 79;
   const random = createRandom(1);
   let refused = 0;
-  for (let run = 0; run < 3000; run++) {
+  for (let run = 0; run < 1500; run++) {
     const bytes = damage(original, headerBytes, random);
     writeFileSync(path, bytes);
     try {
@@ -35,5 +35,5 @@ it("never crashes, hangs or points outside the file", async () => {
     }
   }
   rmSync(folder, { recursive: true });
-  expect(refused).toBeGreaterThan(1500);
+  expect(refused).toBeGreaterThan(700);
 });

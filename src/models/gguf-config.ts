@@ -29,6 +29,9 @@ export function readGgufConfig(fields: GgufFields, architecture: GgufArchitectur
   const { tensors } = fields.file;
   const hiddenSize = fields.requiredCount("%.embedding_length");
   const layers = fields.requiredCount("%.block_count");
+  // Whoever builds a table of layers may trust this number.
+  if (layers > tensors.size)
+    fields.fail(fields.key("%.block_count"), `no more layers than the ${tensors.size} tensors of the file`, `${layers}`);
   const heads = fields.uniformCount("%.attention.head_count") ?? fields.requiredCount("%.attention.head_count");
   const keyValueHeads = fields.uniformCount("%.attention.head_count_kv") ?? heads;
   const rotaryCount = fields.count("%.rope.dimension_count");

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RemoraError } from "../errors/remora-error.ts";
-import { f32Bytes, makeGguf, type TestGguf, type TestTensor, type TypedValue } from "../formats/gguf-for-tests.ts";
+import { createRandom, damage } from "../formats/testing/damage.ts";
+import { f32Bytes, makeGguf, type TestGguf, type TestTensor, type TypedValue } from "../formats/testing/make-gguf.ts";
 import { openGgufModel } from "./gguf-model.ts";
 import { readStoredTensor } from "./stored-tensor.ts";
 import type { WeightSource } from "./weight-source.ts";
@@ -265,7 +266,11 @@ describe("what cannot be run is refused", () => {
       "Reading GGUF m.gguf, metadata "llama.block_count": expected a number, found "one"
         The file is damaged or incomplete: download or copy it again."
     `);
-    expect(llama({}, [])).toMatchInlineSnapshot(`
+    expect(llama({ "llama.block_count": { u32: 2 ** 31 } })).toMatchInlineSnapshot(`
+      "Reading GGUF m.gguf, metadata "llama.block_count": expected no more layers than the 1 tensors of the file, found 2147483648
+        The file is damaged or incomplete: download or copy it again."
+    `);
+    expect(llama({}, [{ ...embedding, name: "output.weight" }])).toMatchInlineSnapshot(`
       "Reading GGUF m.gguf, tensor token_embd.weight: expected a matrix [vocabulary, width], found nothing
         The file is damaged or incomplete: download or copy it again."
     `);
@@ -283,4 +288,33 @@ describe("what cannot be run is refused", () => {
         The file is damaged or incomplete: download or copy it again."
     `);
   });
+});
+
+it("damaged models are read or refused by a RemoraError, whatever the damage", () => {
+  const heads = {
+    "llama.rope.scaling.type": { text: "yarn" },
+    "llama.rope.scaling.factor": { f32: 4 },
+    "llama.attention.sliding_window": { u32: 8 },
+  };
+  const tensors = [
+    embedding,
+    { name: "blk.0.attn_q.weight", shape: [8, 8] },
+    { name: "blk.0.attn_k.weight", type: "F16" as const, shape: [4, 8] },
+  ];
+  const original = makeGguf({ metadata: metadata("llama", heads), tensors: [...tensors, { name: "rope_freqs.weight", shape: [2] }] });
+  const random = createRandom(3);
+  const path = join(folder, "fuzz.gguf");
+  let refused = 0;
+  for (let run = 0; run < 800; run++) {
+    writeFileSync(path, damage(original, original.length - 600, random));
+    try {
+      const source = openGgufModel(path);
+      for (const name of source.names()) readStoredTensor(source.tensor(name)!);
+    } catch (error) {
+      if (!RemoraError.isInstance(error)) throw error;
+      if (/undefined|NaN|\[object/.test(error.message)) throw new Error(`run ${run}: a poor message: ${error.message}`);
+      refused++;
+    }
+  }
+  expect(refused).toBeGreaterThan(400);
 });

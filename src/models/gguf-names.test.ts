@@ -44,6 +44,7 @@ describe("GGUF names", () => {
       expect(huggingFaceName("llama", name)).toBeUndefined();
     }
     expect(huggingFaceName("llama", "blk.0.attn_qkv.weight")).toBeUndefined();
+    expect(huggingFaceName("qwen2", "blk.0.attn_q_norm.weight")).toBeUndefined();
     expect(ggufName("llama", "model.layers.0.self_attn.rotary_emb.inv_freq")).toBeUndefined();
   });
 });

@@ -37,8 +37,6 @@ const ATTENTION_AND_DOWN: Readonly<Record<string, string>> = {
   attn_k: "self_attn.k_proj",
   attn_v: "self_attn.v_proj",
   attn_output: "self_attn.o_proj",
-  attn_q_norm: "self_attn.q_norm",
-  attn_k_norm: "self_attn.k_norm",
   ffn_down: "mlp.down_proj",
 };
 
@@ -49,13 +47,16 @@ const PLAIN: Readonly<Record<string, string>> = {
   ffn_up: "mlp.up_proj",
 };
 
+const HEAD_NORMS: Readonly<Record<string, string>> = { attn_q_norm: "self_attn.q_norm", attn_k_norm: "self_attn.k_norm" };
+
 const LAYER_NAMES: Readonly<Record<GgufArchitecture, Readonly<Record<string, string>>>> = {
   llama: PLAIN,
   mistral: PLAIN,
   qwen2: PLAIN,
-  qwen3: PLAIN,
+  qwen3: { ...PLAIN, ...HEAD_NORMS },
   gemma3: {
     ...PLAIN,
+    ...HEAD_NORMS,
     post_attention_norm: "post_attention_layernorm",
     ffn_norm: "pre_feedforward_layernorm",
     post_ffw_norm: "post_feedforward_layernorm",

@@ -1,5 +1,5 @@
 /** Makes small GGUF files for tests, right ones and wrong ones. Not a writer of models: nothing is checked, so that lies can be told. */
-import { GGML_TYPES, type GgmlType } from "./ggml-types.ts";
+import { GGML_TYPES, type GgmlType } from "../ggml-types.ts";
 
 /** A metadata value with its type, since JavaScript has one kind of number. */
 export type TypedValue =
