@@ -100,7 +100,9 @@ describe("writeAdapter", () => {
 
   it("refuses values that are not matrices of the rank", async () => {
     const wrong = writeAdapter(folder, { parts: [{ ...part("x"), b: values(7, 0) }], useRslora: false, dropout: 0 });
-    await expect(wrong).rejects.toThrowErrorMatchingInlineSnapshot(`[ShapeError: Writing the adapter of x: expected multiples of the rank 4, found 64 and 7 values]`);
+    await expect(wrong).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[ShapeError: Writing the adapter of x: expected multiples of the rank 4, found 64 and 7 values]`,
+    );
     expect(existsSync(join(folder, "adapter_config.json"))).toBe(false);
   });
 });
