@@ -11,10 +11,9 @@
 namespace remora::REMORA_ISA {
 namespace {
 
-// Scratch slots of the context (head_loss, which calls multiply too, has its own).
-enum Slot { PACKED = 0, THIN = 1, PLAN = 2, NARROW = 3, MASKED = 4 };
-constexpr int DROPPED = 3;                              // thread slot, beside multiply's 0 … 2
-constexpr int64_t PACKED_BYTES = int64_t{64} << 20;     // rows are taken in chunks whose packed panels fit in this
+// Scratch slots of the context.
+enum Slot { PACKED = PACKED_SLOT, THIN = THIN_SLOT, PLAN = PLAN_SLOT, NARROW = 3, MASKED = 4 };
+constexpr int DROPPED = 3;  // thread slot, beside multiply's 0 … 2
 constexpr int64_t FEWEST_CHUNK_ROWS = 1024;
 
 // Columns of the thin product that share a part: their B panels for all blocks of that part.

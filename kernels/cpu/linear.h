@@ -1,6 +1,6 @@
 // Shared by the linear family: sizes of a group of parts, and the matrix-vector path.
 #pragma once
-#include "gemm.h"
+#include "gemm_products.h"
 
 namespace remora::REMORA_ISA {
 
@@ -16,12 +16,6 @@ struct Group {
     }
   }
 };
-
-REMORA_INLINE int64_t dtype_bytes(int32_t dtype) { return dtype == REMORA_F32 ? 4 : 2; }
-REMORA_INLINE const void *offset_values(const void *x, int64_t values, int32_t dtype) {
-  return static_cast<const char *>(x) + values * dtype_bytes(dtype);
-}
-REMORA_INLINE void *offset_values(void *x, int64_t values, int32_t dtype) { return static_cast<char *>(x) + values * dtype_bytes(dtype); }
 
 // linear_forward for few rows: reads each weight once, without packing. Same arguments.
 int32_t gemv_forward(remora_context *ctx, const remora_linear_part *parts, int32_t part_count, const float *bias, const void *x, void *y,

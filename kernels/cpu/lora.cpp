@@ -6,65 +6,11 @@
 #include "linear.h"
 
 namespace remora::REMORA_ISA {
-namespace {
-
-enum Slot { PACKED = 0, PLAN = 2 };
-constexpr int64_t PACKED_BYTES = int64_t{64} << 20;
-constexpr int64_t PACK_STRETCH = 64;  // rows of the source that one piece of packing reads for all panels
-
-// out (through finish) = leftᵀ · right over N rows: left act [N, …] columns [0, rows), right a source of `columns` columns from `col`.
-struct Transposed {
-  remora_context *ctx;
-  int32_t dtype;
-  int64_t N;
-  const void *left;
-  int64_t left_stride, rows;
-  Source right;
-  int64_t col, columns;
-};
-
-int32_t transposed_product(const Transposed &t, FunctionRef<void(const Tile &, int64_t row0)> finish) {
-  const Kind kind = kind_for(t.dtype);
-  const int block_count = cut_depth(t.N, 64, 0, false, 0, nullptr);
-  auto *blocks = static_cast<Block *>(scratch(t.ctx, PLAN, block_count * static_cast<int64_t>(sizeof(Block))));
-  if (blocks == nullptr) return fail(t.ctx, REMORA_STATUS_MEMORY, "weight gradient: no memory for the plan");
-  cut_depth(t.N, 64, 0, false, 0, blocks);
-  const int64_t depth = blocks[block_count - 1].start + padded_depth(blocks[block_count - 1].length);
-  int64_t chunk = PACKED_BYTES / (depth * kind_bytes(kind)) / MR * MR;
-  if (chunk < 24 * MR) chunk = 24 * MR;
-  for (int64_t row0 = 0; row0 < t.rows; row0 += chunk) {
-    PackedRows a{kind, t.rows - row0 < chunk ? t.rows - row0 : chunk, depth, nullptr};
-    a.memory = static_cast<float *>(scratch(t.ctx, PACKED, a.bytes()));
-    if (a.memory == nullptr) return fail(t.ctx, REMORA_STATUS_MEMORY, "weight gradient: no memory for %lld bytes of packed rows", static_cast<long long>(a.bytes()));
-    // Pieces of the depth, not of the panels: a row of the source is read once and spread over all panels.
-    parallel_for(t.ctx, block_count, 1, [&](int64_t begin, int64_t end, int) {
-      for (int64_t b = begin; b < end; b++) {
-        for (int64_t k = 0; k < blocks[b].length; k += PACK_STRETCH) {
-          const int64_t stretch = blocks[b].length - k < PACK_STRETCH ? blocks[b].length - k : PACK_STRETCH;
-          for (int64_t p = 0; p < a.panels(); p++) {
-            const int64_t first = a.first_row(p), rows = a.first_row(p + 1) - first;
-            pack_columns(kind, offset_values(t.left, (blocks[b].begin + k) * t.left_stride + row0 + first, t.dtype), t.dtype, t.left_stride,
-                         static_cast<int>(rows), stretch, a.panel(p, blocks[b]) + steps(kind, k) * rows);
-          }
-        }
-      }
-    });
-    const Strip strip{t.columns, 0, 0, block_count, 0, 0};
-    const auto pack_b = [&](const Strip &, const Block &block, int64_t col, int64_t columns, float *tiles, int64_t stride, float *space) {
-      pack_tiles_straight(kind, t.right, block.begin, block.length, t.col + col, columns, tiles, stride, space);
-    };
-    const auto finish_tile = [&](const Tile &tile, int) { finish(tile, row0); };
-    if (const int32_t status = multiply(t.ctx, Product{&a, blocks, &strip, 1, true, pack_b, finish_tile})) return status;
-  }
-  return REMORA_OK;
-}
-
-}  // namespace
-
 int32_t lora_backward(remora_context *ctx, const remora_linear_part *parts, int32_t part_count, const void *x, const void *xa, const void *d_y,
                       const void *db, int64_t N, int32_t dtype, float dropout, const uint64_t *seed) {
   const Group group(parts, part_count);
   if (N == 0 || group.rank == 0) return REMORA_OK;
+  const Kind kind = kind_for(dtype);
 
   // lora_a_grad of all parts: the rows of dbᵀ are the ranks of all parts, so x is packed once.
   const remora_weight input = dense_weight(x, dtype, N, group.in);
@@ -73,8 +19,8 @@ int32_t lora_backward(remora_context *ctx, const remora_linear_part *parts, int3
     source.dropout = dropout;
     source.seed = seed[0];
   }
-  const auto add_a = [&](const Tile &tile, int64_t row0) {
-    int64_t row = row0 + tile.row, done = 0, first = 0;
+  const auto add_a = [&](const Tile &tile) {
+    int64_t row = tile.row, done = 0, first = 0;
     for (int32_t p = 0; p < part_count && done < tile.rows; first += parts[p++].rank) {
       const int64_t rest = first + parts[p].rank - row;  // rows of this part from `row` on
       if (rest <= 0) continue;
@@ -86,20 +32,21 @@ int32_t lora_backward(remora_context *ctx, const remora_linear_part *parts, int3
       done += rows;
     }
   };
-  if (const int32_t status = transposed_product(Transposed{ctx, dtype, N, db, group.rank, group.rank, source, 0, group.in}, add_a)) return status;
+  if (const int32_t status = transposed_product(TransposedProduct{ctx, kind, N, db, dtype, group.rank, group.rank, source, 0, group.in}, add_a)) return status;
 
   const remora_weight gradient = dense_weight(d_y, dtype, N, group.out);
   int64_t column = 0, rank = 0;
   for (int32_t p = 0; p < part_count; column += parts[p].weight.rows, rank += parts[p].rank, p++) {
     const remora_linear_part &part = parts[p];
     if (part.rank == 0 || part.lora_b_grad == nullptr) continue;
-    const auto add_b = [&](const Tile &tile, int64_t row0) {
+    const auto add_b = [&](const Tile &tile) {
       for (int64_t j = 0; j < tile.columns; j++) {
-        float *out = part.lora_b_grad + (tile.col + j) * part.rank + row0 + tile.row;
+        float *out = part.lora_b_grad + (tile.col + j) * part.rank + tile.row;
         for (int64_t i = 0; i < tile.rows; i++) out[i] += part.scale * tile.values[i * NR + j];
       }
     };
-    const Transposed product{ctx, dtype, N, offset_values(xa, rank, dtype), group.rank, part.rank, Source{&gradient}, column, part.weight.rows};
+    const void *left = offset_values(xa, rank, dtype);
+    const TransposedProduct product{ctx, kind, N, left, dtype, group.rank, part.rank, Source{&gradient}, column, part.weight.rows};
     if (const int32_t status = transposed_product(product, add_b)) return status;
   }
   return REMORA_OK;
@@ -132,10 +79,10 @@ int32_t linear_backward_weight(remora_context *ctx, const void *x, const void *d
   const void *left = offset_values(d_y, column, dtype);
   if (d_w != nullptr) {
     const remora_weight input = dense_weight(x, dtype, N, In);
-    const auto add = [&](const Tile &tile, int64_t row0) {
-      add_tile(tile.values, tile.rows, tile.columns, d_w + (row0 + tile.row) * In + tile.col, In, 1.0f);
+    const auto add = [&](const Tile &tile) {
+      add_tile(tile.values, tile.rows, tile.columns, d_w + tile.row * In + tile.col, In, 1.0f);
     };
-    if (const int32_t status = transposed_product(Transposed{ctx, dtype, N, left, stride, Out, Source{&input}, 0, In}, add)) return status;
+    if (const int32_t status = transposed_product(TransposedProduct{ctx, kind_for(dtype), N, left, dtype, stride, Out, Source{&input}, 0, In}, add)) return status;
   }
   if (d_bias == nullptr) return REMORA_OK;
   return dispatch_dtype(ctx, dtype, [&](auto tag) {
