@@ -198,17 +198,30 @@ static int nearest_level(const float *levels, int count, float value) {
   return index;
 }
 
-// absmax[b] = max |x| over the block of 64;  code = nearest level of x / absmax. In f32, in bitsandbytes' order: x · (1 / absmax).
+// bitsandbytes' two ways to scale a block to ±1, in f32: a whole block is multiplied by the reciprocal of its largest size, a shorter last
+// block is divided and keeps 1e-38 as the scale of nothing but zeros. They differ in the last bit only, and so may a code on a midpoint.
+struct BlockScale {
+  float largest;
+  bool whole;
+
+  float kept() const { return whole ? largest : divisor(); }
+  float divisor() const { return std::fmax(largest, 1e-38f); }
+  float apply(float value) const {
+    const float scaled = whole ? value * (1.0f / divisor()) : value / divisor();
+    return std::fmin(1.0f, std::fmax(-1.0f, scaled));
+  }
+};
+
+// absmax[b] = max |x| over the block of 64;  code = nearest level of x / absmax
 static int32_t nf4_encode(remora_context *, const void *x, uint8_t *codes, float *absmax, int64_t count, int32_t dtype) {
   for (int64_t start = 0; start < count; start += 64) {
     const int64_t end = start + 64 < count ? start + 64 : count;
     float largest = 0;
     for (int64_t i = start; i < end; i++) largest = std::fmax(largest, static_cast<float>(std::fabs(get(x, i, dtype))));
-    absmax[start / 64] = largest;
-    const float inverse = 1.0f / std::fmax(largest, 1e-38f);
+    const BlockScale scale = {largest, end - start == 64};
+    absmax[start / 64] = scale.kept();
     for (int64_t i = start; i < end; i++) {
-      const float scaled = std::fmin(1.0f, std::fmax(-1.0f, static_cast<float>(get(x, i, dtype)) * inverse));
-      const uint8_t code = static_cast<uint8_t>(nearest_level(NF4_LEVELS, 16, scaled));
+      const uint8_t code = static_cast<uint8_t>(nearest_level(NF4_LEVELS, 16, scale.apply(static_cast<float>(get(x, i, dtype)))));
       uint8_t &byte = codes[i / 2];
       byte = static_cast<uint8_t>(i % 2 == 0 ? code << 4 : (byte & 0xF0) | code);
     }
@@ -228,11 +241,10 @@ static int32_t nf4_nest(remora_context *, const float *absmax, const float *nest
     const int64_t end = start + 256 < blocks ? start + 256 : blocks;
     float largest = 0;
     for (int64_t b = start; b < end; b++) largest = std::fmax(largest, std::fabs(absmax[b] - offset[0]));
-    nested[start / 256] = largest;
-    const float inverse = 1.0f / std::fmax(largest, 1e-38f);
+    const BlockScale scale = {largest, end - start == 256};
+    nested[start / 256] = scale.kept();
     for (int64_t b = start; b < end; b++) {
-      const float scaled = std::fmin(1.0f, std::fmax(-1.0f, (absmax[b] - offset[0]) * inverse));
-      scale_codes[b] = static_cast<uint8_t>(nearest_level(nested_code, 256, scaled));
+      scale_codes[b] = static_cast<uint8_t>(nearest_level(nested_code, 256, scale.apply(absmax[b] - offset[0])));
     }
   }
   return REMORA_OK;

@@ -26,9 +26,9 @@ describeOnEachDevice("embedding", (device) => {
     const table = arrays.weight("f32", 3, 2, [1, 2, 3, 4, 5, 6], "model.embed_tokens");
     const y = arrays.output("y", "f32", [2, 2]);
     const ids = arrays.input("i32", [2], [0, 3]);
-    expect(() => device.backend().embeddingForward(table, ids, y, 1)).toThrow(/id 3.*3 rows/);
+    expect(() => device.backend().embeddingForward(table, ids, y, 1)).toThrow(/3.*the table has 3 rows/);
     expect(() => device.backend().embeddingBackward(ids, y, arrays.changed("dTable", "f32", [3, 2], [0, 0, 0, 0, 0, 0]), 1)).toThrow(
-      /id 3.*3 rows/,
+      /3.*the table has 3 rows/,
     );
     arrays.release();
   });
