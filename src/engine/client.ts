@@ -2,6 +2,8 @@
  * The caller's side of the engine: starts a worker, sends jobs, hands out events and results as promises. The event loop of the caller stays
  * live; an `AbortSignal` sets a flag in shared memory that the worker reads between two ops.
  */
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { fromErrorData } from "./error-data.ts";
 import type { CallMessage, ReplyMessage, WorkerStart } from "./protocol.ts";
@@ -10,8 +12,6 @@ export interface CallOptions {
   readonly onEvent?: (event: object) => void;
   readonly signal?: AbortSignal;
 }
-
-const isTypeScript = import.meta.url.endsWith(".ts");
 
 interface Pending {
   readonly options: CallOptions;
@@ -27,7 +27,7 @@ export class EngineClient {
 
   constructor() {
     const start: WorkerStart = { cancelFlag: this.#cancelFlag };
-    this.#worker = new Worker(workerUrl(), { workerData: start, execArgv: workerArguments() });
+    this.#worker = startWorker(start);
     this.#worker.on("message", (reply: ReplyMessage) => this.#receive(reply));
     this.#worker.on("error", (error) => this.#failAll(error instanceof Error ? error : new Error(String(error))));
     this.#worker.on("exit", (code) => this.#failAll(new Error(`the engine's worker ended with code ${code}`)));
@@ -86,12 +86,12 @@ export async function runInEngine<Output>(job: string, input: unknown, options: 
   }
 }
 
-/** Beside this file: TypeScript in a checkout under tsx or vitest, JavaScript in `dist`. */
-function workerUrl(): URL {
-  return new URL(isTypeScript ? "./worker.ts" : "./worker.js", import.meta.url);
-}
-
-/** Node 20 cannot load TypeScript by itself; a checkout has tsx. */
-function workerArguments(): string[] {
-  return isTypeScript ? ["--import", "tsx"] : [];
+/** Beside this file: JavaScript in `dist`; in a checkout under tsx or vitest TypeScript, which a worker of Node 20 loads only through tsx. */
+function startWorker(start: WorkerStart): Worker {
+  if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./worker.js", import.meta.url), { workerData: start });
+  const worker = new URL("./worker.ts", import.meta.url).href;
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx/esm/api")).href;
+  // `--import tsx` in execArgv does not reach a worker's own loader on Node 20, so the worker registers it by itself.
+  const code = `import(${JSON.stringify(tsx)}).then(({ register }) => { register(); return import(${JSON.stringify(worker)}); })`;
+  return new Worker(code, { eval: true, workerData: start });
 }
