@@ -54,6 +54,8 @@ describe("BpeModel", () => {
   });
 
   test("a merge of tokens that do not exist is an error", () => {
-    expect(() => model({ merges: [["c", "a"]] })).toThrowErrorMatchingInlineSnapshot(`[RangeError: merge 0 ("c" + "a") names a token that is not in the vocabulary]`);
+    expect(() => model({ merges: [["c", "a"]] })).toThrowErrorMatchingInlineSnapshot(
+      `[RangeError: merge 0 ("c" + "a") names a token that is not in the vocabulary]`,
+    );
   });
 });
