@@ -121,6 +121,15 @@ REMORA_FOR_ACTIVATIONS(NF4_DECODE)
   }
 REMORA_FOR_ACTIVATIONS(NF4_GATHER)
 
+// How bitsandbytes scales a block by its largest magnitude: a whole block multiplies by the reciprocal, a partial one divides and keeps
+// 1e-38 as the scale of nothing but zeros.
+__device__ __forceinline__ float block_scaled(float x, float top, bool whole) {
+  const float divisor = fmaxf(top, 1e-38f);
+  const float y = whole ? __fmul_rn(x, __fdiv_rn(1.0f, divisor)) : __fdiv_rn(x, divisor);
+  return fminf(1.0f, fmaxf(-1.0f, y));
+}
+__device__ __forceinline__ float block_kept(float top, bool whole) { return whole ? top : fmaxf(top, 1e-38f); }
+
 // Nearest level of a value in [-1, 1]; a midpoint goes to the lower level, as in bitsandbytes.
 __device__ __forceinline__ uint32_t nf4_nearest(float x, const float *midpoints) {
   uint32_t code = 0;
@@ -144,11 +153,11 @@ __device__ __forceinline__ uint32_t nf4_nearest(float x, const float *midpoints)
     _Pragma("unroll") for (int k = 0; k < 8; k++) top = fmaxf(top, fabsf(v[k]));                                                      \
     _Pragma("unroll") for (int d = 4; d; d >>= 1) top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, d));                             \
     if (i >= count) return;                                                                                                           \
-    if (threadIdx.x % 8 == 0) absmax[i / 64] = top;                                                                                   \
-    const float inverse = __fdiv_rn(1.0f, fmaxf(top, 1e-38f));                                                                        \
+    const bool whole = i / 64 * 64 + 64 <= count;                                                                                     \
+    if (threadIdx.x % 8 == 0) absmax[i / 64] = block_kept(top, whole);                                                                \
     uint32_t word = 0;                                                                                                                \
     _Pragma("unroll") for (int k = 0; k < 8; k++) {                                                                                   \
-      const uint32_t code = nf4_nearest(fminf(1.0f, fmaxf(-1.0f, __fmul_rn(v[k], inverse))), midpoints);                              \
+      const uint32_t code = nf4_nearest(block_scaled(v[k], top, whole), midpoints);                                                \
       word |= code << (8 * (k / 2) + (k % 2 == 0 ? 4 : 0));                                                                           \
     }                                                                                                                                 \
     if (i + 8 <= count && count % 8 == 0) {                                                                                           \
@@ -176,9 +185,10 @@ extern "C" __global__ void __launch_bounds__(256) nf4_nest_block_per_256(const f
   const int64_t b = blockIdx.x * 256ll + threadIdx.x;
   const float x = b < blocks ? __fadd_rn(absmax[b], -offset[0]) : 0;
   const float top = block_max<256>(fabsf(x), scratch);
-  if (threadIdx.x == 0) nested[blockIdx.x] = top;
+  const bool whole = blockIdx.x * 256ll + 256 <= blocks;
+  if (threadIdx.x == 0) nested[blockIdx.x] = block_kept(top, whole);
   if (b >= blocks) return;
-  const float scaled = fminf(1.0f, fmaxf(-1.0f, __fmul_rn(x, __fdiv_rn(1.0f, fmaxf(top, 1e-38f)))));
+  const float scaled = block_scaled(x, top, whole);
   int code = 0;
 #pragma unroll
   for (int step = 128; step; step >>= 1) {

@@ -119,7 +119,7 @@ extern "C" __attribute__((visibility("default"))) void remora_emulated_launch(ui
           fiber.done = false;
           fiber.groups.clear();
           fiber.open.clear();
-          void **top = reinterpret_cast<void **>(fiber.stack + kStackBytes) - 2;
+          void **top = reinterpret_cast<void **>(fiber.stack + kStackBytes) - 1;  // at entry rsp is 8 modulo 16
           *--top = reinterpret_cast<void *>(&fiber_main);
           top -= 6;
           memset(top, 0, 48);

@@ -1,0 +1,145 @@
+// The device of the check program: the CUDA driver, loaded like the product loads it (images made by scripts/build-cuda.mjs).
+#include <cuda.h>
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include "device.h"
+
+namespace check {
+static CUcontext context;
+static CUstream stream;
+static CUdevice device;
+static std::vector<CUmodule> modules;
+static std::map<std::string, CUfunction> functions;
+
+static void need(CUresult status, const char *what) {
+  if (status == CUDA_SUCCESS) return;
+  const char *text = "?";
+  cuGetErrorString(status, &text);
+  std::fprintf(stderr, "FAILED: %s: %s\n", what, text);
+  std::exit(1);
+}
+void device_open(const std::string &images) {
+  need(cuInit(0), "cuInit");
+  need(cuDeviceGet(&device, 0), "cuDeviceGet");
+  need(cuDevicePrimaryCtxRetain(&context, device), "context");
+  need(cuCtxSetCurrent(context), "cuCtxSetCurrent");
+  need(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+  for (const auto &entry : std::filesystem::directory_iterator(images)) {
+    const std::string suffix = entry.path().extension().string();
+    if (suffix != ".fatbin" && suffix != ".cubin") continue;
+    std::ifstream in(entry.path(), std::ios::binary);
+    std::vector<char> bytes((std::istreambuf_iterator<char>(in)), {});
+    bytes.push_back(0);
+    CUmodule module;
+    need(cuModuleLoadData(&module, bytes.data()), entry.path().c_str());
+    modules.push_back(module);
+  }
+}
+void device_close() {}
+bool device_is_emulated() { return false; }
+std::string device_name() {
+  char name[128];
+  cuDeviceGetName(name, sizeof name, device);
+  return name;
+}
+int device_multiprocessors() {
+  int n;
+  cuDeviceGetAttribute(&n, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, device);
+  return n;
+}
+void *device_allocate(size_t bytes) {
+  CUdeviceptr p;
+  need(cuMemAlloc(&p, bytes ? bytes : 1), "cuMemAlloc");
+  return reinterpret_cast<void *>(p);
+}
+void device_release(void *p) { need(cuMemFree(reinterpret_cast<CUdeviceptr>(p)), "cuMemFree"); }
+void device_write(void *t, const void *s, size_t n) {
+  need(cuStreamSynchronize(stream), "before upload");
+  need(cuMemcpyHtoD(reinterpret_cast<CUdeviceptr>(t), s, n), "upload");
+}
+void device_read(void *t, const void *s, size_t n) {
+  need(cuStreamSynchronize(stream), "before download");
+  need(cuMemcpyDtoH(t, reinterpret_cast<CUdeviceptr>(s), n), "download");
+}
+void device_fill(void *t, uint8_t b, size_t n) {
+  need(cuStreamSynchronize(stream), "before fill");
+  need(cuMemsetD8(reinterpret_cast<CUdeviceptr>(t), b, n), "fill");
+  need(cuCtxSynchronize(), "fill");
+}
+void device_wait(const char *what) { need(cuStreamSynchronize(stream), what); }
+void *device_host_pinned(size_t bytes, void **device_address) {
+  void *host;
+  need(cuMemHostAlloc(&host, bytes, CU_MEMHOSTALLOC_DEVICEMAP), "cuMemHostAlloc");
+  CUdeviceptr p;
+  need(cuMemHostGetDevicePointer(&p, host, 0), "cuMemHostGetDevicePointer");
+  *device_address = reinterpret_cast<void *>(p);
+  return host;
+}
+static CUfunction find(const char *kernel) {
+  const auto known = functions.find(kernel);
+  if (known != functions.end()) return known->second;
+  for (CUmodule module : modules) {
+    CUfunction f;
+    if (cuModuleGetFunction(&f, module, kernel) != CUDA_SUCCESS) continue;
+    functions[kernel] = f;
+    return f;
+  }
+  return nullptr;
+}
+bool device_has(const char *kernel) { return find(kernel) != nullptr; }
+void launch_raw(const char *kernel, Grid grid, uint32_t threads, uint32_t shared, void **args, const size_t *sizes, int count, void (*)(void *, void **)) {
+  CUfunction f = find(kernel);
+  if (!f) {
+    std::fprintf(stderr, "FAILED: no kernel %s in the images\n", kernel);
+    std::exit(1);
+  }
+  for (int i = 0; i <= count; i++) {
+    size_t offset, size;
+    const CUresult status = cuFuncGetParamInfo(f, i, &offset, &size);
+    if (i < count ? status != CUDA_SUCCESS || size != sizes[i] : status == CUDA_SUCCESS) {
+      std::fprintf(stderr, "FAILED: %s: parameter %d has %zu bytes, the caller gives %zu\n", kernel, i, status == CUDA_SUCCESS ? size : 0, i < count ? sizes[i] : 0);
+      std::exit(1);
+    }
+  }
+  if (shared > 48 << 10) need(cuFuncSetAttribute(f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, static_cast<int>(shared)), kernel);
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  need(cuLaunchKernel(f, grid.x, grid.y, grid.z, threads, 1, 1, shared, stream, args, nullptr), kernel);
+}
+double device_time(void (*run)(void *), void *data, int repeats, int inner) {
+  CUevent a, b;
+  need(cuEventCreate(&a, 0), "event");
+  need(cuEventCreate(&b, 0), "event");
+  for (int i = 0; i < 3; i++) run(data);
+  std::vector<float> times;
+  for (int r = 0; r < repeats; r++) {
+    need(cuEventRecord(a, stream), "record");
+    for (int i = 0; i < inner; i++) run(data);
+    need(cuEventRecord(b, stream), "record");
+    need(cuEventSynchronize(b), "timed kernels");
+    float ms;
+    need(cuEventElapsedTime(&ms, a, b), "elapsed");
+    times.push_back(ms / static_cast<float>(inner));
+  }
+  cuEventDestroy(a);
+  cuEventDestroy(b);
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
+}
+TensorMap tensor_map(const void *base, int dtype, uint64_t columns, uint64_t rows, uint64_t row_bytes, uint32_t box_columns, uint32_t box_rows) {
+  TensorMap map;
+  static_assert(sizeof map == sizeof(CUtensorMap));
+  const cuuint64_t sizes[] = {columns, rows}, strides[] = {row_bytes};
+  const cuuint32_t box[] = {box_columns, box_rows}, steps[] = {1, 1};
+  need(cuTensorMapEncodeTiled(reinterpret_cast<CUtensorMap *>(&map), dtype == 1 ? CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 : CU_TENSOR_MAP_DATA_TYPE_FLOAT16, 2,
+                              const_cast<void *>(base), sizes, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+                              CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE),
+       "cuTensorMapEncodeTiled");
+  return map;
+}
+}  // namespace check

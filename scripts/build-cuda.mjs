@@ -1,0 +1,143 @@
+// Builds the CUDA kernels: each kernels/cuda/<family>.cu becomes one image build/cuda/<family>.fatbin, which cuModuleLoadData takes as it
+// is (the driver picks the card's machine code, or compiles the PTX for a newer card). Images are separate so that a change rebuilds one
+// file and a program loads only the families it uses; kernels/cuda/kernels.json says which image a kernel is in.
+//
+//   node scripts/build-cuda.mjs [--arch 90a] [--only attention] [--jobs 2] [--force]
+//   --arch   machine code for one card only, no PTX (development); repeatable
+// Needs nvcc (`NVCC`, else CUDA_HOME/bin, else PATH). `REMORA_BUILD_DIR` overrides build. Prints registers and spills of every kernel; a
+// spill in a kernel that is not listed in MAY_SPILL fails the build.
+import { execFile, execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const source = join(root, "kernels", "cuda");
+const target = join(process.env.REMORA_BUILD_DIR ?? join(root, "build"), "cuda");
+
+/** Machine code of a release: T4, A100, RTX 30, RTX 40 and L4, H100 and H200; PTX of sm_90 for whatever comes later. */
+const RELEASE = ["75", "80", "86", "89", "90a"];
+const PTX = "90";
+/** Files that hold only wgmma and bulk tensor copies: machine code for sm_90a alone, no PTX (it would not run elsewhere). */
+const HOPPER_ONLY = ["attention_hopper"];
+/** Kernels that may spill, by name: head size 256 keeps 128 output and 128 gradient values a thread, the spill is a few bytes. */
+const MAY_SPILL = /^attention_.*_mma_d256_|^cache_write_/;
+
+function readArguments(list) {
+  const options = { arch: [], only: "", jobs: 2, force: false };
+  for (let i = 0; i < list.length; i++) {
+    if (list[i] === "--arch") options.arch.push(...list[++i].split(","));
+    else if (list[i] === "--only") options.only = list[++i];
+    else if (list[i] === "--jobs") options.jobs = Number(list[++i]);
+    else if (list[i] === "--force") options.force = true;
+    else throw new Error(`build-cuda: unknown argument ${list[i]}; known: --arch, --only, --jobs, --force`);
+  }
+  return options;
+}
+
+function findNvcc() {
+  const known = [process.env.NVCC, process.env.CUDA_HOME && join(process.env.CUDA_HOME, "bin", "nvcc"), "nvcc", "/usr/local/cuda/bin/nvcc"];
+  for (const path of known.filter(Boolean)) {
+    try {
+      const version = execFileSync(path, ["--version"], { encoding: "utf8" }).match(/release ([\d.]+)/)?.[1];
+      return { path, version };
+    } catch {}
+  }
+  throw new Error(
+    "build-cuda: no nvcc found. Looked at NVCC, CUDA_HOME/bin and the PATH. Install the CUDA toolkit 13, or use the prebuilt images.",
+  );
+}
+
+function targets(family, arch) {
+  const wanted = arch.length ? arch : HOPPER_ONLY.includes(family) ? ["90a"] : RELEASE;
+  const flags = wanted.map((name) => `-gencode=arch=compute_${name},code=sm_${name}`);
+  if (!arch.length && !HOPPER_ONLY.includes(family)) flags.push(`-gencode=arch=compute_${PTX},code=compute_${PTX}`);
+  return flags;
+}
+
+/** Registers and spills by kernel and card from ptxas -v. */
+function readReport(text) {
+  const rows = [];
+  let row;
+  for (const line of text.split("\n")) {
+    const entry = line.match(/Compiling entry function '(\w+)' for '(\w+)'/);
+    if (entry) rows.push((row = { kernel: entry[1], arch: entry[2], registers: 0, spill: 0, shared: 0 }));
+    const spill = line.match(/(\d+) bytes spill stores, (\d+) bytes spill loads/);
+    if (spill && row) row.spill = Number(spill[1]) + Number(spill[2]);
+    const used = line.match(/Used (\d+) registers/);
+    if (used && row) row.registers = Number(used[1]);
+    const shared = line.match(/(\d+) bytes smem/);
+    if (shared && row) row.shared = Number(shared[1]);
+  }
+  return rows;
+}
+
+async function buildFamily(nvcc, family, options) {
+  const flags = [...targets(family, options.arch), "-fatbin", "-O3", "-std=c++17", "-Xptxas", "-v", "--compress-mode=size"];
+  const input = join(source, `${family}.cu`);
+  const headers = readdirSync(source)
+    .filter((name) => name.endsWith(".cuh"))
+    .sort();
+  const hash = createHash("sha256")
+    .update(flags.join(" "))
+    .update(nvcc.version ?? "");
+  for (const file of [input, ...headers.map((name) => join(source, name))]) hash.update(readFileSync(file));
+  const stamp = hash.digest("hex");
+  const output = join(target, `${family}.fatbin`);
+  const record = join(target, `${family}.json`);
+  if (!options.force && existsSync(output) && existsSync(record)) {
+    const known = JSON.parse(readFileSync(record, "utf8"));
+    if (known.stamp === stamp) return { family, rows: known.rows, seconds: 0 };
+  }
+  const start = Date.now();
+  const { stderr, stdout } = await promisify(execFile)(nvcc.path, [...flags, input, "-o", `${output}.new`], { maxBuffer: 1 << 28 });
+  renameSync(`${output}.new`, output);
+  const rows = readReport(`${stdout}\n${stderr}`);
+  writeFileSync(record, JSON.stringify({ stamp, rows }));
+  return { family, rows, seconds: (Date.now() - start) / 1000 };
+}
+
+const options = readArguments(process.argv.slice(2));
+const nvcc = findNvcc();
+mkdirSync(target, { recursive: true });
+const families = readdirSync(source)
+  .filter((name) => name.endsWith(".cu"))
+  .map((name) => name.slice(0, -3))
+  .filter((name) => name.includes(options.only))
+  .sort();
+if (!options.only) {
+  for (const name of readdirSync(target)) if (!families.includes(name.replace(/\.(fatbin|json)$/, ""))) rmSync(join(target, name));
+}
+const results = [];
+const queue = [...families];
+await Promise.all(
+  Array.from({ length: Math.max(1, options.jobs) }, async () => {
+    for (let family = queue.shift(); family; family = queue.shift()) {
+      const result = await buildFamily(nvcc, family, options);
+      results.push(result);
+      console.error(`${result.family}: ${result.seconds ? `${result.seconds.toFixed(1)} s` : "up to date"}`);
+    }
+  }),
+);
+results.sort((a, b) => (a.family < b.family ? -1 : 1));
+let bad = 0;
+console.log("image                kernel                                                        card     registers  shared  spilled bytes");
+for (const { family, rows } of results) {
+  for (const row of rows) {
+    const fails = row.spill > 0 && !MAY_SPILL.test(row.kernel);
+    bad += fails ? 1 : 0;
+    console.log(
+      `${family.padEnd(20)} ${row.kernel.padEnd(61)} ${row.arch.padEnd(8)} ${String(row.registers).padStart(9)} ${String(row.shared).padStart(7)} ${String(row.spill).padStart(7)}${fails ? "  NOT ALLOWED" : ""}`,
+    );
+  }
+}
+writeFileSync(
+  join(target, "images.json"),
+  JSON.stringify({ nvcc: nvcc.version, images: families, arch: options.arch.length ? options.arch : [...RELEASE, `ptx ${PTX}`] }),
+);
+if (bad) {
+  console.error(`build-cuda: ${bad} kernels spill registers to memory. Make them smaller, or name them in MAY_SPILL with the reason.`);
+  process.exit(1);
+}
