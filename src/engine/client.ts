@@ -90,7 +90,7 @@ export async function runInEngine<Output>(job: string, input: unknown, options: 
 function startWorker(start: WorkerStart): Worker {
   if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./worker.js", import.meta.url), { workerData: start });
   const worker = new URL("./worker.ts", import.meta.url).href;
-  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx/esm/api")).href;
+  const tsx = new URL("./index.mjs", pathToFileURL(createRequire(import.meta.url).resolve("tsx/esm/api"))).href;
   // `--import tsx` in execArgv does not reach a worker's own loader on Node 20, so the worker registers it by itself.
   const code = `import(${JSON.stringify(tsx)}).then(({ register }) => { register(); return import(${JSON.stringify(worker)}); })`;
   return new Worker(code, { eval: true, workerData: start });
