@@ -63,7 +63,10 @@ function readReport(text) {
   let row;
   for (const line of text.split("\n")) {
     const entry = line.match(/Compiling entry function '(\w+)' for '(\w+)'/);
-    if (entry) rows.push((row = { kernel: entry[1], arch: entry[2], registers: 0, spill: 0, shared: 0 }));
+    if (entry) {
+      row = { kernel: entry[1], arch: entry[2], registers: 0, spill: 0, shared: 0 };
+      rows.push(row);
+    }
     const spill = line.match(/(\d+) bytes spill stores, (\d+) bytes spill loads/);
     if (spill && row) row.spill = Number(spill[1]) + Number(spill[2]);
     const used = line.match(/Used (\d+) registers/);
