@@ -1,5 +1,5 @@
 // Writes src/backend/cpu/bindings.generated.ts from kernels/include/remora.h, so that the header stays the only place where a signature is
-// written by hand. Run `node scripts/generate-bindings.mjs` after editing the header; a test fails while the file is stale.
+// written by hand. Run `node scripts/generate-bindings.mjs` after editing the header; `--check` only compares, and a test runs it.
 //
 // The header keeps to a small C subset (see its rules): one `REMORA_API <type> <name>(<parameters>);` per function, `#define NAME <number>`
 // for constants. Anything else stops the generator rather than being skipped.
@@ -70,6 +70,14 @@ export function generate(header) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeFileSync(OUTPUT, generate(readFileSync(HEADER, "utf8")));
-  console.error(`wrote ${fileURLToPath(OUTPUT)}`);
+  const text = generate(readFileSync(HEADER, "utf8"));
+  if (process.argv.includes("--check")) {
+    if (readFileSync(OUTPUT, "utf8") !== text) {
+      console.error("bindings.generated.ts is older than remora.h: run `node scripts/generate-bindings.mjs`");
+      process.exitCode = 1;
+    }
+  } else {
+    writeFileSync(OUTPUT, text);
+    console.error(`wrote ${fileURLToPath(OUTPUT)}`);
+  }
 }
