@@ -31,9 +31,12 @@ export interface Divergence {
  * @param rows  our logits a position: f32 [V] each, in the order of the reference's tokens; asked for once each
  * @throws RangeError when a reference id is outside of our vocabulary
  */
-export function measureDivergence(reference: ReferenceText, rows: Iterable<Float32Array>): Divergence {
+export async function measureDivergence(
+  reference: ReferenceText,
+  rows: Iterable<Float32Array> | AsyncIterable<Float32Array>,
+): Promise<Divergence> {
   const sums = { positions: 0, same: 0, clear: 0, sameClear: 0, kl: 0, klMax: 0, referenceLoss: 0, ourLoss: 0, losses: 0, rest: 0 };
-  for (const logits of rows) {
+  for await (const logits of rows) {
     const position = sums.positions++;
     if (position >= reference.tokens.length) throw new RangeError(`more rows of logits than the reference's ${reference.tokens.length}`);
     const at = position * reference.top;
