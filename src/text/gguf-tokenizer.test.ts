@@ -120,7 +120,7 @@ describe("llama", () => {
 describe("errors", () => {
   test("no tokenizer in the file", () => {
     expect(message({})).toMatchInlineSnapshot(`
-      "Reading the tokenizer of model.gguf: expected tokenizer.ggml.model and tokenizer.ggml.tokens in the file's metadata, found neither a kind
+      "Reading the tokenizer of model.gguf: expected tokenizer.ggml.model and tokenizer.ggml.tokens in the file's metadata, found no model
         Use a GGUF file that holds its tokenizer."
     `);
   });
@@ -141,11 +141,11 @@ describe("errors", () => {
     `);
     expect(message({ ...metadata, "tokenizer.ggml.merges": ["q zzz"] })).toMatchInlineSnapshot(`
       "Reading the tokenizer of model.gguf: merge 0 ("q" + "zzz") names a token that is not in the vocabulary
-        Check that tokenizer.json is complete, or fetch the model again."
+        The tokenizer is damaged or of an unknown kind: fetch the model again, or use another of its files."
     `);
     expect(message({ ...metadata, "tokenizer.ggml.eos_token_id": 99_999 })).toMatchInlineSnapshot(`
       "Reading the tokenizer of model.gguf: the end-of-text token 99999 is not in the vocabulary of 477 tokens
-        Check tokenizer_config.json and generation_config.json against tokenizer.json."
+        The special tokens do not belong to this tokenizer: fetch the model again."
     `);
     expect(message(sentencePiece({ "tokenizer.ggml.scores": new Float32Array(2) }))).toMatchInlineSnapshot(
       `"Reading the tokenizer of model.gguf: expected 15 numbers in tokenizer.ggml.scores, found 2"`,

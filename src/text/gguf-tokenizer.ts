@@ -40,7 +40,7 @@ export function readGgufTokenizer(metadata: GgufMetadata, source: string): Token
   if (kind === undefined || tokens === undefined || tokens.length === 0) {
     throw new TokenizerError(
       source,
-      `expected tokenizer.ggml.model and tokenizer.ggml.tokens in the file's metadata, found ${kind === undefined ? "neither a kind" : "no tokens"}`,
+      `expected tokenizer.ggml.model and tokenizer.ggml.tokens in the file's metadata, found no ${kind === undefined ? "model" : "tokens"}`,
       "Use a GGUF file that holds its tokenizer.",
     );
   }

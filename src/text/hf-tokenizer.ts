@@ -19,7 +19,12 @@ function readJson(path: string): Json | undefined {
     if (typeof value !== "object" || value === null || Array.isArray(value)) throw new SyntaxError("expected a JSON object");
     return value as Json;
   } catch (cause) {
-    throw new TokenizerError(path, `expected a JSON object, found damage: ${(cause as Error).message}`, "Fetch the file again.", cause);
+    throw new TokenizerError(
+      path,
+      `expected a JSON object, found damage: ${(cause as Error).message.replace(/ \(line .*\)$/, "")}`,
+      "Fetch the file again.",
+      cause,
+    );
   }
 }
 

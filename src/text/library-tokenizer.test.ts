@@ -154,7 +154,7 @@ describe("errors", () => {
     const json = await trainedTokenizerJson();
     expect(() => new LibraryTokenizer(json, { source: "models/x", eos: ["</s>"] })).toThrowErrorMatchingInlineSnapshot(`
       [TokenizerError: Reading the tokenizer of models/x: the end-of-text token "</s>" is not in the vocabulary of 477 tokens
-        Check tokenizer_config.json and generation_config.json against tokenizer.json.]
+        The special tokens do not belong to this tokenizer: fetch the model again.]
     `);
   });
 
@@ -162,7 +162,7 @@ describe("errors", () => {
     const json = { ...(await trainedTokenizerJson()), normalizer: { type: "Mystery" } };
     expect(() => new LibraryTokenizer(json, { source: "models/x", eos: [] })).toThrowErrorMatchingInlineSnapshot(`
       [TokenizerError: Reading the tokenizer of models/x: Unknown Normalizer type: Mystery
-        Check that tokenizer.json is complete, or fetch the model again.]
+        The tokenizer is damaged or of an unknown kind: fetch the model again, or use another of its files.]
     `);
     const decoder = { ...(await trainedTokenizerJson()), decoder: { type: "CTC" } };
     expect(() => new LibraryTokenizer(decoder, { source: "models/x", eos: [] })).toThrowErrorMatchingInlineSnapshot(`

@@ -132,7 +132,12 @@ export class LibraryTokenizer implements Tokenizer {
           ? bpeEncoder(json.model, this.#ids, new Set(this.#special.keys()), byteLevel && toByteAlphabet)
           : libraryEncoder(json, json.model);
     } catch (cause) {
-      throw new TokenizerError(source, (cause as Error).message, "Check that tokenizer.json is complete, or fetch the model again.", cause);
+      throw new TokenizerError(
+        source,
+        (cause as Error).message,
+        "The tokenizer is damaged or of an unknown kind: fetch the model again, or use another of its files.",
+        cause,
+      );
     }
     const plain = json.added_tokens.filter((token) => !token.special);
     const isNormalized = (token: AddedTokenJson) => token.normalized ?? !token.special;
@@ -241,7 +246,7 @@ export class LibraryTokenizer implements Tokenizer {
       throw new TokenizerError(
         source,
         `the ${what} token ${JSON.stringify(token)} is not in the vocabulary of ${this.#tokens.length} tokens`,
-        "Check tokenizer_config.json and generation_config.json against tokenizer.json.",
+        "The special tokens do not belong to this tokenizer: fetch the model again.",
       );
     }
     return id;

@@ -35,13 +35,11 @@ export function encodeRow(tokenizer: Tokenizer, template: Template, row: Templat
   const lastAnswer = rendered.segments.findLastIndex((segment) => segment.trained);
   if (lastAnswer < 0) throw noAnswer(template);
   let closed = false;
-  let answered = false;
   rendered.segments.forEach((segment, index) => {
     if (closed) return;
     const piece = encodeSegment(tokenizer, rendered, index);
     if (!segment.trained && !segment.endsAnswer && template.kind === "prompt") checkPrompt(tokenizer, template, piece, isEnd);
-    if (segment.trained && !answered && template.kind === "chat") checkLastPrompt(tokenizer, template, ids, isEnd);
-    answered ||= segment.trained;
+    if (index === lastAnswer && template.kind === "chat") checkLastPrompt(tokenizer, template, ids, isEnd);
     const isLast = index >= lastAnswer;
     const end = segment.endsAnswer || segment.trained ? piece.findIndex(isEnd) : -1;
     piece.forEach((id, i) => {
@@ -52,8 +50,8 @@ export function encodeRow(tokenizer: Tokenizer, template: Template, row: Templat
   });
   if (!closed) append(endToken(tokenizer, template), true);
   const begun = oneBegin(tokenizer, ids);
-  trained.splice(0, Math.max(0, ids.length - begun.length));
-  while (trained.length < begun.length) trained.unshift(0);
+  if (begun.length > ids.length) trained.unshift(0);
+  else trained.splice(0, ids.length - begun.length);
   // the end token alone is no answer: a template that drops the output would otherwise pass
   if (!trained.some((flag, i) => flag === 1 && !isEnd(begun[i]!))) throw noAnswer(template);
   const promptLength = trained.indexOf(1);
@@ -75,7 +73,7 @@ function encodeSegment(tokenizer: Tokenizer, rendered: Rendered, index: number):
   return tokenizer.encode(rendered.segments[index]!.text, { special: true, guard: rendered.guard, continues: index > 0 });
 }
 
-/** End tokens, less a begin token of the same id (GPT-2 has one token for both), which may open a text. */
+/** GPT-2 has one token for begin and end; where it opens a text it is a begin (see the checks below). */
 const endTest = (tokenizer: Tokenizer): ((id: number) => boolean) => {
   const ends = new Set(tokenizer.eos);
   return (id) => ends.has(id);

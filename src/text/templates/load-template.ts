@@ -11,7 +11,7 @@ import { JinjaTemplate } from "./jinja-template.ts";
 import { PRESET_NAMES, PRESET_SOURCES } from "./presets.ts";
 import type { Template } from "./template.ts";
 
-const isJinja = (source: string): boolean => /\{%|\{\{\s*[A-Za-z_'"(]/.test(source);
+const isJinja = (source: string): boolean => /\{%|\{\{-?\s*[A-Za-z_][\w.]*\s*(\||\(|\[|-?\}\})/.test(source);
 const isFormat = (source: string): boolean => /\{([A-Za-z_][A-Za-z0-9_]*)?\}/.test(source);
 /** A chat template walks over messages. */
 const isChat = (source: string): boolean => /\{%-?\s*for\s+\w+\s+in\s+[^%]*messages|\bmessages\s*\[/.test(source);
