@@ -15,7 +15,7 @@ import { isCount, isObject, parseUntrustedJson } from "../formats/untrusted-json
 import { NF4_TABLE } from "../quant/nf4.ts";
 import { NF4_BLOCK_ELEMENTS, NF4_NESTED_BLOCK } from "../quant/weight-formats.ts";
 import { readFloats } from "./stored-tensor.ts";
-import type { StoredNf4Scales, StoredTensor } from "./weight-source.ts";
+import type { StoredNf4Scales, StoredTensor } from "./stored-weights.ts";
 
 const STATE = ".quant_state.bitsandbytes__";
 const COMPANION = /\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\.bitsandbytes__[a-z0-9]+)$/;

@@ -7,7 +7,7 @@ import { createRandom, damage } from "../formats/testing/damage.ts";
 import { f32Bytes, makeGguf, type TestGguf, type TestTensor, type TypedValue } from "../formats/testing/make-gguf.ts";
 import { openGgufModel } from "./gguf-model.ts";
 import { readStoredTensor } from "./stored-tensor.ts";
-import type { WeightSource } from "./weight-source.ts";
+import type { WeightSource } from "./stored-weights.ts";
 
 let folder: string;
 beforeAll(() => {

@@ -21,7 +21,7 @@ import {
   NORMS_HOLD_ONE_MORE,
   ROPE_TENSORS,
 } from "./gguf-names.ts";
-import type { StoredTensor, WeightSource } from "./weight-source.ts";
+import type { StoredTensor, WeightSource } from "./stored-weights.ts";
 
 /** The file's word for a type → ours. Types that are not here cannot be computed with. */
 const FORMATS: Readonly<Record<string, WeightFormat>> = {

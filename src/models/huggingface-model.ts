@@ -12,7 +12,7 @@ import { readSafetensorsFolder } from "../formats/safetensors-folder.ts";
 import type { SafetensorsView } from "../formats/safetensors-reader.ts";
 import { isObject } from "../formats/untrusted-json.ts";
 import { describeBitsAndBytesTensor, isBitsAndBytesCompanion, refuseOtherQuantization } from "./bitsandbytes-tensor.ts";
-import type { StoredTensor, WeightSource } from "./weight-source.ts";
+import type { StoredTensor, WeightSource } from "./stored-weights.ts";
 
 const FORMATS: Readonly<Record<string, WeightFormat>> = { F32: "f32", F16: "f16", BF16: "bf16" };
 

@@ -14,7 +14,7 @@ import { EMBEDDING_PATH, FINAL_NORM_PATH, HEAD_PATH, layerLinears, layerNorms, l
 import type { DecoderShape, LinearGroupName } from "./decoder-shape.ts";
 import { type BaseFormat, loadMatrix, loadVector } from "./load-weights.ts";
 import { readDecoderShape } from "./registry.ts";
-import type { StoredTensor, WeightSource } from "./weight-source.ts";
+import type { StoredTensor, WeightSource } from "./stored-weights.ts";
 
 export interface LoadOptions {
   /** How the linears stay. Embedding and head stay as the file has them. */

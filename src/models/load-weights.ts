@@ -15,7 +15,7 @@ import type { MatrixParameter, VectorParameter } from "../tensor/parameter.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { reorderRows } from "./row-order.ts";
 import { readFloats, readStoredTensor } from "./stored-tensor.ts";
-import type { StoredBytes, StoredTensor } from "./weight-source.ts";
+import type { StoredBytes, StoredTensor } from "./stored-weights.ts";
 
 /** How a matrix shall stay: `file` keeps what the file has. */
 export type BaseFormat = "file" | "bf16" | "f32" | "nf4";

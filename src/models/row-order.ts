@@ -1,5 +1,5 @@
 /** Rows of q and k in GGUF files of llama-type models, put back into Hugging Face's order bytewise: blocks run along rows, so any format works. */
-import type { RowOrder } from "./weight-source.ts";
+import type { RowOrder } from "./stored-weights.ts";
 
 /** The row of the file that holds row `row` of the Hugging Face matrix: half p, index i of a head stands at 2 · i + p of that head. */
 export function storedRow(order: RowOrder, row: number): number {

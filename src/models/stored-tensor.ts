@@ -6,7 +6,7 @@ import { decodeWeights } from "../quant/decode.ts";
 import { decodeNf4, decodeNf4Scales } from "../quant/nf4.ts";
 import { rowBytes } from "../quant/weight-formats.ts";
 import { reorderRows } from "./row-order.ts";
-import type { StoredBytes, StoredTensor } from "./weight-source.ts";
+import type { StoredBytes, StoredTensor } from "./stored-weights.ts";
 
 /** The tensor as Hugging Face would hold it, f32, row-major: rows in order, `storedOffset` taken off. */
 export function readStoredTensor(tensor: StoredTensor): Float32Array {
