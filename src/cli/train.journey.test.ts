@@ -107,7 +107,15 @@ describe("train", () => {
     await remora(train("kept", ...SHORT, "--max-steps", "1"));
     const before = readFileSync(join(folder, "kept", "metrics.jsonl"), "utf8");
     const { code, err } = await remora(train("kept", ...SHORT));
-    expect({ code, err }).toMatchInlineSnapshot();
+    expect({ code, err }).toMatchInlineSnapshot(`
+      {
+        "code": 2,
+        "err": "error: Preparing to write ./kept
+        expected nothing there, found an earlier run
+        Go on from it with --resume, replace it with --force, or choose another --out.
+      ",
+      }
+    `);
     expect(readFileSync(join(folder, "kept", "metrics.jsonl"), "utf8")).toBe(before);
     expect((await remora(train("kept", ...SHORT, "--max-steps", "1", "--force"))).code).toBe(0);
   });
