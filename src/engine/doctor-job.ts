@@ -1,5 +1,6 @@
 /** `doctor`: what the machine offers and whether its kernels compute what the reference computes. */
 import { cpus, platform, release } from "node:os";
+import { relative } from "node:path";
 import { findLibrary } from "../backend/cpu/find-library.ts";
 import { CPU_ISAS, type CpuIsa } from "../backend/cpu/isa.ts";
 import { availableCpuIsas, openCpuBackend, openReferenceBackend } from "../backend/cpu/open-cpu.ts";
@@ -41,7 +42,7 @@ export async function doctorJob(input: DoctorConfigInput & { version: string }, 
         .filter(({ name }) => name.startsWith("cuda"))
         .map((probe) => ({ name: probe.name, available: probe.available, reason: probe.available ? probe.detail : probe.reason })),
       kernels: await selfCheck(backend, reference),
-      library: findLibrary().origin,
+      library: relative(process.cwd(), findLibrary()),
       peaks: config.peaks
         ? (["f32", "bf16"] as const).map((dtype) => ({
             name: `multiply-add, ${dtype}`,
