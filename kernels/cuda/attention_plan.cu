@@ -3,6 +3,7 @@
 //   bounds i32 [2T, 4]     per 64 rows: least first, greatest end (over rows that see anything), greatest first, least end (over all rows;
 //                          2^31 - 1 and 0 when a row sees nothing): a key tile inside the last two needs no mask
 //   query_order, key_order i32 [T]  tiles of 128 query (key) rows, most work first, so that the last blocks to run are short
+//   query_ranges, key_ranges i32 [T, 2]  by tile of 128: tiles of 128 keys that its rows see, tiles of 64 query rows that see its keys
 // And the statistics of the backward pass: stats f32 [H, T·128, 2] = { lse · log2 e, sum_d out · d_out }, zeros past N.
 // Bytes: a few per row, but for the statistics, which read out and d_out once. Limit: launch latency; memory.
 #include "common.cuh"
@@ -42,19 +43,25 @@ extern "C" __global__ void __launch_bounds__(64) attention_plan_rows(const int32
 }
 
 // launch: grid 1, block 1024. work i32 [2T] is scratch.
-extern "C" __global__ void __launch_bounds__(1024) attention_plan_order(const int4 *bounds, int32_t *work, int32_t *query_order, int32_t *key_order, int tiles) {
+extern "C" __global__ void __launch_bounds__(1024) attention_plan_order(const int4 *bounds, int32_t *work, int32_t *query_order, int32_t *key_order, int2 *query_ranges,
+                                                                        int2 *key_ranges, int tiles) {
   for (int i = threadIdx.x; i < tiles; i += 1024) {
-    int query = 0, key = 0;
-    for (int half = 0; half < 2; half++) {
-      const int4 b = bounds[2 * i + half];
-      query += max(0, b.y - min(b.x, b.y));
-    }
+    const int4 a = bounds[2 * i], b = bounds[2 * i + 1];
+    const int lo = min(a.x, b.x), hi = max(a.y, b.y);
+    const int2 query = lo < hi ? make_int2(lo / 128, (hi + 127) / 128) : make_int2(0, 0);
+    int2 key = make_int2(0, 0);
+    int count = 0;
     for (int j = 0; j < 2 * tiles; j++) {
-      const int4 b = bounds[j];
-      key += b.x < (i + 1) * 128 && b.y > i * 128;
+      const int4 r = bounds[j];
+      if (r.x < (i + 1) * 128 && r.y > i * 128) {
+        if (count++ == 0) key.x = j;
+        key.y = j + 1;
+      }
     }
-    work[i] = query;
-    work[tiles + i] = key;
+    query_ranges[i] = query;
+    key_ranges[i] = key;
+    work[i] = query.y - query.x;
+    work[tiles + i] = key.y - key.x;
   }
   __syncthreads();
   for (int i = threadIdx.x; i < 2 * tiles; i += 1024) {

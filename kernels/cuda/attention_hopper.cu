@@ -1,0 +1,552 @@
+// Flash attention for Hopper (sm_90a only): wgmma fed by the bulk tensor copy engine. Head sizes 64 and 128, bf16 and f16; the semantics
+// and the plan arrays are those of attention.cu, whose kernels serve every other case.
+//
+// Plan. Three warpgroups a block, one block a multiprocessor. Warpgroup 0 is the producer: one thread walks the work and keeps the stages in
+// shared memory full (mbarriers full/empty). Warpgroups 1 and 2 compute, 64 rows each.
+// - Forward: persistent; an item is 128 query rows of a head, taken from query_order in turn, so that every block gets a like mix. Key tiles
+//   of 128. While the tensor cores make the next scores and add p·v of the last tile, the threads do the softmax.
+// - dK, dV: a block owns 128 keys of one key head and walks the 64-row query tiles of all heads of the group. Scores are made transposed
+//   (keys are the rows), so P and dS go from registers straight into the next products.
+// - dQ: persistent like forward; walks key tiles of 128.
+// No atomics anywhere; the order of every sum is fixed. Operations a score: forward 4 D, dK dV 8 D, dQ 6 D. Limit: tensor cores.
+#include "hopper.cuh"
+
+#if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+
+constexpr float LOG2E = 1.4426950408889634f, LN2 = 0.6931471805599453f;
+constexpr int COMPUTE_WARPS = 8;
+
+// Tile of ROWS rows: panels of 64 columns, ROWS * 128 bytes each.
+template <int ROWS, int D> constexpr uint32_t TILE_BYTES = ROWS * D * 2;
+
+// Loads D columns from `column` on of ROWS rows from `row` on, panel by panel.
+template <int ROWS, int D> __device__ __forceinline__ void load_panels(uint32_t tile, const TensorMap *map, int column, int row, uint32_t barrier) {
+#pragma unroll
+  for (int p = 0; p < D / 64; p++) copy_tensor(tile + p * ROWS * 128, map, column + p * 64, row, barrier);
+}
+
+// acc (64 x N) = A Bᵀ over D columns: A the 64 rows from a_row on of a tile of A_ROWS rows, B all N rows of a tile.
+template <class T, int N, int D, int A_ROWS> __device__ __forceinline__ void multiply_rows(float (&acc)[N / 2], uint32_t a_tile, int a_row, uint32_t b_tile) {
+#pragma unroll
+  for (int k = 0; k < D / 16; k++)
+    Wgmma<T, N, false>::shared(acc, descriptor_k(a_tile + k / 4 * (A_ROWS * 128) + a_row * 128 + k % 4 * 32), descriptor_k(b_tile + k / 4 * (N * 128) + k % 4 * 32), k != 0);
+}
+// acc (64 x D) += P B: P 64 x ROWS in registers (ROWS / 16 operands), B a tile of ROWS rows and D columns.
+template <class T, int ROWS, int D> __device__ __forceinline__ void accumulate_rows(float (&acc)[D / 2], uint32_t (&p)[ROWS / 16][4], uint32_t b_tile) {
+#pragma unroll
+  for (int k = 0; k < ROWS / 16; k++) Wgmma<T, D, true>::registers(acc, p[k], descriptor_mn(b_tile + k * 2048, ROWS * 128), 1);
+}
+
+template <class T, int COUNT> __device__ __forceinline__ void pack_operands(uint32_t (&p)[COUNT / 8][4], const float (&s)[COUNT]) {
+#pragma unroll
+  for (int k = 0; k < COUNT / 8; k++)
+#pragma unroll
+    for (int i = 0; i < 4; i++) p[k][i] = pack2<T>(s[k * 8 + 2 * i], s[k * 8 + 2 * i + 1]);
+}
+
+// Four lanes hold 2 columns each of 4 groups of 8: afterwards lane t holds all 8 of group t (a 4 x 4 transpose).
+__device__ __forceinline__ void quad_transpose(uint32_t (&v)[4], int t) {
+#pragma unroll
+  for (int i = 0; i < 4; i += 2) {
+    const uint32_t other = __shfl_xor_sync(0xffffffffu, t & 1 ? v[i] : v[i + 1], 1);
+    if (t & 1) v[i] = other;
+    else v[i + 1] = other;
+  }
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    const uint32_t other = __shfl_xor_sync(0xffffffffu, t & 2 ? v[i] : v[i + 2], 2);
+    if (t & 2) v[i] = other;
+    else v[i + 2] = other;
+  }
+}
+// Writes a warpgroup's 64 x D accumulator; this thread's rows are row0 and row0 + 8, rows from `limit` on are left out.
+template <class T, int D> __device__ __forceinline__ void store_accumulator(const float (&acc)[D / 2], float factor0, float factor1, T *out, int row0, int limit, int64_t stride) {
+  const int t = threadIdx.x % 4;
+#pragma unroll
+  for (int half = 0; half < 2; half++) {
+    const int row = row0 + half * 8;
+    const float factor = half ? factor1 : factor0;
+#pragma unroll
+    for (int group = 0; group < D / 32; group++) {
+      uint32_t v[4];
+#pragma unroll
+      for (int i = 0; i < 4; i++) v[i] = pack2<T>(acc[(group * 4 + i) * 4 + half * 2] * factor, acc[(group * 4 + i) * 4 + half * 2 + 1] * factor);
+      quad_transpose(v, t);
+      if (row < limit) *reinterpret_cast<uint4 *>(out + row * stride + group * 32 + t * 8) = make_uint4(v[0], v[1], v[2], v[3]);
+    }
+  }
+}
+
+// Position in a ring of stages: index and the parity of its current round.
+struct Ring {
+  int stage = 0, parity = 0;
+  template <int STAGES> __device__ __forceinline__ void next() {
+    if (++stage == STAGES) stage = 0, parity ^= 1;
+  }
+};
+// All lanes of the warp are done with a stage: one arrival.
+__device__ __forceinline__ void release(uint32_t barrier) {
+  __syncwarp();
+  if (threadIdx.x % 32 == 0) barrier_arrive(barrier);
+}
+
+// ---------------------------------------------------------------- forward
+
+// Scores of one tile to probabilities in place, for this thread's two rows.
+template <int N> struct RowState {
+  float top[2], sum[2];
+};
+template <int COUNT>
+__device__ __forceinline__ void softmax_step(float (&s)[COUNT], RowState<COUNT> &state, float (&old)[2], int key0, bool masked, const int2 (&range)[2], float factor, float softcap) {
+  const int t = threadIdx.x % 4;
+  float unit = factor;
+  if (softcap > 0) {
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) s[i] = softcap * LOG2E * tanhf(s[i] * factor);
+    unit = 1;
+  }
+  if (masked) {
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) {
+      const int key = key0 + i / 4 * 8 + 2 * t + (i & 1);
+      const int2 r = range[i >> 1 & 1];
+      if (key < r.x || key >= r.y) s[i] = -REMORA_INFINITY;
+    }
+  }
+#pragma unroll
+  for (int h = 0; h < 2; h++) {
+    float best = state.top[h];
+#pragma unroll
+    for (int i = 0; i < COUNT; i += 4) best = fmaxf(best, fmaxf(s[i + 2 * h], s[i + 2 * h + 1]));
+    best = fmaxf(best, __shfl_xor_sync(0xffffffffu, best, 1));
+    best = fmaxf(best, __shfl_xor_sync(0xffffffffu, best, 2));
+    const float reference = best == -REMORA_INFINITY ? 0.0f : best * unit;
+    old[h] = exp2_fast(state.top[h] * unit - reference);
+    state.top[h] = best;
+    float total = 0;
+#pragma unroll
+    for (int i = 0; i < COUNT; i += 4) {
+      s[i + 2 * h] = exp2_fast(s[i + 2 * h] * unit - reference);
+      s[i + 2 * h + 1] = exp2_fast(s[i + 2 * h + 1] * unit - reference);
+      total += s[i + 2 * h] + s[i + 2 * h + 1];
+    }
+    state.sum[h] = state.sum[h] * old[h] + total;
+  }
+}
+
+template <class T, int D>
+__device__ __forceinline__ void attention_forward_hopper(const TensorMap *map, const int2 *rows, const int4 *bounds, const int32_t *query_order, const int2 *query_ranges, T *out,
+                                                         float *lse, int N, int H, int K, int tiles, float scale, float softcap) {
+  constexpr int STAGES = 2;
+  constexpr uint32_t TILE = TILE_BYTES<128, D>;
+  DYNAMIC_SHARED(shared);
+  const uint32_t q_tile = shared_address(shared), k_tiles = q_tile + TILE, v_tiles = k_tiles + STAGES * TILE, barriers = v_tiles + STAGES * TILE;
+  const uint32_t q_full = barriers, q_empty = barriers + 8, k_full = barriers + 16, k_empty = k_full + 8 * STAGES, v_full = k_empty + 8 * STAGES, v_empty = v_full + 8 * STAGES;
+  const int group = threadIdx.x / 128, items = tiles * H;
+  if (threadIdx.x == 0) {
+    barrier_init(q_full, 1);
+    barrier_init(q_empty, COMPUTE_WARPS);
+    for (int s = 0; s < STAGES; s++) {
+      barrier_init(k_full + 8 * s, 1);
+      barrier_init(v_full + 8 * s, 1);
+      barrier_init(k_empty + 8 * s, COMPUTE_WARPS);
+      barrier_init(v_empty + 8 * s, COMPUTE_WARPS);
+    }
+    barrier_init_fence();
+    prefetch_tensor_map(map);
+  }
+  __syncthreads();
+  if (group == 0) {
+    registers_give<24>();
+    if (threadIdx.x == 0) {
+      Ring ring;
+      int q_parity = 0;
+      for (int item = blockIdx.x; item < items; item += gridDim.x) {
+        const int tile = query_order[item / H], head = item % H, kv = head / (H / K);
+        const int2 keys = query_ranges[tile];
+        if (keys.x >= keys.y) continue;
+        barrier_wait(q_empty, q_parity ^ 1);
+        q_parity ^= 1;
+        barrier_expect(q_full, TILE);
+        load_panels<128, D>(q_tile, map, head * D, tile * 128, q_full);
+        for (int j = keys.x; j < keys.y; j++) {
+          const int s = ring.stage;
+          barrier_wait(k_empty + 8 * s, ring.parity ^ 1);
+          barrier_expect(k_full + 8 * s, TILE);
+          load_panels<128, D>(k_tiles + s * TILE, map, (H + kv) * D, j * 128, k_full + 8 * s);
+          barrier_wait(v_empty + 8 * s, ring.parity ^ 1);
+          barrier_expect(v_full + 8 * s, TILE);
+          load_panels<128, D>(v_tiles + s * TILE, map, (H + K + kv) * D, j * 128, v_full + 8 * s);
+          ring.next<STAGES>();
+        }
+      }
+    }
+  } else {
+    registers_take<240>();
+    const int warp = threadIdx.x / 32 % 4, g = threadIdx.x % 32 / 4, half = group - 1;
+    Ring ring;
+    int q_parity = 0;
+    const float factor = softcap > 0 ? scale / softcap : scale * LOG2E;
+    for (int item = blockIdx.x; item < items; item += gridDim.x) {
+      const int tile = query_order[item / H], head = item % H;
+      const int2 keys = query_ranges[tile];
+      const int row0 = tile * 128 + half * 64 + warp * 16 + g;
+      const int2 range[2] = {rows[row0], rows[row0 + 8]};
+      const int4 b = bounds[tile * 2 + half];
+      float o[D / 2], s[64], old[2];
+      uint32_t p[8][4];
+      RowState<64> state;
+#pragma unroll
+      for (int h = 0; h < 2; h++) state.top[h] = -REMORA_INFINITY, state.sum[h] = 0;
+#pragma unroll
+      for (int i = 0; i < D / 2; i++) o[i] = 0;
+      if (keys.x < keys.y) {
+        barrier_wait(q_full, q_parity);
+        q_parity ^= 1;
+        barrier_wait(k_full + 8 * ring.stage, ring.parity);
+        pin(s);
+        wgmma_begin();
+        multiply_rows<T, 128, D, 128>(s, q_tile, half * 64, k_tiles + ring.stage * TILE);
+        wgmma_commit();
+        wgmma_wait<0>();
+        pin(s);
+        release(k_empty + 8 * ring.stage);
+        softmax_step(s, state, old, keys.x * 128, b.z > keys.x * 128 || b.w < keys.x * 128 + 128, range, factor, softcap);
+        pack_operands<T>(p, s);
+        for (int j = keys.x + 1; j < keys.y; j++) {
+          const Ring last = ring;
+          ring.next<STAGES>();
+          barrier_wait(k_full + 8 * ring.stage, ring.parity);
+          pin(s);
+          pin(o);
+          wgmma_begin();
+          multiply_rows<T, 128, D, 128>(s, q_tile, half * 64, k_tiles + ring.stage * TILE);
+          wgmma_commit();
+          barrier_wait(v_full + 8 * last.stage, last.parity);
+          accumulate_rows<T, 128, D>(o, p, v_tiles + last.stage * TILE);
+          wgmma_commit();
+          wgmma_wait<1>();
+          pin(s);
+          release(k_empty + 8 * ring.stage);
+          softmax_step(s, state, old, j * 128, b.z > j * 128 || b.w < j * 128 + 128, range, factor, softcap);
+          wgmma_wait<0>();
+          pin(o);
+          release(v_empty + 8 * last.stage);
+#pragma unroll
+          for (int i = 0; i < D / 2; i++) o[i] *= old[i >> 1 & 1];
+          pack_operands<T>(p, s);
+        }
+        release(q_empty);
+        barrier_wait(v_full + 8 * ring.stage, ring.parity);
+        pin(o);
+        wgmma_begin();
+        accumulate_rows<T, 128, D>(o, p, v_tiles + ring.stage * TILE);
+        wgmma_commit();
+        wgmma_wait<0>();
+        pin(o);
+        release(v_empty + 8 * ring.stage);
+        ring.next<STAGES>();
+      }
+      float inverse[2];
+#pragma unroll
+      for (int h = 0; h < 2; h++) {
+        float total = state.sum[h];
+        total += __shfl_xor_sync(0xffffffffu, total, 1);
+        total += __shfl_xor_sync(0xffffffffu, total, 2);
+        inverse[h] = total > 0 ? 1.0f / total : 0.0f;
+        const float top = softcap > 0 ? state.top[h] : state.top[h] * factor;
+        if (lse && threadIdx.x % 4 == 0 && row0 + 8 * h < N) lse[static_cast<int64_t>(row0 + 8 * h) * H + head] = total > 0 ? top * LN2 + logf(total) : -REMORA_INFINITY;
+      }
+      store_accumulator<T, D>(o, inverse[0], inverse[1], out + static_cast<int64_t>(head) * D, row0, N, static_cast<int64_t>(H) * D);
+    }
+  }
+}
+
+// launch: grid min(T · H, multiprocessors), block 384, dynamic shared 5 · 256 · D + 128 (D 64: 82048, D 128: 163968). T = ceil(N / 128).
+// qkv: tensor map over [N, (H + 2K) D] 16-bit elements, box 64 columns x 128 rows, 128-byte swizzle, zero fill; row pitch a multiple of 16 bytes.
+// rows, bounds, query_order, query_ranges: attention_plan_*. lse f32 [N, H] or 0. out 16-byte aligned.
+#define FORWARD(D, suffix, T)                                                                                                          \
+  extern "C" __global__ void __launch_bounds__(384, 1) attention_forward_hopper_d##D##_##suffix(                                       \
+      const __grid_constant__ TensorMap qkv, const int2 *rows, const int4 *bounds, const int32_t *query_order, const int2 *query_ranges, T *out, float *lse, int N, int H, \
+      int K, int tiles, float scale, float softcap) {                                                                                 \
+    attention_forward_hopper<T, D>(&qkv, rows, bounds, query_order, query_ranges, out, lse, N, H, K, tiles, scale, softcap);          \
+  }
+FORWARD(64, bf16, bf16_t)
+FORWARD(128, bf16, bf16_t)
+FORWARD(64, f16, f16_t)
+FORWARD(128, f16, f16_t)
+
+// ---------------------------------------------------------------- backward
+
+// A raw product to log2 of the unnormalized probability: s · unit. With softcap the cap is applied here and unit is 1.
+template <int COUNT> __device__ __forceinline__ float apply_cap(float (&s)[COUNT], float scale, float softcap) {
+  if (softcap > 0) {
+#pragma unroll
+    for (int i = 0; i < COUNT; i++) s[i] = softcap * LOG2E * tanhf(s[i] * (scale / softcap));
+    return 1;
+  }
+  return scale * LOG2E;
+}
+// dS / scale = p (dp - delta), times 1 - tanh² under a softcap, whose tanh is found again from p = exp2(z - lse2).
+__device__ __forceinline__ float score_slope(float p, float dp, float lse2, float delta, float softcap) {
+  float ds = p * (dp - delta);
+  if (softcap > 0) {
+    const float th = p > 0 ? (log2f(p) + lse2) / (softcap * LOG2E) : 0.0f;
+    ds *= 1.0f - th * th;
+  }
+  return ds;
+}
+
+template <class T, int D>
+__device__ __forceinline__ void attention_backward_keys_hopper(const TensorMap *qkv_map, const TensorMap *q_map, const TensorMap *d_out_map, const int2 *rows, const int4 *bounds,
+                                                               const int32_t *key_order, const int2 *key_ranges, const float2 *stats, T *d_qkv, int N, int padded_rows, int H, int K,
+                                                               float scale, float softcap) {
+  constexpr int STAGES = 3, STEP = 64;
+  constexpr uint32_t TILE = TILE_BYTES<128, D>, STEP_TILE = TILE_BYTES<STEP, D>, STAGE = 2 * STEP_TILE + 1024;
+  DYNAMIC_SHARED(shared);
+  const uint32_t k_tile = shared_address(shared), v_tile = k_tile + TILE, stages = v_tile + TILE, barriers = stages + STAGES * STAGE;
+  const uint32_t kv_full = barriers, full = barriers + 8, empty = full + 8 * STAGES;
+  const int group = threadIdx.x / 128, heads = H / K;
+  const int tile = key_order[blockIdx.x / K], kv = blockIdx.x % K;
+  const int2 range = key_ranges[tile];
+  const int steps = range.y - range.x, total = steps * heads;
+  if (threadIdx.x == 0) {
+    barrier_init(kv_full, 1);
+    for (int s = 0; s < STAGES; s++) {
+      barrier_init(full + 8 * s, 1);
+      barrier_init(empty + 8 * s, COMPUTE_WARPS);
+    }
+    barrier_init_fence();
+    prefetch_tensor_map(qkv_map);
+    prefetch_tensor_map(q_map);
+    prefetch_tensor_map(d_out_map);
+  }
+  __syncthreads();
+  if (group == 0) {
+    registers_give<24>();
+    if (threadIdx.x == 0) {
+      if (total > 0) {
+        barrier_expect(kv_full, 2 * TILE);
+        load_panels<128, D>(k_tile, qkv_map, (H + kv) * D, tile * 128, kv_full);
+        load_panels<128, D>(v_tile, qkv_map, (H + K + kv) * D, tile * 128, kv_full);
+      }
+      Ring ring;
+      for (int i = 0; i < total; i++) {
+        const int head = kv * heads + i / steps, row0 = (range.x + i % steps) * STEP, s = ring.stage;
+        const uint32_t q = stages + s * STAGE, o = q + STEP_TILE, extra = o + STEP_TILE, barrier = full + 8 * s;
+        barrier_wait(empty + 8 * s, ring.parity ^ 1);
+        barrier_expect(barrier, STAGE);
+        load_panels<STEP, D>(q, q_map, head * D, row0, barrier);
+        load_panels<STEP, D>(o, d_out_map, head * D, row0, barrier);
+        copy_bulk(extra, stats + static_cast<int64_t>(head) * padded_rows + row0, 512, barrier);
+        copy_bulk(extra + 512, rows + row0, 512, barrier);
+        ring.next<STAGES>();
+      }
+    }
+  } else {
+    registers_take<240>();
+    const int warp = threadIdx.x / 32 % 4, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4, half = group - 1;
+    const int key0 = tile * 128 + half * 64, own0 = key0 + warp * 16 + g;
+    float dk[D / 2], dv[D / 2], s[STEP / 2], dp[STEP / 2];
+    uint32_t p[STEP / 16][4], ds[STEP / 16][4];
+#pragma unroll
+    for (int i = 0; i < D / 2; i++) dk[i] = dv[i] = 0;
+    Ring ring;
+    int previous = -1, step = 0;
+    if (total > 0) barrier_wait(kv_full, 0);
+    for (int i = 0; i < total; i++) {
+      const uint32_t q = stages + ring.stage * STAGE, o = q + STEP_TILE;
+      const float2 *stat = reinterpret_cast<const float2 *>(shared + (o + STEP_TILE - k_tile)) + 2 * t;
+      const int2 *seen = reinterpret_cast<const int2 *>(shared + (o + STEP_TILE + 512 - k_tile)) + 2 * t;
+      const int4 b = bounds[range.x + step];
+      if (++step == steps) step = 0;
+      barrier_wait(full + 8 * ring.stage, ring.parity);
+      pin(s);
+      pin(dp);
+      wgmma_begin();
+      multiply_rows<T, STEP, D, 128>(s, k_tile, half * 64, q);
+      wgmma_commit();
+      multiply_rows<T, STEP, D, 128>(dp, v_tile, half * 64, o);
+      wgmma_commit();
+      wgmma_wait<1>();  // the scores, and with them the products of the step before
+      pin(s);
+      if (previous >= 0) release(empty + 8 * previous);
+      const float unit = apply_cap(s, scale, softcap);
+#pragma unroll
+      for (int e = 0; e < STEP / 2; e++) s[e] = exp2_fast(s[e] * unit - stat[e / 4 * 8 + (e & 1)].x);
+      if (b.z > key0 || b.w < key0 + 64) {
+#pragma unroll
+        for (int e = 0; e < STEP / 2; e++) {
+          const int2 r = seen[e / 4 * 8 + (e & 1)];
+          const int own = own0 + (e & 2) * 4;
+          if (own < r.x || own >= r.y) s[e] = 0;
+        }
+      }
+      pack_operands<T>(p, s);
+      pin(dv);
+      wgmma_begin();
+      accumulate_rows<T, STEP, D>(dv, p, o);
+      wgmma_commit();
+      wgmma_wait<1>();  // dP; dV goes on
+      pin(dp);
+#pragma unroll
+      for (int e = 0; e < STEP / 2; e++) {
+        const float2 st = stat[e / 4 * 8 + (e & 1)];
+        dp[e] = s[e] > 0 ? score_slope(s[e], dp[e], st.x, st.y, softcap) : 0.0f;
+      }
+      pack_operands<T>(ds, dp);
+      pin(dk);
+      wgmma_begin();
+      accumulate_rows<T, STEP, D>(dk, ds, q);
+      wgmma_commit();
+      previous = ring.stage;
+      ring.next<STAGES>();
+    }
+    wgmma_wait<0>();
+    pin(dk);
+    pin(dv);
+    const int64_t stride = static_cast<int64_t>(H + 2 * K) * D;
+    store_accumulator<T, D>(dk, scale, scale, d_qkv + static_cast<int64_t>(H + kv) * D, own0, N, stride);
+    store_accumulator<T, D>(dv, 1, 1, d_qkv + static_cast<int64_t>(H + K + kv) * D, own0, N, stride);
+  }
+}
+
+template <class T, int D>
+__device__ __forceinline__ void attention_backward_queries_hopper(const TensorMap *qkv_map, const TensorMap *d_out_map, const int2 *rows, const int4 *bounds, const int32_t *query_order,
+                                                                  const int2 *query_ranges, const float2 *stats, T *d_qkv, int N, int padded_rows, int H, int K, int tiles, float scale,
+                                                                  float softcap) {
+  constexpr int STAGES = 2;
+  constexpr uint32_t TILE = TILE_BYTES<128, D>;
+  DYNAMIC_SHARED(shared);
+  const uint32_t q_tile = shared_address(shared), o_tile = q_tile + TILE, stages = o_tile + TILE, barriers = stages + STAGES * 2 * TILE;
+  const uint32_t q_full = barriers, q_empty = barriers + 8, full = barriers + 16, empty = full + 8 * STAGES;
+  const int group = threadIdx.x / 128, items = tiles * H;
+  if (threadIdx.x == 0) {
+    barrier_init(q_full, 1);
+    barrier_init(q_empty, COMPUTE_WARPS);
+    for (int s = 0; s < STAGES; s++) {
+      barrier_init(full + 8 * s, 1);
+      barrier_init(empty + 8 * s, COMPUTE_WARPS);
+    }
+    barrier_init_fence();
+    prefetch_tensor_map(qkv_map);
+    prefetch_tensor_map(d_out_map);
+  }
+  __syncthreads();
+  if (group == 0) {
+    registers_give<24>();
+    if (threadIdx.x == 0) {
+      Ring ring;
+      int q_parity = 0;
+      for (int item = blockIdx.x; item < items; item += gridDim.x) {
+        const int tile = query_order[item / H], head = item % H, kv = head / (H / K);
+        const int2 keys = query_ranges[tile];
+        if (keys.x >= keys.y) continue;
+        barrier_wait(q_empty, q_parity ^ 1);
+        q_parity ^= 1;
+        barrier_expect(q_full, 2 * TILE);
+        load_panels<128, D>(q_tile, qkv_map, head * D, tile * 128, q_full);
+        load_panels<128, D>(o_tile, d_out_map, head * D, tile * 128, q_full);
+        for (int j = keys.x; j < keys.y; j++) {
+          const int s = ring.stage;
+          const uint32_t k = stages + s * 2 * TILE, barrier = full + 8 * s;
+          barrier_wait(empty + 8 * s, ring.parity ^ 1);
+          barrier_expect(barrier, 2 * TILE);
+          load_panels<128, D>(k, qkv_map, (H + kv) * D, j * 128, barrier);
+          load_panels<128, D>(k + TILE, qkv_map, (H + K + kv) * D, j * 128, barrier);
+          ring.next<STAGES>();
+        }
+      }
+    }
+  } else {
+    registers_take<240>();
+    const int warp = threadIdx.x / 32 % 4, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4, half = group - 1;
+    const int64_t stride = static_cast<int64_t>(H + 2 * K) * D;
+    Ring ring;
+    int q_parity = 0;
+    for (int item = blockIdx.x; item < items; item += gridDim.x) {
+      const int tile = query_order[item / H], head = item % H;
+      const int2 keys = query_ranges[tile];
+      const int row0 = tile * 128 + half * 64 + warp * 16 + g;
+      const int2 range[2] = {rows[row0], rows[row0 + 8]};
+      const float2 *row_stats = stats + static_cast<int64_t>(head) * padded_rows + row0;
+      const float2 stat[2] = {row_stats[0], row_stats[8]};
+      const int4 b = bounds[tile * 2 + half];
+      float dq[D / 2], s[64], dp[64];
+      uint32_t ds[8][4];
+#pragma unroll
+      for (int i = 0; i < D / 2; i++) dq[i] = 0;
+      if (keys.x < keys.y) {
+        barrier_wait(q_full, q_parity);
+        q_parity ^= 1;
+        for (int j = keys.x; j < keys.y; j++) {
+          const uint32_t k = stages + ring.stage * 2 * TILE;
+          barrier_wait(full + 8 * ring.stage, ring.parity);
+          pin(s);
+          pin(dp);
+          wgmma_begin();
+          multiply_rows<T, 128, D, 128>(s, q_tile, half * 64, k);
+          wgmma_commit();
+          multiply_rows<T, 128, D, 128>(dp, o_tile, half * 64, k + TILE);
+          wgmma_commit();
+          wgmma_wait<1>();
+          pin(s);
+          const float unit = apply_cap(s, scale, softcap);
+#pragma unroll
+          for (int e = 0; e < 64; e++) s[e] = exp2_fast(s[e] * unit - stat[e >> 1 & 1].x);
+          if (b.z > j * 128 || b.w < j * 128 + 128) {
+#pragma unroll
+            for (int e = 0; e < 64; e++) {
+              const int key = j * 128 + e / 4 * 8 + 2 * t + (e & 1);
+              const int2 r = range[e >> 1 & 1];
+              if (key < r.x || key >= r.y) s[e] = 0;
+            }
+          }
+          wgmma_wait<0>();
+          pin(dp);
+          if (j + 1 == keys.y) release(q_empty);
+#pragma unroll
+          for (int e = 0; e < 64; e++) dp[e] = s[e] > 0 ? score_slope(s[e], dp[e], stat[e >> 1 & 1].x, stat[e >> 1 & 1].y, softcap) : 0.0f;
+          pack_operands<T>(ds, dp);
+          pin(dq);
+          wgmma_begin();
+          accumulate_rows<T, 128, D>(dq, ds, k);
+          wgmma_commit();
+          wgmma_wait<0>();
+          pin(dq);
+          release(empty + 8 * ring.stage);
+          ring.next<STAGES>();
+        }
+      }
+      store_accumulator<T, D>(dq, scale, scale, d_qkv + static_cast<int64_t>(head) * D, row0, N, stride);
+    }
+  }
+}
+
+// launch: grid T · K, block 384, dynamic shared 512 · D + 3 · (256 · D + 1024) + 128 (D 64: 85120, D 128: 167040). T = ceil(N / 128), padded_rows 128 · T.
+// qkv: tensor map as in forward (box 64 x 128); q: the same array with box 64 x 64; d_out: tensor map over [N, H D], box 64 x 64. stats:
+// attention_backward_stats. Writes the key and value columns of d_qkv (16-byte aligned).
+#define BACKWARD_KEYS(D, suffix, T)                                                                                                    \
+  extern "C" __global__ void __launch_bounds__(384, 1) attention_backward_keys_hopper_d##D##_##suffix(                                 \
+      const __grid_constant__ TensorMap qkv, const __grid_constant__ TensorMap q, const __grid_constant__ TensorMap d_out, const int2 *rows, const int4 *bounds, \
+      const int32_t *key_order, const int2 *key_ranges, const float2 *stats, T *d_qkv, int N, int padded_rows, int H, int K, float scale, float softcap) { \
+    attention_backward_keys_hopper<T, D>(&qkv, &q, &d_out, rows, bounds, key_order, key_ranges, stats, d_qkv, N, padded_rows, H, K, scale, softcap); \
+  }
+BACKWARD_KEYS(64, bf16, bf16_t)
+BACKWARD_KEYS(128, bf16, bf16_t)
+BACKWARD_KEYS(64, f16, f16_t)
+BACKWARD_KEYS(128, f16, f16_t)
+
+// launch: grid min(T · H, multiprocessors), block 384, dynamic shared 6 · 256 · D + 128 (D 64: 98432, D 128: 196736).
+// qkv and d_out: tensor maps with box 64 columns x 128 rows. Writes the query columns of d_qkv.
+#define BACKWARD_QUERIES(D, suffix, T)                                                                                                 \
+  extern "C" __global__ void __launch_bounds__(384, 1) attention_backward_queries_hopper_d##D##_##suffix(                              \
+      const __grid_constant__ TensorMap qkv, const __grid_constant__ TensorMap d_out, const int2 *rows, const int4 *bounds, const int32_t *query_order, const int2 *query_ranges, \
+      const float2 *stats, T *d_qkv, int N, int padded_rows, int H, int K, int tiles, float scale, float softcap) {                     \
+    attention_backward_queries_hopper<T, D>(&qkv, &d_out, rows, bounds, query_order, query_ranges, stats, d_qkv, N, padded_rows, H, K, tiles, scale, softcap); \
+  }
+BACKWARD_QUERIES(64, bf16, bf16_t)
+BACKWARD_QUERIES(128, bf16, bf16_t)
+BACKWARD_QUERIES(64, f16, f16_t)
+BACKWARD_QUERIES(128, f16, f16_t)
+#endif
