@@ -3,6 +3,9 @@ import type { Output } from "../io.ts";
 import { MarkdownStream } from "../terminal/markdown-stream.ts";
 import type { Style } from "../terminal/style.ts";
 
+/** Control characters other than tab and line end: a terminal would obey them, and a model's words are not ours. */
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+
 export class AnswerWriter {
   readonly #output: Output;
   readonly #markdown: MarkdownStream | undefined;
@@ -16,8 +19,9 @@ export class AnswerWriter {
   push(text: string): void {
     if (text === "") return;
     this.#endsLine = text.endsWith("\n");
-    if (this.#markdown) this.#markdown.push(text);
-    else this.#output.write(text);
+    const shown = this.#output.isTerminal ? text.replace(CONTROLS, "") : text;
+    if (this.#markdown) this.#markdown.push(shown);
+    else this.#output.write(shown);
   }
 
   /** Ends the last line, when there is one. */

@@ -36,6 +36,16 @@ describe("generate", () => {
     expect(plain.out()).toBe("An **answer**.\n");
   });
 
+  test("a model cannot send commands to a terminal; a pipe receives exactly its words", async () => {
+    const library = fakeLibrary(() => "a\x1b]0;title\x07b\x9bc\td\n");
+    const terminal = fakeIo(library, { terminal: true, env: { NO_COLOR: "1" } });
+    await runCli(["generate", "--model", "m", "x"], terminal);
+    expect(terminal.out()).toBe("a]0;titlebc\td\n");
+    const pipe = fakeIo(library);
+    await runCli(["generate", "--model", "m", "x"], pipe);
+    expect(pipe.out()).toBe("a\x1b]0;title\x07b\x9bc\td\n");
+  });
+
   test("instruction, input and context are a row; a raw template takes the prompt as it is; stdin is a prompt", async () => {
     const library = fakeLibrary();
     await runCli(["generate", "--model", "m", "--instruction", "Translate.", "--input", "雨", "--context", "weather"], fakeIo(library));

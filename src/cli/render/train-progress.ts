@@ -13,6 +13,7 @@ export class TrainProgress {
   readonly #style: Style;
   readonly #line: ProgressLine;
   #steps = 0;
+  #lastStep = "";
 
   constructor(io: Io) {
     this.#io = io;
@@ -35,13 +36,15 @@ export class TrainProgress {
         return;
       }
       case "step-end":
-        if (this.#io.stderr.isTerminal) this.#line.update(stepLine(event, this.#steps));
+        this.#lastStep = stepLine(event, this.#steps);
+        if (this.#io.stderr.isTerminal) this.#line.update(this.#lastStep);
         else this.#keep(stepLine(event, this.#steps, false));
         return;
       case "eval-start":
         if (this.#io.stderr.isTerminal) this.#line.update(`step ${event.step}/${this.#steps}  evaluating ${event.rows} held-out rows…`);
         return;
       case "eval-end": {
+        this.#line.update(this.#lastStep);
         const best = event.best ? this.#style.green("  best so far") : "";
         this.#keep(`  step ${event.step}: held-out loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}${best}`);
         return;
