@@ -17,7 +17,7 @@ function parseRow(file: string, text: string, row: number, line: number): Source
     const badLine = at === null ? line : line + text.slice(0, Number(at[1])).split("\n").length - 1;
     throw new DataError(
       { file, row, line: badLine },
-      `expected JSON, found: ${(cause as Error).message.replace(/\s*\(line .*\)$/, "")}`,
+      `expected JSON, found: ${(cause as Error).message.replace(/\s*\(line .*\)$/, "").replace(/\s+/g, " ")}`,
       "Correct the row, or remove it.",
       cause,
     );
@@ -80,7 +80,7 @@ export async function* readJson(file: string, options: ReadOptions): AsyncGenera
         else if (unit === OPEN_OBJECT || unit === OPEN_LIST) depth++;
         else if (depth > 0 && (unit === CLOSE_OBJECT || unit === CLOSE_LIST)) depth--;
         else if (depth === 0 && (unit === COMMA || unit === CLOSE_LIST)) {
-          yield parseRow(file, held + chunk.slice(elementStart, i), ++row, elementLine);
+          yield parseRow(file, (held + chunk.slice(elementStart, i)).trimEnd(), ++row, elementLine);
           held = "";
           state = unit === COMMA ? "between" : "done";
           expectsElement = unit === COMMA;

@@ -100,7 +100,14 @@ export async function* readText(file: string, encodingWanted?: string, signal?: 
       for (let i = text.indexOf("\n"); i >= 0; i = text.indexOf("\n", i + 1)) line++;
       return text;
     } catch {
-      throw wrongEncoding(file, encoding, line + newlinesBeforeDamage(bytes, encoding), bytes ?? start);
+      if (bytes === undefined) {
+        throw new DataError(
+          { file, line },
+          `expected text in ${encoding.toUpperCase()}, found that the file ends inside a character`,
+          "The file is cut off: write it again.",
+        );
+      }
+      throw wrongEncoding(file, encoding, line + newlinesBeforeDamage(bytes, encoding), bytes);
     }
   };
   const stream = createReadStream(file, { highWaterMark: 1 << 18, signal });
@@ -120,8 +127,7 @@ export async function* readText(file: string, encodingWanted?: string, signal?: 
 }
 
 /** Lines before the first bad byte of a chunk, by halving. */
-function newlinesBeforeDamage(bytes: Buffer | undefined, encoding: string): number {
-  if (bytes === undefined) return 0;
+function newlinesBeforeDamage(bytes: Buffer, encoding: string): number {
   let good = 0;
   let bad = bytes.length;
   while (bad - good > 1) {
