@@ -46,16 +46,20 @@ export class JinjaTemplate implements Template {
   readonly #jinja: Jinja;
   readonly #names: Record<string, string>;
   readonly #protect: (text: string, guard: string) => string;
+  readonly #plainText: boolean;
 
-  constructor(name: string, source: string, tokenizer: Tokenizer) {
+  /** @param options  `plainText`: a row that has only a text is all response in training, and all prompt in asking */
+  constructor(name: string, source: string, tokenizer: Tokenizer, options: { plainText?: boolean } = {}) {
     this.name = name;
+    this.#plainText = options.plainText ?? false;
     this.#jinja = parseJinja(name, source);
     this.#names = tokenNames(tokenizer);
     this.#protect = makeProtector(tokenizer.specialTokens);
   }
 
   render(row: TemplateRow): Rendered {
-    const { values, guard, slot } = this.#prepare(row);
+    const isText = this.#plainText && row.output === undefined && row.text !== undefined;
+    const { values, guard, slot } = this.#prepare(isText ? { ...row, output: row.text } : row);
     const [prompt, after] = this.#around(values, slot);
     const output = String(values.output ?? "");
     const whole = this.#run({ ...values, output });
@@ -81,7 +85,8 @@ export class JinjaTemplate implements Template {
   }
 
   renderPrompt(row: TemplateRow): Rendered {
-    const { values, guard, slot } = this.#prepare(row);
+    const isText = this.#plainText && row.instruction === undefined && row.text !== undefined;
+    const { values, guard, slot } = this.#prepare(isText ? { ...row, instruction: row.text } : row);
     return { guard, segments: [{ text: this.#around(values, slot)[0], trained: false }] };
   }
 

@@ -20,7 +20,7 @@ const isChat = (source: string): boolean => /\{%-?\s*for\s+\w+\s+in\s+[^%]*messa
 export function loadTemplate(nameOrSource: string, tokenizer: Tokenizer): Template {
   if (nameOrSource === "chat") return new ChatTemplate(tokenizer);
   const preset = Object.hasOwn(PRESET_SOURCES, nameOrSource) ? PRESET_SOURCES[nameOrSource] : undefined;
-  if (preset !== undefined) return new JinjaTemplate(nameOrSource, preset, tokenizer);
+  if (preset !== undefined) return new JinjaTemplate(nameOrSource, preset, tokenizer, { plainText: nameOrSource === "raw" });
   const isFile = !nameOrSource.includes("\n") && existsSync(nameOrSource);
   const source = isFile ? readFileSync(nameOrSource, "utf8").replace(/^\uFEFF/, "") : nameOrSource;
   const name = isFile ? basename(nameOrSource) : "(inline)";

@@ -78,6 +78,8 @@ describe("presets", () => {
   test("raw adds nothing", () => {
     expect(rendered("raw", { instruction: "2 + 2 = ", output: "4" })).toBe("2 + 2 = [4]");
     expect(prompt("raw", { instruction: "2 + 2 = " })).toBe("2 + 2 = ");
+    expect(rendered("raw", { text: "Once upon a time." })).toBe("[Once upon a time.]");
+    expect(prompt("raw", { text: "Once upon" })).toBe("Once upon");
   });
 });
 
