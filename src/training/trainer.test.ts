@@ -1,0 +1,220 @@
+/** The loop itself on a small checkpoint: resume equals an uninterrupted run to the bit, cancelling, early stop, NaN, what is on disk. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openBackend } from "../backend/open-backend.ts";
+import type { Batch } from "../data/batch.ts";
+import { readTensorBytes } from "../formats/file-bytes.ts";
+import { readSafetensors } from "../formats/safetensors-reader.ts";
+import { loadModel } from "../models/load-model.ts";
+import { findLoraSites } from "../models/lora-targets.ts";
+import { openWeightSource } from "../models/weight-source.ts";
+import { Arena } from "../tensor/arena.ts";
+import { adapterWeights } from "./adapter-weights.ts";
+import { listCheckpoints } from "./checkpoint.ts";
+import type { StepEndEvent, TrainEvent } from "./events.ts";
+import { RunFolder } from "./run-folder.ts";
+import { packRows } from "./testing/pack-rows.ts";
+import { loraTrainables } from "./trainables.ts";
+import { type BatchSource, Trainer, type TrainerSettings } from "./trainer.ts";
+
+const BASE = new URL("../../fixtures/data/losses/base", import.meta.url).pathname;
+let folder = "";
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "remora-trainer-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Rows of a pattern that a small model learns; the position is one number. */
+class CountingSource implements BatchSource {
+  index = 0;
+  next(): Batch {
+    const start = this.index++ % 16;
+    return packRows([0, 1].map((row) => Array.from({ length: 20 }, (_, t) => (start + row * 7 + t * 3) % 128)));
+  }
+  cursor(): unknown {
+    return this.index;
+  }
+  seek(cursor: unknown): void {
+    this.index = cursor as number;
+  }
+  get epoch(): number {
+    return this.index / 16;
+  }
+}
+
+interface Options {
+  out?: string;
+  settings?: Partial<TrainerSettings>;
+  checkpoint?: string;
+  cancelAtStep?: number;
+  validation?: (step: number) => Batch;
+  source?: BatchSource;
+}
+
+async function run(options: Options = {}) {
+  const cancelFlag = new Int32Array(new SharedArrayBuffer(4));
+  const backend = await openBackend("cpu", { threads: 2, cancelFlag });
+  const arena = new Arena(backend);
+  const source = openWeightSource(BASE);
+  const model = await loadModel(arena, source, { base: "file", compute: "f32" });
+  const sites = findLoraSites(model.shape, ["q_proj", "v_proj", "down_proj"], { rank: 4, alpha: 8, rankStabilized: false });
+  model.attachLora(sites, { trainable: true }).initialize(arena, 3);
+  model.prepare(64);
+  const weights = adapterWeights(model, { baseModel: "base", template: "raw", dropout: 0 });
+  const events: TrainEvent[] = [];
+  const runFolder = new RunFolder(join(folder, options.out ?? "run"));
+  await runFolder.begin({ test: true }, 0, options.checkpoint !== undefined);
+  let clock = 0;
+  const trainer = new Trainer(
+    {
+      model,
+      trainables: loraTrainables(model),
+      weights,
+      result: weights,
+      resultName: "adapter",
+      source: options.source ?? new CountingSource(),
+      validation: options.validation ? () => [options.validation!(0)] : undefined,
+      validationRows: 2,
+      folder: runFolder,
+      runStart: {
+        model: "base",
+        method: "lora",
+        device: "cpu",
+        epochs: 1,
+        rows: 16,
+        validationRows: 2,
+        trainableParameters: 1,
+        totalParameters: 1,
+        plannedBytes: 1,
+        out: runFolder.path,
+      },
+      emit(event) {
+        events.push(event);
+        if (event.event === "step-end" && event.step === options.cancelAtStep) Atomics.store(cancelFlag, 0, 1);
+      },
+      isCancelled: () => Atomics.load(cancelFlag, 0) !== 0,
+      resetCancel: () => Atomics.store(cancelFlag, 0, 0),
+      now: () => clock++,
+    },
+    {
+      tokensPerPass: 40,
+      passes: 2,
+      policy: "cheap",
+      maxGradNorm: 1,
+      optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, state: "f32" },
+      dropout: { probability: 0.1, seed: 5 },
+      maxSteps: 6,
+      schedule: { kind: "cosine", peak: 1e-2, floor: 0, warmupSteps: 1, totalSteps: 6 },
+      evalEvery: 1,
+      checkpointEveryMinutes: 1e9,
+      keepCheckpoints: 2,
+      logEvery: 1,
+      fingerprint: "same",
+      ...options.settings,
+    },
+  );
+  try {
+    return { end: await trainer.run(options.checkpoint), events, path: runFolder.path };
+  } finally {
+    model.dispose();
+    backend.dispose();
+  }
+}
+
+const losses = (events: readonly TrainEvent[]) =>
+  events.filter((event): event is StepEndEvent => event.event === "step-end").map(({ step, loss, gradNorm }) => ({ step, loss, gradNorm }));
+
+function adapterBytes(path: string): Map<string, Uint8Array> {
+  const { tensors } = readSafetensors(join(path, "adapter", "adapter_model.safetensors"));
+  return new Map([...tensors].map(([name, view]) => [name, readTensorBytes(view)]));
+}
+
+describe("a run", () => {
+  it("learns, and leaves config, metrics, checkpoints and adapter", async () => {
+    const { end, events, path } = await run();
+    const found = losses(events);
+    expect(found.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(end).toMatchObject({ event: "run-end", reason: "completed", steps: 6, tokens: 480, lossFirst: found[0]!.loss });
+    expect(end.lossLast).toBeLessThan(end.lossFirst);
+    expect(
+      readdirSync(path)
+        .filter((name) => !name.startsWith("events."))
+        .sort(),
+    ).toEqual(["adapter", "checkpoints", "config.json", "metrics.jsonl"]);
+    const lines = readFileSync(join(path, "metrics.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as TrainEvent);
+    expect(losses(lines)).toEqual(found);
+    expect(listCheckpoints(join(path, "checkpoints")).map(({ step }) => step)).toEqual([6]);
+    expect(JSON.parse(readFileSync(join(path, "adapter", "remora.json"), "utf8"))).toEqual({ template: "raw" });
+  });
+
+  it("is equal to the bit when run twice", async () => {
+    const [one, two] = [await run({ out: "one" }), await run({ out: "two" })];
+    expect(losses(one.events)).toEqual(losses(two.events));
+    expect(adapterBytes(one.path)).toEqual(adapterBytes(two.path));
+  });
+
+  it.each(["f32", "8bit"] as const)("that was cancelled and resumed equals one that was not, %s state", async (state) => {
+    const settings = { optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, state } };
+    const whole = await run({ out: "whole", settings });
+    const first = await run({ out: "parts", settings, cancelAtStep: 3 });
+    expect(first.end.reason).toBe("interrupted");
+    const [checkpoint] = listCheckpoints(join(first.path, "checkpoints"));
+    expect(checkpoint!.step).toBe(3);
+    const second = await run({ out: "parts", settings, checkpoint: checkpoint!.path });
+    expect([...losses(first.events), ...losses(second.events)]).toEqual(losses(whole.events));
+    expect(adapterBytes(second.path)).toEqual(adapterBytes(whole.path));
+    const steps = readFileSync(join(second.path, "metrics.jsonl"), "utf8").trim().split("\n");
+    expect(losses(steps.map((line) => JSON.parse(line) as TrainEvent)).map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it("refuses a checkpoint of another run", async () => {
+    const { path } = await run({ settings: { maxSteps: 2 } });
+    const [checkpoint] = listCheckpoints(join(path, "checkpoints"));
+    await expect(run({ checkpoint: checkpoint!.path, settings: { fingerprint: "other" } })).rejects.toThrow(
+      /another model, data or settings\n {2}Use the settings in the run's config\.json, or another --out\./,
+    );
+  });
+
+  it("stops early when the held-out loss no longer falls, and keeps the best adapter", async () => {
+    // Held-out rows that have nothing to do with the training rows: learning those makes these worse sooner or later.
+    const validation = () => packRows([Array.from({ length: 40 }, (_, t) => (t * t * 5 + 1) % 128)]);
+    const { end, events } = await run({
+      validation,
+      settings: {
+        maxSteps: 60,
+        schedule: { kind: "constant", peak: 5e-2, floor: 0, warmupSteps: 0, totalSteps: 60 },
+        earlyStopPatience: 2,
+      },
+    });
+    expect(end.reason).toBe("early-stop");
+    expect(end.steps).toBeLessThan(60);
+    const evaluations = events.filter((event) => event.event === "eval-end");
+    const best = evaluations.reduce((a, b) => (b.loss < a.loss ? b : a));
+    expect([end.bestStep, end.validationLossBest]).toEqual([best.step, best.loss]);
+  });
+
+  it("stops at a loss that is not finite, names step and rate, and leaves the last checkpoint alone", async () => {
+    const settings = {
+      maxSteps: 50,
+      checkpointEverySteps: 1,
+      schedule: { kind: "constant" as const, peak: 1e18, floor: 0, warmupSteps: 2, totalSteps: 50 },
+    };
+    await expect(run({ settings })).rejects.toThrow(
+      /^Training step \d+: expected a finite (loss|gradient norm), found (NaN|Infinity); nothing of this step was kept/,
+    );
+    const checkpoints = listCheckpoints(join(folder, "run", "checkpoints"));
+    expect(checkpoints.length).toBeGreaterThan(0);
+    expect(existsSync(join(folder, "run", "adapter"))).toBe(false);
+  });
+
+  it("keeps the newest checkpoints only, and never a half-written one", async () => {
+    const { path } = await run({ settings: { checkpointEverySteps: 1, keepCheckpoints: 2 } });
+    expect(readdirSync(join(path, "checkpoints")).sort()).toEqual(["step-00000005", "step-00000006"]);
+  });
+});
