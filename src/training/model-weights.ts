@@ -60,7 +60,7 @@ export function modelWeights(full: FullModel, notes: ModelNotes): TrainedWeights
       const { tensors } = readSafetensors(join(folder, "model.safetensors"));
       for (const { path, role, shape: size } of decoderParameters(shape)) {
         const view = tensors.get(path);
-        if (!view || view.dtype !== "F32") throw new CheckpointError(folder, `model.safetensors has no f32 ${path}`);
+        if (view?.dtype !== "F32") throw new CheckpointError(folder, `model.safetensors has no f32 ${path}`);
         const values = decodeWeights("f32", readTensorBytes(view), elementCount(size));
         if (offset(role) !== 0) for (let i = 0; i < values.length; i++) values[i]! += offset(role);
         backend.upload(full.params.array(path), new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
