@@ -121,7 +121,7 @@ struct Backward {
   // Arrays of one thread; see carve().
   struct Arrays {
     float *q, *q_space, *d_o, *d_o_space, *d_q, *lse2, *delta;
-    float *k_rows, *k_columns, *k_space, *v_rows, *v_columns;
+    float *k_rows, *k_columns, *k_space, *v_columns;
     float *scores, *d_scores, *p_across, *ds_across, *ds_rows;
     const float *q_stacked, *d_o_stacked;
     int64_t *low, *high;
@@ -141,7 +141,6 @@ struct Backward {
     a.k_rows = c.floats(KEYS * Dw);
     a.k_columns = c.floats(KEYS * Dw);
     a.k_space = c.floats(KEYS * Dw);
-    a.v_rows = c.floats(KEYS * Dw);
     a.v_columns = c.floats(KEYS * Dw);
     a.scores = c.floats(2 * TILE_M * KEYS);
     a.d_scores = c.floats(2 * TILE_M * KEYS);
@@ -159,18 +158,27 @@ struct Backward {
   void load_chunk(Arrays &a, int64_t head, int64_t first, int64_t count) const {
     const int64_t Dw = z.Dp / P::E, padded = round_up(count, BAND);
     for (int64_t t = 0; t < count; t++) visible.of(first + t, a.low + t, a.high + t);
-    for (int64_t g = 0; g < z.G; g++) {
-      const int64_t h = head * z.G + g, base = g * z.chunk;
-      for (int64_t t = 0; t < count; t++) {
-        const int64_t n = first + t, r = base + t;
-        P::row(qkv + n * stride() + h * z.D, a.q + r * Dw, z.D, z.Dp);
-        const T *g_row = d_out + (n * H + h) * z.D, *o_row = out + (n * H + h) * z.D;
+    // Token by token, all heads of the group together: they lie side by side in memory.
+    for (int64_t t = 0; t < count; t++) {
+      const int64_t n = first + t, h = head * z.G;
+      if (t + 4 < count) {
+        prefetch_row(qkv + (n + 4) * stride() + h * z.D, z.G * z.D);
+        prefetch_row(d_out + ((n + 4) * H + h) * z.D, z.G * z.D);
+        prefetch_row(out + ((n + 4) * H + h) * z.D, z.G * z.D);
+      }
+      for (int64_t g = 0; g < z.G; g++) {
+        const int64_t r = g * z.chunk + t;
+        P::row(qkv + n * stride() + (h + g) * z.D, a.q + r * Dw, z.D, z.Dp);
+        const T *g_row = d_out + (n * H + h + g) * z.D, *o_row = out + (n * H + h + g) * z.D;
         P::row(g_row, a.d_o + r * Dw, z.D, z.Dp);
         V dot = zero();
         for (int64_t d = 0; d < z.D; d += W) dot = fma(load_some(g_row + d, z.D - d), load_some(o_row + d, z.D - d), dot);
         a.delta[r] = hsum(dot);
-        a.lse2[r] = lse[n * H + h] * LOG2_E;
+        a.lse2[r] = lse[n * H + h + g] * LOG2_E;
       }
+    }
+    for (int64_t g = 0; g < z.G; g++) {
+      const int64_t base = g * z.chunk;
       memset(a.q + (base + count) * Dw, 0, static_cast<size_t>((padded - count) * Dw) * 4);
       memset(a.d_o + (base + count) * Dw, 0, static_cast<size_t>((padded - count) * Dw) * 4);
       memset(a.d_q + base * z.Dp, 0, static_cast<size_t>(count * z.Dp) * 4);
@@ -179,16 +187,22 @@ struct Backward {
     }
   }
 
-  const float *load_keys(Arrays &a, int64_t head, int64_t j, int64_t count) const {
-    const int64_t Dw = z.Dp / P::E, depth = (z.D + P::E - 1) / P::E;
-    const T *k = qkv + j * stride() + (H + head) * z.D, *v = k + K * z.D;
-    for (int64_t i = 0; i < count; i++) P::row(k + i * stride(), a.k_rows + i * Dw, z.D, z.Dp);
-    for (int64_t i = 0; i < count; i++) P::row(v + i * stride(), a.v_rows + i * Dw, z.D, z.Dp);
-    memset(a.k_rows + count * Dw, 0, static_cast<size_t>((KEYS - count) * Dw) * 4);
-    memset(a.v_rows + count * Dw, 0, static_cast<size_t>((KEYS - count) * Dw) * 4);
-    transpose_keys(a.k_rows, Dw, depth, a.k_columns);
-    transpose_keys(a.v_rows, Dw, depth, a.v_columns);
-    return stack_rows<P>(a.k_rows, KEYS, z.Dp, a.k_space);
+  // Keys [j, j + count), and a hint for the `more` that follow. Gives K in stacked form; the columns of K and V are in the arrays.
+  const float *load_keys(Arrays &a, int64_t head, int64_t j, int64_t count, int64_t more) const {
+    const T *k[KEYS], *v[KEYS];
+    const T *const first = qkv + j * stride() + (H + head) * z.D;
+    for (int64_t i = 0; i < count; i++) {
+      k[i] = first + i * stride();
+      v[i] = k[i] + K * z.D;
+    }
+    pack_columns<P>(k, count, z.D, z.Dp, a.k_rows, a.k_columns);
+    pack_columns<P>(v, count, z.D, z.Dp, a.k_rows, a.v_columns);
+    const float *const k_stacked = pack_stacked<P>(k, count, z.D, z.Dp, a.k_rows, a.k_space);
+    for (int64_t i = KEYS; i < KEYS + more; i++) {
+      prefetch_row(first + i * stride(), z.D);
+      prefetch_row(first + i * stride() + K * z.D, z.D);
+    }
+    return k_stacked;
   }
 
   // P and dS of rows t … t + m of one head (panel row r), columns [from, to), into scores and d_scores; zeros elsewhere in the row.
@@ -316,7 +330,8 @@ struct Backward {
         bool seen = false;
         for (int64_t t = 0; t < count && !seen; t++) seen = a.low[t] < j + block && a.high[t] > j && a.low[t] < a.high[t];
         if (!seen) continue;
-        const float *k_stacked = load_keys(a, head, j, block);
+        const int64_t behind = last_key - j - block;
+        const float *k_stacked = load_keys(a, head, j, block, behind < KEYS ? behind : KEYS);
         for (int64_t t = 0; t < count; t += BAND)
           for (int64_t g = 0; g < z.G; g++)
             band(a, k_stacked, j, block, t, count - t < BAND ? count - t : BAND, g * z.chunk, d_k + (j - part.first_key) * z.Dp,

@@ -38,7 +38,9 @@ REMORA_INLINE int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) 
 // relative error on [−1/2, 1/2], found by reweighted least squares.
 template <bool PRECISE>
 REMORA_INLINE V exp2(V x) {
-  x = max(splat(-150.0f), x);
+#if !REMORA_IS_AVX512
+  x = max(splat(-150.0f), x);  // vscalefps takes any exponent; 2^n made by shifting does not
+#endif
   const V n = round(x), r = x - n;
   V p;
   if (PRECISE) {
@@ -65,6 +67,10 @@ struct FloatWords {
   static constexpr bool PRECISE = true;
   REMORA_INLINE V madd(V sum, V a, V b) { return fma(a, b, sum); }
   template <class T>
+  REMORA_INLINE V words(const T *x, int64_t word) {
+    return load(x + word);
+  }
+  template <class T>
   REMORA_INLINE void row(const T *x, float *words, int64_t D, int64_t Dp) {
     int64_t i = 0;
     for (; i + W <= D; i += W) store(words + i, load(x + i));
@@ -82,8 +88,12 @@ struct PairWords {
   static constexpr int64_t E = 2;
   static constexpr bool PRECISE = false;
   REMORA_INLINE V madd(V sum, V a, V b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
+  REMORA_INLINE V words(const bf16_t *x, int64_t word) { return _mm512_loadu_ps(reinterpret_cast<const float *>(x) + word); }
   REMORA_INLINE void row(const bf16_t *x, float *words, int64_t D, int64_t Dp) {
-    memcpy(words, x, static_cast<size_t>(D) * 2);
+    int64_t i = 0;
+    for (; i + 32 <= D; i += 32) _mm512_storeu_si512(words + i / 2, _mm512_loadu_si512(x + i));
+    if (i == Dp) return;
+    memcpy(words + i / 2, x + i, static_cast<size_t>(D - i) * 2);
     memset(reinterpret_cast<bf16_t *>(words) + D, 0, static_cast<size_t>(Dp - D) * 2);
   }
 };
@@ -104,70 +114,93 @@ struct WordsOf<bf16_t> {
 };
 #endif
 
-// The same word [rows, ld] as [columns, KEYS]: columns of `words` become rows.
-REMORA_INLINE void transpose_keys(const float *words, int64_t ld, int64_t columns, float *out) {
-  int64_t c = 0;
+// Asks for a row of D numbers before it is read: rows lie far apart (one token's q, k and v together), which no hardware prefetcher follows.
+template <class T>
+REMORA_INLINE void prefetch_row(const T *x, int64_t D) {
+  for (int64_t byte = 0; byte < D * static_cast<int64_t>(sizeof(T)); byte += 64) __builtin_prefetch(reinterpret_cast<const char *>(x) + byte);
+}
+
 #if REMORA_IS_AVX512
-  for (; c + 16 <= columns; c += 16) {
-    for (int64_t r = 0; r < KEYS; r += 16) {
-      __m512 a[16], b[16];
-      const float *in = words + r * ld + c;
+// out[k·KEYS + i] = word k of row i, for a square of 16; at(i) gives 16 words of row i.
+template <class F>
+REMORA_INLINE void transpose_square(F &&at, float *out) {
+  __m512 a[16], b[16];
 #pragma GCC unroll 16
-      for (int i = 0; i < 16; i++) a[i] = _mm512_loadu_ps(in + i * ld);
+  for (int i = 0; i < 16; i++) a[i] = at(i);
 #pragma GCC unroll 8
-      for (int i = 0; i < 16; i += 2) {
-        b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
-        b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
-      }
-#pragma GCC unroll 4
-      for (int i = 0; i < 16; i += 4)
-#pragma GCC unroll 2
-        for (int j = 0; j < 2; j++) {
-          const __m512d low = _mm512_castps_pd(b[i + j]), high = _mm512_castps_pd(b[i + j + 2]);
-          a[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
-          a[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
-        }
-      // a[4g + k] holds, in its four 128-bit lanes l, column 4l + k of rows 4g … 4g + 3
-#pragma GCC unroll 4
-      for (int k = 0; k < 4; k++) {
-        const __m512 x = _mm512_shuffle_f32x4(a[k], a[4 + k], 0x88), y = _mm512_shuffle_f32x4(a[8 + k], a[12 + k], 0x88);
-        const __m512 z = _mm512_shuffle_f32x4(a[k], a[4 + k], 0xDD), w = _mm512_shuffle_f32x4(a[8 + k], a[12 + k], 0xDD);
-        _mm512_storeu_ps(out + (c + k) * KEYS + r, _mm512_shuffle_f32x4(x, y, 0x88));
-        _mm512_storeu_ps(out + (c + 8 + k) * KEYS + r, _mm512_shuffle_f32x4(x, y, 0xDD));
-        _mm512_storeu_ps(out + (c + 4 + k) * KEYS + r, _mm512_shuffle_f32x4(z, w, 0x88));
-        _mm512_storeu_ps(out + (c + 12 + k) * KEYS + r, _mm512_shuffle_f32x4(z, w, 0xDD));
-      }
-    }
+  for (int i = 0; i < 16; i += 2) {
+    b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
+    b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
   }
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4)
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; j++) {
+      const __m512d low = _mm512_castps_pd(b[i + j]), high = _mm512_castps_pd(b[i + j + 2]);
+      a[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+      a[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+    }
+  // a[4g + k] holds, in its four 128-bit lanes l, word 4l + k of rows 4g … 4g + 3
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; k++) {
+    const __m512 x = _mm512_shuffle_f32x4(a[k], a[4 + k], 0x88), y = _mm512_shuffle_f32x4(a[8 + k], a[12 + k], 0x88);
+    const __m512 z = _mm512_shuffle_f32x4(a[k], a[4 + k], 0xDD), w = _mm512_shuffle_f32x4(a[8 + k], a[12 + k], 0xDD);
+    _mm512_storeu_ps(out + k * KEYS, _mm512_shuffle_f32x4(x, y, 0x88));
+    _mm512_storeu_ps(out + (8 + k) * KEYS, _mm512_shuffle_f32x4(x, y, 0xDD));
+    _mm512_storeu_ps(out + (4 + k) * KEYS, _mm512_shuffle_f32x4(z, w, 0x88));
+    _mm512_storeu_ps(out + (12 + k) * KEYS, _mm512_shuffle_f32x4(z, w, 0xDD));
+  }
+}
 #elif REMORA_IS_AVX2
-  for (; c + 8 <= columns; c += 8) {
-    for (int64_t r = 0; r < KEYS; r += 8) {
-      __m256 a[8], b[8];
-      const float *in = words + r * ld + c;
+template <class F>
+REMORA_INLINE void transpose_square(F &&at, float *out) {
+  __m256 a[8], b[8];
 #pragma GCC unroll 8
-      for (int i = 0; i < 8; i++) a[i] = _mm256_loadu_ps(in + i * ld);
+  for (int i = 0; i < 8; i++) a[i] = at(i);
 #pragma GCC unroll 4
-      for (int i = 0; i < 8; i += 2) {
-        b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
-        b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
-      }
-#pragma GCC unroll 2
-      for (int i = 0; i < 8; i += 4) {
-        a[i] = _mm256_shuffle_ps(b[i], b[i + 2], 0x44);
-        a[i + 1] = _mm256_shuffle_ps(b[i], b[i + 2], 0xEE);
-        a[i + 2] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44);
-        a[i + 3] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xEE);
-      }
-#pragma GCC unroll 4
-      for (int k = 0; k < 4; k++) {
-        _mm256_storeu_ps(out + (c + k) * KEYS + r, _mm256_permute2f128_ps(a[k], a[4 + k], 0x20));
-        _mm256_storeu_ps(out + (c + 4 + k) * KEYS + r, _mm256_permute2f128_ps(a[k], a[4 + k], 0x31));
-      }
-    }
+  for (int i = 0; i < 8; i += 2) {
+    b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+    b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
   }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    a[i] = _mm256_shuffle_ps(b[i], b[i + 2], 0x44);
+    a[i + 1] = _mm256_shuffle_ps(b[i], b[i + 2], 0xEE);
+    a[i + 2] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0x44);
+    a[i + 3] = _mm256_shuffle_ps(b[i + 1], b[i + 3], 0xEE);
+  }
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; k++) {
+    _mm256_storeu_ps(out + k * KEYS, _mm256_permute2f128_ps(a[k], a[4 + k], 0x20));
+    _mm256_storeu_ps(out + (4 + k) * KEYS, _mm256_permute2f128_ps(a[k], a[4 + k], 0x31));
+  }
+}
+#else
+template <class F>
+REMORA_INLINE void transpose_square(F &&at, float *out) {
+  float words[W][W];
+  for (int i = 0; i < W; i++) store(words[i], at(i));
+  for (int k = 0; k < W; k++)
+    for (int i = 0; i < W; i++) memcpy(out + k * KEYS + i, &words[i][k], 4);
+}
 #endif
-  for (; c < columns; c++)
-    for (int64_t r = 0; r < KEYS; r++) memcpy(out + c * KEYS + r, words + r * ld + c, 4);
+
+// Column form of `count` <= KEYS rows given by their addresses, zeros behind count. space: [KEYS, Dp/E].
+template <class P, class T>
+static void pack_columns(const T *const *rows, int64_t count, int64_t D, int64_t Dp, float *space, float *out) {
+  const int64_t depth = (D + P::E - 1) / P::E, ld = Dp / P::E;
+  if (count == KEYS && D % (P::E * W) == 0) {
+    for (int64_t r = 0; r < KEYS; r += W)
+      for (int64_t c = 0; c < depth; c += W) transpose_square([&](int i) { return P::words(rows[r + i], c); }, out + c * KEYS + r);
+    return;
+  }
+  for (int64_t i = 0; i < count; i++) P::row(rows[i], space + i * ld, D, Dp);
+  memset(space + count * ld, 0, static_cast<size_t>((KEYS - count) * ld) * 4);
+  int64_t c = 0;
+  for (; c + W <= depth; c += W)
+    for (int64_t r = 0; r < KEYS; r += W) transpose_square([&](int i) { return load(space + (r + i) * ld + c); }, out + c * KEYS + r);
+  for (; c < depth; c++)
+    for (int64_t r = 0; r < KEYS; r++) memcpy(out + c * KEYS + r, space + r * ld + c, 4);
 }
 
 // Rows 2i and 2i + 1 of `rows` (row form) stacked into row i of `out` [., Dp]; with one number a word the row form already is the stacked form.
@@ -186,6 +219,15 @@ REMORA_INLINE const float *stack_rows(const float *rows, int64_t count, int64_t 
   }
 #endif
   return out;
+}
+
+// Stacked form of `count` <= KEYS rows given by their addresses, zeros behind count. space: [KEYS, Dp/E]; the result lies in space or in out.
+template <class P, class T>
+static const float *pack_stacked(const T *const *rows, int64_t count, int64_t D, int64_t Dp, float *space, float *out) {
+  const int64_t ld = Dp / P::E;
+  for (int64_t i = 0; i < count; i++) P::row(rows[i], space + i * ld, D, Dp);
+  memset(space + count * ld, 0, static_cast<size_t>((KEYS - count) * ld) * 4);
+  return stack_rows<P>(space, KEYS, Dp, out);
 }
 
 // ---- products ----
@@ -262,6 +304,8 @@ static void product(const float *a, int64_t lda, const float *b, int64_t ldb, fl
 // ---- scores ----
 struct Scoring {
   float scale, softcap;
+  // Without a cap the score is a positive multiple of s: maxima can be taken of s itself.
+  inline __attribute__((always_inline)) bool plain() const { return !(softcap > 0) && scale > 0; }
   // Score in base 2: log2(e) · softcap(scale · s).
   inline __attribute__((always_inline)) V base2(V s) const {
     if (softcap > 0) return splat(softcap * LOG2_E) * tanh(s * splat(scale / softcap));
@@ -336,6 +380,7 @@ static ForwardResult attend(const ForwardSizes &z, const Scoring &scoring, const
   int64_t first_key = INT64_MAX, last_key = 0;
   for (int64_t t = 0; t < z.tokens; t++) {
     const T *x = query(t);
+    if (t + 4 < z.tokens) prefetch_row(query(t + 4), z.G * z.D);
     for (int64_t g = 0; g < z.G; g++) P::row(x + g * z.D, q + (g * z.tokens + t) * Dw, z.D, Dp);
     if (low[t] >= high[t]) continue;
     first_key = low[t] < first_key ? low[t] : first_key;
@@ -352,12 +397,16 @@ static ForwardResult attend(const ForwardSizes &z, const Scoring &scoring, const
     if (!seen) continue;
     const T *k[KEYS], *v[KEYS];
     keys(j, count, k, v);
-    for (int64_t i = 0; i < count; i++) P::row(k[i], row_words + i * Dw, z.D, Dp);
-    memset(row_words + count * Dw, 0, static_cast<size_t>((KEYS - count) * Dw) * 4);
-    transpose_keys(row_words, Dw, depth, k_columns);
-    for (int64_t i = 0; i < count; i++) P::row(v[i], v_rows + i * Dw, z.D, Dp);
-    memset(v_rows + count * Dw, 0, static_cast<size_t>((KEYS - count) * Dw) * 4);
-    const float *const v_stacked = stack_rows<P>(v_rows, KEYS, Dp, v_space);
+    pack_columns<P>(k, count, z.D, Dp, row_words, k_columns);
+    const float *const v_stacked = pack_stacked<P>(v, count, z.D, Dp, v_rows, v_space);
+    if (j + KEYS < last_key) {
+      const int64_t next = last_key - j - KEYS < KEYS ? last_key - j - KEYS : KEYS;
+      keys(j + KEYS, next, k, v);
+      for (int64_t i = 0; i < next; i++) {
+        prefetch_row(k[i], z.D);
+        prefetch_row(v[i], z.D);
+      }
+    }
 
     for (int64_t t = 0; t < z.tokens; t += TILE_M) {
       const int64_t m = z.tokens - t < TILE_M ? z.tokens - t : TILE_M;
@@ -379,27 +428,35 @@ static ForwardResult attend(const ForwardSizes &z, const Scoring &scoring, const
         const int64_t r = g * z.tokens + t;
         product<P, false>(q + r * Dw, Dw, k_columns + from, KEYS, scores + from, KEYS, m, to - from, depth, false, nullptr);
         float fresh[TILE_M], alpha[ALPHAS];
+        const bool plain = whole && scoring.plain();
+        const V factor = splat(scoring.scale * LOG2_E);
         for (int64_t i = 0; i < m; i++) {
           float *s = scores + i * KEYS;
           const int64_t a = low[t + i] - j, b = high[t + i] - j;
-          V top = splat(highest[r + i]);
-          for (int64_t n = from; n < to; n += W) {
-            V x = scoring.base2(load(s + n));
-            if (!whole) x = inside(x, splat(MASKED), n, a, b);
-            store(s + n, x);
-            top = max(x, top);
+          V top = splat(MASKED);
+          if (plain) {
+            for (int64_t n = from; n < to; n += W) top = max(load(s + n), top);
+            fresh[i] = hmax(top) * (scoring.scale * LOG2_E);
+          } else {
+            for (int64_t n = from; n < to; n += W) {
+              V x = scoring.base2(load(s + n));
+              if (!whole) x = inside(x, splat(MASKED), n, a, b);
+              store(s + n, x);
+              top = max(x, top);
+            }
+            fresh[i] = hmax(top);
           }
-          fresh[i] = hmax(top);
+          fresh[i] = fresh[i] > highest[r + i] ? fresh[i] : highest[r + i];
           alpha[i] = highest[r + i] - fresh[i];
           highest[r + i] = fresh[i];
         }
         for (int64_t i = m; i < ALPHAS; i++) alpha[i] = 0;
         for (int64_t i = 0; i < m; i += W) store(alpha + i, exp2<P::PRECISE>(load(alpha + i)));
         for (int64_t i = 0; i < m; i++) {
-          const V top = splat(fresh[i]);
+          const V top = splat(fresh[i]), slope = plain ? factor : splat(1.0f);
           V sum = load(lanes + (r + i) * W) * splat(alpha[i]);
           for (int64_t n = from; n < to; n += W) {
-            const V p = exp2<P::PRECISE>(load(scores + i * KEYS + n) - top);
+            const V p = exp2<P::PRECISE>(fma(load(scores + i * KEYS + n), slope, -top));
             sum = sum + p;
             store_probability<P>(weights + i * (KEYS / P::E), n, p);
           }
