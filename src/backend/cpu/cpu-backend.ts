@@ -54,9 +54,11 @@ export class CpuBackend implements Backend {
   readonly #context: NativeContext;
   readonly #memory: MemoryPool;
   readonly #structs = new NativeStructs();
+  readonly #onDispose: (() => void) | undefined;
   #op = "";
 
-  constructor(library: NativeLibrary, context: NativeContext) {
+  constructor(library: NativeLibrary, context: NativeContext, onDispose?: () => void) {
+    this.#onDispose = onDispose;
     this.#library = library;
     this.#context = context;
     this.device = describeDevice(context);
@@ -130,6 +132,7 @@ export class CpuBackend implements Backend {
 
   /** Releases everything this backend allocated or mapped, and its threads. Safe to call twice. */
   dispose(): void {
+    if (!this.#context.destroyed) this.#onDispose?.();
     this.#memory.releaseAll();
     this.#context.destroy();
   }

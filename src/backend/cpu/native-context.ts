@@ -77,6 +77,10 @@ export class NativeContext {
     throw new KernelError(op, statusName(status), text);
   }
 
+  get destroyed(): boolean {
+    return this.#handle === null;
+  }
+
   destroy(): void {
     if (this.#handle !== null) this.#library.remora_context_destroy(this.#handle);
     this.#handle = null;

@@ -4,7 +4,7 @@ import { DeviceError } from "../../errors/device-error.ts";
 import { ISA_AUTO, type NativeLibrary } from "./bindings.generated.ts";
 import { CpuBackend } from "./cpu-backend.ts";
 import { CPU_ISAS, type CpuIsa } from "./isa.ts";
-import { NativeContext } from "./native-context.ts";
+import { formatOpTimes, NativeContext } from "./native-context.ts";
 import { openLibrary } from "./native-library.ts";
 
 export interface CpuBackendOptions {
@@ -14,7 +14,7 @@ export interface CpuBackendOptions {
   threads?: number;
   /** Int32Array over a SharedArrayBuffer; any value but 0 in its first element stops before the next op with a CancelledError. */
   cancelFlag?: Int32Array;
-  /** Add up calls and time by op. @default true when `REMORA_PROFILE=1` */
+  /** Add up calls and time by op, in `opTimes`. @default true when `REMORA_PROFILE=1`, which also prints the table when the backend is disposed */
   profile?: boolean;
   /** Path of the library. @default found by `findLibrary` */
   libraryPath?: string;
@@ -30,7 +30,13 @@ export function openCpuBackend(options: CpuBackendOptions = {}): CpuBackend {
     throw new DeviceError("cpu", `the kernels "${wanted}" do not run on this machine; it has ${listIsas(library).join(", ")}`);
   }
   const device = isa === "reference" ? "reference" : "cpu";
-  return new CpuBackend(library, new NativeContext(library, handle, device, { cancelFlag, profile }));
+  const context = new NativeContext(library, handle, device, { cancelFlag, profile });
+  const printed = process.env.REMORA_PROFILE === "1";
+  return new CpuBackend(
+    library,
+    context,
+    printed ? () => process.stderr.write(`${formatOpTimes(context.times ?? new Map())}\n`) : undefined,
+  );
 }
 
 /** The plain loops in f64 of kernels/reference: slow, obvious, the oracle of every test. */
