@@ -74,15 +74,12 @@ const CASES: Readonly<Record<string, Case>> = {
   AdamW: (arrays, random) => {
     const gradients = arrays.input("f32", [ROWS], random.normals(ROWS));
     const hyper = arrays.input("f32", [8], [1e-3, 0.9, 0.999, 1e-8, 0.01, 0.1, 0.001, 0]);
+    const clip = arrays.input("f32", [1], [1]);
     const zeros = new Float32Array(ROWS);
-    arrays.backend.adamw({
-      gradients,
-      hyper,
-      clip: arrays.input("f32", [1], [1]),
-      params: arrays.changed("params", "f32", [ROWS], random.normals(ROWS)),
-      m: arrays.changed("m", "f32", [ROWS], zeros),
-      v: arrays.changed("v", "f32", [ROWS], zeros),
-    });
+    const params = arrays.changed("params", "f32", [ROWS], random.normals(ROWS));
+    const [m, v] = [arrays.changed("m", "f32", [ROWS], zeros), arrays.changed("v", "f32", [ROWS], zeros)];
+    arrays.reset(); // what the op changes starts from the values given
+    arrays.backend.adamw({ gradients, hyper, clip, params, m, v });
   },
 };
 
