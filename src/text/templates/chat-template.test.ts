@@ -77,6 +77,13 @@ describe("ChatTemplate", () => {
     );
   });
 
+  test("strip with an argument takes those characters only, as in Python", () => {
+    const stripping = TURNS.replace("m.content", "m.content.split('|')[-1].lstrip('\\n').rstrip('.!')");
+    expect(show({ messages: [talk[0]!, { role: "assistant", content: "x|\n\n  one\n.!." }] }, stripping)).toBe(
+      "<bos><turn>user\n1?<eos>\n<turn>assistant\n[  one\n<eos>]",
+    );
+  });
+
   test("a template that changes the answer otherwise is followed by the text around it", () => {
     const upper = TURNS.replace("{{ m.content }}", "{{ m.content | upper if m.role == 'assistant' else m.content }}");
     expect(show({ messages: talk }, upper)).toBe(

@@ -9,12 +9,13 @@ import { Template as Jinja } from "@huggingface/jinja";
 import { TemplateError } from "../../errors/template-error.ts";
 import type { Tokenizer } from "../tokenizer.ts";
 import { makeProtector, privateCharacters } from "./guard.ts";
+import { fixStrip, STRIP_FUNCTIONS } from "./python-strip.ts";
 import type { Rendered, Template, TemplateRow } from "./template.ts";
 
 /** Parses Jinja, turning the library's error into ours. */
 export function parseJinja(name: string, source: string): Jinja {
   try {
-    return new Jinja(source);
+    return fixStrip(new Jinja(source));
   } catch (cause) {
     throw new TemplateError(name, `expected a Jinja template, found: ${(cause as Error).message}`, "Correct the template's syntax.", cause);
   }
@@ -22,7 +23,7 @@ export function parseJinja(name: string, source: string): Jinja {
 
 export function renderJinja(name: string, jinja: Jinja, values: Record<string, unknown>): string {
   try {
-    return jinja.render(values);
+    return jinja.render({ ...values, ...STRIP_FUNCTIONS });
   } catch (cause) {
     throw new TemplateError(
       name,
