@@ -1,4 +1,4 @@
-// Flash attention for Hopper (sm_90a only): wgmma fed by the bulk tensor copy engine. Head sizes 64 and 128, bf16 and f16; the semantics
+// Flash attention for Hopper (sm_90a only): wgmma fed by the bulk tensor copy engine. Head sizes 64 and 128, bf16 and f16, no softcap; the semantics
 // and the plan arrays are those of attention.cu, whose kernels serve every other case.
 //
 // Plan. Three warpgroups a block, one block a multiprocessor. Warpgroup 0 is the producer: one thread walks the work and keeps the stages in
@@ -28,8 +28,11 @@ template <int ROWS, int D> __device__ __forceinline__ void load_panels(uint32_t 
 // acc (64 x N) = A Bᵀ over D columns: A the 64 rows from a_row on of a tile of A_ROWS rows, B all N rows of a tile.
 template <class T, int N, int D, int A_ROWS> __device__ __forceinline__ void multiply_rows(float (&acc)[N / 2], uint32_t a_tile, int a_row, uint32_t b_tile) {
 #pragma unroll
-  for (int k = 0; k < D / 16; k++)
-    Wgmma<T, N, false>::shared(acc, descriptor_k(a_tile + k / 4 * (A_ROWS * 128) + a_row * 128 + k % 4 * 32), descriptor_k(b_tile + k / 4 * (N * 128) + k % 4 * 32), k != 0);
+  for (int k = 0; k < D / 16; k++) {
+    const uint64_t a = descriptor_k(a_tile + k / 4 * (A_ROWS * 128) + a_row * 128 + k % 4 * 32), b = descriptor_k(b_tile + k / 4 * (N * 128) + k % 4 * 32);
+    if (k == 0) Wgmma<T, N, false>::shared_first(acc, a, b);
+    else Wgmma<T, N, false>::shared(acc, a, b, 1);
+  }
 }
 // acc (64 x D) += P B: P 64 x ROWS in registers (ROWS / 16 operands), B a tile of ROWS rows and D columns.
 template <class T, int ROWS, int D> __device__ __forceinline__ void accumulate_rows(float (&acc)[D / 2], uint32_t (&p)[ROWS / 16][4], uint32_t b_tile) {
@@ -97,14 +100,8 @@ template <int N> struct RowState {
   float top[2], sum[2];
 };
 template <int COUNT>
-__device__ __forceinline__ void softmax_step(float (&s)[COUNT], RowState<COUNT> &state, float (&old)[2], int key0, bool masked, const int2 (&range)[2], float factor, float softcap) {
+__device__ __forceinline__ void softmax_step(float (&s)[COUNT], RowState<COUNT> &state, float (&old)[2], int key0, bool masked, const int2 (&range)[2], float unit) {
   const int t = threadIdx.x % 4;
-  float unit = factor;
-  if (softcap > 0) {
-#pragma unroll
-    for (int i = 0; i < COUNT; i++) s[i] = softcap * LOG2E * tanhf(s[i] * factor);
-    unit = 1;
-  }
   if (masked) {
 #pragma unroll
     for (int i = 0; i < COUNT; i++) {
@@ -136,7 +133,7 @@ __device__ __forceinline__ void softmax_step(float (&s)[COUNT], RowState<COUNT> 
 
 template <class T, int D>
 __device__ __forceinline__ void attention_forward_hopper(const TensorMap *map, const int2 *rows, const int4 *bounds, const int32_t *query_order, const int2 *query_ranges, T *out,
-                                                         float *lse, int N, int H, int K, int tiles, float scale, float softcap) {
+                                                         float *lse, int N, int H, int K, int tiles, float scale) {
   constexpr int STAGES = 2;
   constexpr uint32_t TILE = TILE_BYTES<128, D>;
   DYNAMIC_SHARED(shared);
@@ -186,7 +183,7 @@ __device__ __forceinline__ void attention_forward_hopper(const TensorMap *map, c
     const int warp = threadIdx.x / 32 % 4, g = threadIdx.x % 32 / 4, half = group - 1;
     Ring ring;
     int q_parity = 0;
-    const float factor = softcap > 0 ? scale / softcap : scale * LOG2E;
+    const float unit = scale * LOG2E;
     for (int item = blockIdx.x; item < items; item += gridDim.x) {
       const int tile = query_order[item / H], head = item % H;
       const int2 keys = query_ranges[tile];
@@ -204,20 +201,18 @@ __device__ __forceinline__ void attention_forward_hopper(const TensorMap *map, c
         barrier_wait(q_full, q_parity);
         q_parity ^= 1;
         barrier_wait(k_full + 8 * ring.stage, ring.parity);
-        pin(s);
         wgmma_begin();
         multiply_rows<T, 128, D, 128>(s, q_tile, half * 64, k_tiles + ring.stage * TILE);
         wgmma_commit();
         wgmma_wait<0>();
         pin(s);
         release(k_empty + 8 * ring.stage);
-        softmax_step(s, state, old, keys.x * 128, b.z > keys.x * 128 || b.w < keys.x * 128 + 128, range, factor, softcap);
+        softmax_step(s, state, old, keys.x * 128, b.z > keys.x * 128 || b.w < keys.x * 128 + 128, range, unit);
         pack_operands<T>(p, s);
         for (int j = keys.x + 1; j < keys.y; j++) {
           const Ring last = ring;
           ring.next<STAGES>();
           barrier_wait(k_full + 8 * ring.stage, ring.parity);
-          pin(s);
           pin(o);
           wgmma_begin();
           multiply_rows<T, 128, D, 128>(s, q_tile, half * 64, k_tiles + ring.stage * TILE);
@@ -228,7 +223,7 @@ __device__ __forceinline__ void attention_forward_hopper(const TensorMap *map, c
           wgmma_wait<1>();
           pin(s);
           release(k_empty + 8 * ring.stage);
-          softmax_step(s, state, old, j * 128, b.z > j * 128 || b.w < j * 128 + 128, range, factor, softcap);
+          softmax_step(s, state, old, j * 128, b.z > j * 128 || b.w < j * 128 + 128, range, unit);
           wgmma_wait<0>();
           pin(o);
           release(v_empty + 8 * last.stage);
@@ -254,7 +249,7 @@ __device__ __forceinline__ void attention_forward_hopper(const TensorMap *map, c
         total += __shfl_xor_sync(0xffffffffu, total, 1);
         total += __shfl_xor_sync(0xffffffffu, total, 2);
         inverse[h] = total > 0 ? 1.0f / total : 0.0f;
-        const float top = softcap > 0 ? state.top[h] : state.top[h] * factor;
+        const float top = state.top[h] * unit;
         if (lse && threadIdx.x % 4 == 0 && row0 + 8 * h < N) lse[static_cast<int64_t>(row0 + 8 * h) * H + head] = total > 0 ? top * LN2 + logf(total) : -REMORA_INFINITY;
       }
       store_accumulator<T, D>(o, inverse[0], inverse[1], out + static_cast<int64_t>(head) * D, row0, N, static_cast<int64_t>(H) * D);
@@ -268,8 +263,8 @@ __device__ __forceinline__ void attention_forward_hopper(const TensorMap *map, c
 #define FORWARD(D, suffix, T)                                                                                                          \
   extern "C" __global__ void __launch_bounds__(384, 1) attention_forward_hopper_d##D##_##suffix(                                       \
       const __grid_constant__ TensorMap qkv, const int2 *rows, const int4 *bounds, const int32_t *query_order, const int2 *query_ranges, T *out, float *lse, int N, int H, \
-      int K, int tiles, float scale, float softcap) {                                                                                 \
-    attention_forward_hopper<T, D>(&qkv, rows, bounds, query_order, query_ranges, out, lse, N, H, K, tiles, scale, softcap);          \
+      int K, int tiles, float scale) {                                                                                 \
+    attention_forward_hopper<T, D>(&qkv, rows, bounds, query_order, query_ranges, out, lse, N, H, K, tiles, scale);          \
   }
 FORWARD(64, bf16, bf16_t)
 FORWARD(128, bf16, bf16_t)
@@ -278,29 +273,10 @@ FORWARD(128, f16, f16_t)
 
 // ---------------------------------------------------------------- backward
 
-// A raw product to log2 of the unnormalized probability: s · unit. With softcap the cap is applied here and unit is 1.
-template <int COUNT> __device__ __forceinline__ float apply_cap(float (&s)[COUNT], float scale, float softcap) {
-  if (softcap > 0) {
-#pragma unroll
-    for (int i = 0; i < COUNT; i++) s[i] = softcap * LOG2E * tanhf(s[i] * (scale / softcap));
-    return 1;
-  }
-  return scale * LOG2E;
-}
-// dS / scale = p (dp - delta), times 1 - tanh² under a softcap, whose tanh is found again from p = exp2(z - lse2).
-__device__ __forceinline__ float score_slope(float p, float dp, float lse2, float delta, float softcap) {
-  float ds = p * (dp - delta);
-  if (softcap > 0) {
-    const float th = p > 0 ? (log2f(p) + lse2) / (softcap * LOG2E) : 0.0f;
-    ds *= 1.0f - th * th;
-  }
-  return ds;
-}
-
 template <class T, int D>
 __device__ __forceinline__ void attention_backward_keys_hopper(const TensorMap *qkv_map, const TensorMap *q_map, const TensorMap *d_out_map, const int2 *rows, const int4 *bounds,
                                                                const int32_t *key_order, const int2 *key_ranges, const float2 *stats, T *d_qkv, int N, int padded_rows, int H, int K,
-                                                               float scale, float softcap) {
+                                                               float scale) {
   constexpr int STAGES = 3, STEP = 64;
   constexpr uint32_t TILE = TILE_BYTES<128, D>, STEP_TILE = TILE_BYTES<STEP, D>, STAGE = 2 * STEP_TILE + 1024;
   DYNAMIC_SHARED(shared);
@@ -352,29 +328,27 @@ __device__ __forceinline__ void attention_backward_keys_hopper(const TensorMap *
 #pragma unroll
     for (int i = 0; i < D / 2; i++) dk[i] = dv[i] = 0;
     Ring ring;
-    int previous = -1, step = 0;
+    const float unit = scale * LOG2E;
+    int step = 0;
     if (total > 0) barrier_wait(kv_full, 0);
     for (int i = 0; i < total; i++) {
       const uint32_t q = stages + ring.stage * STAGE, o = q + STEP_TILE;
       const float2 *stat = reinterpret_cast<const float2 *>(shared + (o + STEP_TILE - k_tile)) + 2 * t;
       const int2 *seen = reinterpret_cast<const int2 *>(shared + (o + STEP_TILE + 512 - k_tile)) + 2 * t;
       const int4 b = bounds[range.x + step];
+      const bool masked = b.z > key0 || b.w < key0 + 64;
       if (++step == steps) step = 0;
       barrier_wait(full + 8 * ring.stage, ring.parity);
-      pin(s);
-      pin(dp);
       wgmma_begin();
       multiply_rows<T, STEP, D, 128>(s, k_tile, half * 64, q);
       wgmma_commit();
       multiply_rows<T, STEP, D, 128>(dp, v_tile, half * 64, o);
       wgmma_commit();
-      wgmma_wait<1>();  // the scores, and with them the products of the step before
+      wgmma_wait<1>();
       pin(s);
-      if (previous >= 0) release(empty + 8 * previous);
-      const float unit = apply_cap(s, scale, softcap);
 #pragma unroll
       for (int e = 0; e < STEP / 2; e++) s[e] = exp2_fast(s[e] * unit - stat[e / 4 * 8 + (e & 1)].x);
-      if (b.z > key0 || b.w < key0 + 64) {
+      if (masked) {
 #pragma unroll
         for (int e = 0; e < STEP / 2; e++) {
           const int2 r = seen[e / 4 * 8 + (e & 1)];
@@ -382,29 +356,26 @@ __device__ __forceinline__ void attention_backward_keys_hopper(const TensorMap *
           if (own < r.x || own >= r.y) s[e] = 0;
         }
       }
-      pack_operands<T>(p, s);
-      pin(dv);
-      wgmma_begin();
-      accumulate_rows<T, STEP, D>(dv, p, o);
-      wgmma_commit();
-      wgmma_wait<1>();  // dP; dV goes on
+      wgmma_wait<0>();  // nothing may be in flight while operands are packed: the compiler would serialize all of it
       pin(dp);
 #pragma unroll
       for (int e = 0; e < STEP / 2; e++) {
-        const float2 st = stat[e / 4 * 8 + (e & 1)];
-        dp[e] = s[e] > 0 ? score_slope(s[e], dp[e], st.x, st.y, softcap) : 0.0f;
+        dp[e] = s[e] * (dp[e] - stat[e / 4 * 8 + (e & 1)].y);
       }
+      pack_operands<T>(p, s);
       pack_operands<T>(ds, dp);
+      pin(dv);
       pin(dk);
       wgmma_begin();
+      accumulate_rows<T, STEP, D>(dv, p, o);
       accumulate_rows<T, STEP, D>(dk, ds, q);
       wgmma_commit();
-      previous = ring.stage;
+      wgmma_wait<0>();  // registers do not suffice for the operands of two steps
+      pin(dk);
+      pin(dv);
+      release(empty + 8 * ring.stage);
       ring.next<STAGES>();
     }
-    wgmma_wait<0>();
-    pin(dk);
-    pin(dv);
     const int64_t stride = static_cast<int64_t>(H + 2 * K) * D;
     store_accumulator<T, D>(dk, scale, scale, d_qkv + static_cast<int64_t>(H + kv) * D, own0, N, stride);
     store_accumulator<T, D>(dv, 1, 1, d_qkv + static_cast<int64_t>(H + K + kv) * D, own0, N, stride);
@@ -413,8 +384,7 @@ __device__ __forceinline__ void attention_backward_keys_hopper(const TensorMap *
 
 template <class T, int D>
 __device__ __forceinline__ void attention_backward_queries_hopper(const TensorMap *qkv_map, const TensorMap *d_out_map, const int2 *rows, const int4 *bounds, const int32_t *query_order,
-                                                                  const int2 *query_ranges, const float2 *stats, T *d_qkv, int N, int padded_rows, int H, int K, int tiles, float scale,
-                                                                  float softcap) {
+                                                                  const int2 *query_ranges, const float2 *stats, T *d_qkv, int N, int padded_rows, int H, int K, int tiles, float scale) {
   constexpr int STAGES = 2;
   constexpr uint32_t TILE = TILE_BYTES<128, D>;
   DYNAMIC_SHARED(shared);
@@ -462,6 +432,7 @@ __device__ __forceinline__ void attention_backward_queries_hopper(const TensorMa
     registers_take<240>();
     const int warp = threadIdx.x / 32 % 4, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4, half = group - 1;
     const int64_t stride = static_cast<int64_t>(H + 2 * K) * D;
+    const float unit = scale * LOG2E;
     Ring ring;
     int q_parity = 0;
     for (int item = blockIdx.x; item < items; item += gridDim.x) {
@@ -482,8 +453,6 @@ __device__ __forceinline__ void attention_backward_queries_hopper(const TensorMa
         for (int j = keys.x; j < keys.y; j++) {
           const uint32_t k = stages + ring.stage * 2 * TILE;
           barrier_wait(full + 8 * ring.stage, ring.parity);
-          pin(s);
-          pin(dp);
           wgmma_begin();
           multiply_rows<T, 128, D, 128>(s, q_tile, half * 64, k);
           wgmma_commit();
@@ -491,8 +460,7 @@ __device__ __forceinline__ void attention_backward_queries_hopper(const TensorMa
           wgmma_commit();
           wgmma_wait<1>();
           pin(s);
-          const float unit = apply_cap(s, scale, softcap);
-#pragma unroll
+    #pragma unroll
           for (int e = 0; e < 64; e++) s[e] = exp2_fast(s[e] * unit - stat[e >> 1 & 1].x);
           if (b.z > j * 128 || b.w < j * 128 + 128) {
 #pragma unroll
@@ -506,7 +474,7 @@ __device__ __forceinline__ void attention_backward_queries_hopper(const TensorMa
           pin(dp);
           if (j + 1 == keys.y) release(q_empty);
 #pragma unroll
-          for (int e = 0; e < 64; e++) dp[e] = s[e] > 0 ? score_slope(s[e], dp[e], stat[e >> 1 & 1].x, stat[e >> 1 & 1].y, softcap) : 0.0f;
+          for (int e = 0; e < 64; e++) dp[e] = s[e] * (dp[e] - stat[e >> 1 & 1].y);
           pack_operands<T>(ds, dp);
           pin(dq);
           wgmma_begin();
@@ -529,8 +497,8 @@ __device__ __forceinline__ void attention_backward_queries_hopper(const TensorMa
 #define BACKWARD_KEYS(D, suffix, T)                                                                                                    \
   extern "C" __global__ void __launch_bounds__(384, 1) attention_backward_keys_hopper_d##D##_##suffix(                                 \
       const __grid_constant__ TensorMap qkv, const __grid_constant__ TensorMap q, const __grid_constant__ TensorMap d_out, const int2 *rows, const int4 *bounds, \
-      const int32_t *key_order, const int2 *key_ranges, const float2 *stats, T *d_qkv, int N, int padded_rows, int H, int K, float scale, float softcap) { \
-    attention_backward_keys_hopper<T, D>(&qkv, &q, &d_out, rows, bounds, key_order, key_ranges, stats, d_qkv, N, padded_rows, H, K, scale, softcap); \
+      const int32_t *key_order, const int2 *key_ranges, const float2 *stats, T *d_qkv, int N, int padded_rows, int H, int K, float scale) { \
+    attention_backward_keys_hopper<T, D>(&qkv, &q, &d_out, rows, bounds, key_order, key_ranges, stats, d_qkv, N, padded_rows, H, K, scale); \
   }
 BACKWARD_KEYS(64, bf16, bf16_t)
 BACKWARD_KEYS(128, bf16, bf16_t)
@@ -542,8 +510,8 @@ BACKWARD_KEYS(128, f16, f16_t)
 #define BACKWARD_QUERIES(D, suffix, T)                                                                                                 \
   extern "C" __global__ void __launch_bounds__(384, 1) attention_backward_queries_hopper_d##D##_##suffix(                              \
       const __grid_constant__ TensorMap qkv, const __grid_constant__ TensorMap d_out, const int2 *rows, const int4 *bounds, const int32_t *query_order, const int2 *query_ranges, \
-      const float2 *stats, T *d_qkv, int N, int padded_rows, int H, int K, int tiles, float scale, float softcap) {                     \
-    attention_backward_queries_hopper<T, D>(&qkv, &d_out, rows, bounds, query_order, query_ranges, stats, d_qkv, N, padded_rows, H, K, tiles, scale, softcap); \
+      const float2 *stats, T *d_qkv, int N, int padded_rows, int H, int K, int tiles, float scale) {                     \
+    attention_backward_queries_hopper<T, D>(&qkv, &d_out, rows, bounds, query_order, query_ranges, stats, d_qkv, N, padded_rows, H, K, tiles, scale); \
   }
 BACKWARD_QUERIES(64, bf16, bf16_t)
 BACKWARD_QUERIES(128, bf16, bf16_t)

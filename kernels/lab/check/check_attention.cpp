@@ -172,16 +172,16 @@ void bench_paged() {
 }
 
 struct Plan {
-  Array rows, bounds, query_order, key_order, work;
+  Array rows, bounds, query_order, key_order, query_ranges, key_ranges, work;
   int tiles, padded;
 };
 static Plan make_plan(int64_t N) {
   const int tiles = static_cast<int>((N + 127) / 128);
-  return {Array(I32, tiles * 256), Array(I32, tiles * 8), Array(I32, tiles), Array(I32, tiles), Array(I32, 2 * tiles), tiles, tiles * 128};
+  return {Array(I32, tiles * 256), Array(I32, tiles * 8), Array(I32, tiles), Array(I32, tiles), Array(I32, tiles * 2), Array(I32, tiles * 2), Array(I32, 2 * tiles), tiles, tiles * 128};
 }
 static void run_plan(Plan &p, Array &start, Array &end, int64_t N, int causal, int window) {
   launch("attention_plan_rows", {static_cast<uint32_t>(2 * p.tiles)}, 64, 0, start.dev(), end.dev(), p.rows.dev(), p.bounds.dev(), static_cast<int>(N), causal, window);
-  launch("attention_plan_order", {1}, 1024, 0, p.bounds.dev(), p.work.dev(), p.query_order.dev(), p.key_order.dev(), p.tiles);
+  launch("attention_plan_order", {1}, 1024, 0, p.bounds.dev(), p.work.dev(), p.query_order.dev(), p.key_order.dev(), p.query_ranges.dev(), p.key_ranges.dev(), p.tiles);
 }
 static int padded_head(int D) { return D <= 64 ? 64 : D <= 128 ? 128 : 256; }
 static void run_forward_mma(int dtype, Array &qkv, Plan &p, Array &out, Array &lse, int64_t N, HeadShape s, float scale, float cap) {
@@ -199,6 +199,25 @@ static void run_backward_mma(int dtype, Array &qkv, Plan &p, Array &stats, Array
          d_qkv.dev(), static_cast<int>(N), p.padded, s.H, s.K, s.D, scale, cap);
   launch(("attention_backward_queries" + tail).c_str(), {static_cast<uint32_t>(s.H), blocks(N, 64)}, 128, DP == 64 ? 32768 : DP == 128 ? 65536 : 98304, qkv.dev(), p.rows.dev(), p.bounds.dev(), stats.dev(), d_out.dev(), d_qkv.dev(),
          static_cast<int>(N), p.padded, s.H, s.K, s.D, scale, cap);
+}
+
+static TensorMap map_of(int dtype, Array &a, int64_t N, int64_t width, uint32_t box_rows) {
+  return tensor_map(a.dev(), dtype, static_cast<uint64_t>(width), static_cast<uint64_t>(N), static_cast<uint64_t>(width) * 2, 64, box_rows);
+}
+static void run_forward_hopper(int dtype, Array &qkv, Plan &p, Array &out, Array &lse, int64_t N, HeadShape s, float scale) {
+  const uint32_t grid = static_cast<uint32_t>(std::min(p.tiles * s.H, device_multiprocessors()));
+  launch(named("attention_forward_hopper_d" + std::to_string(s.D), dtype).c_str(), {grid}, 384, s.D == 64 ? 82048 : 163968, map_of(dtype, qkv, N, (s.H + 2 * s.K) * s.D, 128), p.rows.dev(), p.bounds.dev(), p.query_order.dev(),
+         p.query_ranges.dev(), out.dev(), lse.dev(), static_cast<int>(N), s.H, s.K, p.tiles, scale);
+}
+static void run_backward_hopper_keys(int dtype, Array &qkv, Plan &p, Array &stats, Array &d_out, Array &d_qkv, int64_t N, HeadShape s, float scale) {
+  const int64_t width = (s.H + 2 * s.K) * s.D;
+  launch(named("attention_backward_keys_hopper_d" + std::to_string(s.D), dtype).c_str(), {static_cast<uint32_t>(p.tiles * s.K)}, 384, s.D == 64 ? 85120 : 167040, map_of(dtype, qkv, N, width, 128), map_of(dtype, qkv, N, width, 64),
+         map_of(dtype, d_out, N, s.H * s.D, 64), p.rows.dev(), p.bounds.dev(), p.key_order.dev(), p.key_ranges.dev(), stats.dev(), d_qkv.dev(), static_cast<int>(N), p.padded, s.H, s.K, scale);
+}
+static void run_backward_hopper_queries(int dtype, Array &qkv, Plan &p, Array &stats, Array &d_out, Array &d_qkv, int64_t N, HeadShape s, float scale) {
+  const uint32_t grid = static_cast<uint32_t>(std::min(p.tiles * s.H, device_multiprocessors()));
+  launch(named("attention_backward_queries_hopper_d" + std::to_string(s.D), dtype).c_str(), {grid}, 384, s.D == 64 ? 98432 : 196736, map_of(dtype, qkv, N, (s.H + 2 * s.K) * s.D, 128), map_of(dtype, d_out, N, s.H * s.D, 128), p.rows.dev(),
+         p.bounds.dev(), p.query_order.dev(), p.query_ranges.dev(), stats.dev(), d_qkv.dev(), static_cast<int>(N), p.padded, s.H, s.K, p.tiles, scale);
 }
 
 struct AttentionCase {
@@ -220,6 +239,8 @@ void check_attention() {
       {"d64 bidirectional", {65, 100, -5}, {2, 2, 64}, 0, 0, 0},
       {"d128 bidirectional window softcap", {150, 60}, {2, 1, 128}, 0, 33, 30},
       {"d96", {64, 64}, {2, 1, 96}, 1, 0, 0},
+      {"d128 window", {250, 140}, {4, 2, 128}, 1, 70, 0},
+      {"d128 bidirectional", {129, 140}, {2, 2, 128}, 0, 0, 0},
   };
   for (int dtype : {BF16, F16})
     for (const AttentionCase &c : list) {
@@ -245,6 +266,13 @@ void check_attention() {
       run_stats(dtype, plan, want, d_out, want_lse, stats, N, s);
       check_case(named("attention_backward_mma", dtype) + label, {{&d_qkv, &want_d, tolerance_of(dtype, 0, 8e-3, 1.5e-3)}}, [&] { d_qkv.poison(); },
                  [&] { run_backward_mma(dtype, qkv, plan, stats, d_out, d_qkv, N, s, scale, c.cap); });
+      if ((s.D != 64 && s.D != 128) || c.cap > 0 || !device_has("attention_forward_hopper_d128_bf16")) continue;
+      check_case(named("attention_forward_hopper", dtype) + label, {{&out, &want, tolerance_of(dtype, 0, 6e-3, 1e-3)}, {&lse, &want_lse, 1e-5}}, [&] { out.poison(), lse.poison(); },
+                 [&] { run_forward_hopper(dtype, qkv, plan, out, lse, N, s, scale); });
+      check_case(named("attention_backward_hopper", dtype) + label, {{&d_qkv, &want_d, tolerance_of(dtype, 0, 8e-3, 1.5e-3)}}, [&] { d_qkv.poison(); }, [&] {
+        run_backward_hopper_keys(dtype, qkv, plan, stats, d_out, d_qkv, N, s, scale);
+        run_backward_hopper_queries(dtype, qkv, plan, stats, d_out, d_qkv, N, s, scale);
+      });
     }
 }
 void bench_attention() {
@@ -260,5 +288,15 @@ void bench_attention() {
   bench("attention_forward_mma_d128 bf16 4x2048", 0, forward, [&] { run_forward_mma(BF16, qkv, plan, out, lse, N, s, 0.088388f, 0); });
   bench("attention_backward_stats bf16 4x2048", 4.0 * N * 4096, 0, [&] { run_stats(BF16, plan, out, d_out, lse, stats, N, s); });
   bench("attention_backward_mma_d128 bf16 4x2048 (5 products counted)", 0, 2.5 * forward, [&] { run_backward_mma(BF16, qkv, plan, stats, d_out, d_qkv, N, s, 0.088388f, 0); });
+  if (!device_has("attention_forward_hopper_d128_bf16")) return;
+  bench("attention_forward_hopper_d128 bf16 4x2048", 0, forward, [&] { run_forward_hopper(BF16, qkv, plan, out, lse, N, s, 0.088388f); });
+  bench("attention_backward_keys_hopper_d128 (4 products run)", 0, 2 * forward, [&] { run_backward_hopper_keys(BF16, qkv, plan, stats, d_out, d_qkv, N, s, 0.088388f); });
+  bench("attention_backward_queries_hopper_d128 (3 products run)", 0, 1.5 * forward, [&] { run_backward_hopper_queries(BF16, qkv, plan, stats, d_out, d_qkv, N, s, 0.088388f); });
+  bench("attention hopper forward + backward (7 products counted)", 0, 3.5 * forward, [&] {
+    run_forward_hopper(BF16, qkv, plan, out, lse, N, s, 0.088388f);
+    run_stats(BF16, plan, out, d_out, lse, stats, N, s);
+    run_backward_hopper_keys(BF16, qkv, plan, stats, d_out, d_qkv, N, s, 0.088388f);
+    run_backward_hopper_queries(BF16, qkv, plan, stats, d_out, d_qkv, N, s, 0.088388f);
+  });
 }
 }  // namespace check
