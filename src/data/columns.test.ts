@@ -91,6 +91,23 @@ describe("mapped by the user", () => {
     expect(map({ instruction: "old", output: "A" }, { constants: { instruction: "Q" } })).toEqual({ instruction: "Q", output: "A" });
   });
 
+  test("fields of the user's own template", () => {
+    const options = { columns: { topic: "subject" }, constants: { tone: "kind" } };
+    expect(map({ subject: "fish", question: "Q", answer: "A" }, options)).toEqual({
+      topic: "fish",
+      tone: "kind",
+      instruction: "Q",
+      output: "A",
+    });
+  });
+
+  test("for asking, a row needs no response", async () => {
+    const columns = mapColumns("rows.json", ["instruction", "output"], { purpose: "asking" });
+    expect(columns.map({ row: 1, values: { instruction: "Q", output: "" } })).toEqual({ instruction: "Q", output: "" });
+    expect(columns.map({ row: 1, values: { instruction: "Q" } })).toEqual({ instruction: "Q" });
+    expect(() => columns.map({ row: 1, values: { instruction: "", output: "A" } })).toThrow(/expected an instruction/);
+  });
+
   test("a column that does not exist", async () => {
     expect(await message({ ja: "駅", English: "station" }, { columns: { instruction: "ja", output: "english" } })).toMatchInlineSnapshot(`
       "Reading rows.json, column "english": expected this column for output, found only: ja, English

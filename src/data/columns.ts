@@ -12,10 +12,12 @@ export const FIELDS = ["instruction", "input", "output", "context", "system", "t
 export type Field = (typeof FIELDS)[number];
 
 export interface ColumnOptions {
-  /** Field of the template → column of the file. */
-  columns?: Partial<Record<Field, string>>;
+  /** Field of the template → column of the file. A name of the user's own template is a field too. */
+  columns?: Readonly<Record<string, string>>;
   /** Fields with the same value in every row. */
-  constants?: Partial<Record<Exclude<Field, "messages">, string>>;
+  constants?: Readonly<Record<string, string>>;
+  /** For asking, a row may lack its response or leave it empty. @default "training" */
+  purpose?: "training" | "asking";
 }
 
 /** Common column names, the likeliest first. */
@@ -35,24 +37,16 @@ export type RowKind = "messages" | "instruction" | "text";
 export interface ColumnMap {
   kind: RowKind;
   /** Field → column, for the fields that come from the file. */
-  columns: ReadonlyMap<Field, string>;
-  constants: ReadonlyMap<Field, string>;
+  columns: ReadonlyMap<string, string>;
+  constants: ReadonlyMap<string, string>;
   map(row: SourceRow): TemplateRow;
 }
 
 /** Decides the mapping from the columns of the first row. @throws DataError when no usable columns are found */
 export function mapColumns(file: string, found: readonly string[], options: ColumnOptions = {}): ColumnMap {
-  const columns = new Map<Field, string>();
-  const constants = new Map(Object.entries(options.constants ?? {}).filter((entry) => entry[1] !== undefined) as [Field, string][]);
-  for (const [field, column] of Object.entries(options.columns ?? {}) as [Field, string | undefined][]) {
-    if (column === undefined) continue;
-    if (!FIELDS.includes(field)) {
-      throw new DataError(
-        { file },
-        `expected a field to map to (${FIELDS.join(", ")}), found ${JSON.stringify(field)}`,
-        "Write columns as field: column.",
-      );
-    }
+  const columns = new Map<string, string>();
+  const constants = new Map(Object.entries(options.constants ?? {}));
+  for (const [field, column] of Object.entries(options.columns ?? {})) {
     if (!found.includes(column)) {
       throw new DataError({ file, column }, `expected this column for ${field}, found only: ${found.join(", ")}`, nearest(column, found));
     }
@@ -69,7 +63,6 @@ export function mapColumns(file: string, found: readonly string[], options: Colu
   };
   const explicitKind = columns.has("messages") ? "messages" : columns.has("text") && !columns.has("output") ? "text" : undefined;
   for (const field of explicitKind === undefined ? FIELDS : (["system", "context"] as const)) detect(field);
-  if (explicitKind === undefined) detect("messages");
   const has = (field: Field) => columns.has(field) || constants.has(field);
   if (!has("instruction") && has("input") && has("output")) {
     columns.set("instruction", columns.get("input")!); // {input, output} rows: the input is what is asked
@@ -91,15 +84,16 @@ export function mapColumns(file: string, found: readonly string[], options: Colu
       "Map them by name, as in columns: { instruction: ja, output: en }.",
     );
   }
-  return { kind, columns, constants, map: (row) => mapRow(file, row, kind, columns, constants) };
+  return { kind, columns, constants, map: (row) => mapRow(file, row, kind, columns, constants, options.purpose !== "asking") };
 }
 
 function mapRow(
   file: string,
   source: SourceRow,
   kind: RowKind,
-  columns: ReadonlyMap<Field, string>,
-  constants: ReadonlyMap<Field, string>,
+  columns: ReadonlyMap<string, string>,
+  constants: ReadonlyMap<string, string>,
+  training: boolean,
 ): TemplateRow {
   const { row, line, values } = source;
   const result: TemplateRow = {};
@@ -112,7 +106,7 @@ function mapRow(
     const value = values[column];
     if (field === "messages") result.messages = toMessages(place, value);
     else if (value === undefined || value === null) {
-      if (field === "instruction" || field === "output" || field === "text") {
+      if (field === "instruction" || field === "text" || (field === "output" && training)) {
         throw new DataError(
           place,
           `expected text for ${field}, found ${value === null ? "null" : "no such column in this row"}`,
@@ -125,7 +119,7 @@ function mapRow(
     if ((result.instruction ?? "").trim() === "" && (result.input ?? "").trim() === "") {
       throw empty(source, file, columns.get("instruction"), "an instruction");
     }
-    if (result.output !== undefined && result.output.trim() === "")
+    if (training && result.output !== undefined && result.output.trim() === "")
       throw empty(source, file, columns.get("output"), "a response to train on");
   } else if (kind === "text" && (result.text ?? "").trim() === "") throw empty(source, file, columns.get("text"), "text");
   return result;
@@ -134,7 +128,7 @@ function mapRow(
 const empty = ({ row, line }: SourceRow, file: string, column: string | undefined, what: string): DataError =>
   new DataError({ file, row, line, column }, `expected ${what}, found an empty one`, "Complete the row, or remove it.");
 
-function toText(place: { file: string; row: number; column: string }, field: Field, value: unknown): string {
+function toText(place: { file: string; row: number; column: string }, field: string, value: unknown): string {
   if (typeof value === "string") return value;
   if (typeof value === "number" || typeof value === "bigint" || typeof value === "boolean") return String(value);
   const found = Array.isArray(value) ? "a list" : "an object";

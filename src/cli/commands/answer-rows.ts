@@ -36,6 +36,8 @@ export async function answerRows(context: CommandContext<GenerateConfig>, sessio
     constants: config.constants,
     encoding: config.encoding,
     sheet: config.sheet,
+    header: config.header,
+    purpose: "asking",
   }))
     rows.push(values);
   if (rows.length === 0) throw new ConfigError("Reading rows to answer", [{ path, problem: "expected at least one row, found none" }]);

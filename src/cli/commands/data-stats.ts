@@ -26,6 +26,7 @@ export const command = defineCommand({
         constants: config.constants,
         encoding: config.encoding,
         sheet: config.sheet,
+        header: config.header,
         blockLength: blockLimit,
         longRows: config.longRows,
         trainOn: config.trainOn,

@@ -6,8 +6,23 @@ import { z } from "zod";
 import { count, option } from "../option.ts";
 import { trainSchema } from "./train.ts";
 
-const { model, data, columns, constants, encoding, sheet, template, objective, trainOn, blockLength, packing, longRows, seed, offline } =
-  trainSchema.shape;
+const {
+  model,
+  data,
+  columns,
+  constants,
+  encoding,
+  sheet,
+  header,
+  template,
+  objective,
+  trainOn,
+  blockLength,
+  packing,
+  longRows,
+  seed,
+  offline,
+} = trainSchema.shape;
 const shared = {
   model,
   data,
@@ -15,6 +30,7 @@ const shared = {
   constants,
   encoding,
   sheet,
+  header,
   template,
   objective,
   trainOn,

@@ -77,6 +77,11 @@ export const readingOptions = {
     placeholder: "name",
   }),
   sheet: option(text().optional(), { description: "Sheet of an XLSX file", derived: "the first", placeholder: "name" }),
+  header: option(text().optional(), {
+    description: "Column names of a CSV or TSV file without a header line: ja,en",
+    derived: "the first line",
+    placeholder: "names",
+  }),
 };
 
 export const templateOption = option(text().optional(), {

@@ -9,15 +9,19 @@ import { DataError } from "../../errors/data-error.ts";
 import type { ReadOptions, SourceRow } from "./source-row.ts";
 import { readLines, readText } from "./text-file.ts";
 
+/** Column names that a user gave. */
+export const headerNames = (header: string | readonly string[]): readonly string[] =>
+  typeof header === "string" ? header.split(",") : header;
+
 /** Checks the names and makes rows of fields. */
 class RowMaker {
   readonly #file: string;
   #header: readonly string[] | undefined;
   #row = 0;
 
-  constructor(file: string, header: readonly string[] | undefined) {
+  constructor(file: string, header: ReadOptions["header"]) {
     this.#file = file;
-    if (header !== undefined) this.#header = this.#checked(header, undefined);
+    if (header !== undefined) this.#header = this.#checked(headerNames(header), undefined);
   }
 
   make(fields: readonly string[], line?: number): SourceRow | undefined {
@@ -44,7 +48,7 @@ class RowMaker {
     throw new DataError(
       { file: this.#file, line },
       `expected a header line with different names, found ${JSON.stringify(repeated)} twice`,
-      "If the file has no header line, name its columns: header ja,en.",
+      "If the file has no header line, name its columns: --header ja,en.",
     );
   }
 }

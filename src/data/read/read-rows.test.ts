@@ -124,6 +124,7 @@ describe("CSV and TSV", () => {
       { ja: '"はい"と言った。', en: 'He said "yes".' },
       { ja: "駅", en: "station" },
     ]);
+    expect((await values(file, { header: "ja,en" }))[1]).toEqual({ ja: "駅", en: "station" });
   });
 
   test("rows that do not fit the header", async () => {
@@ -139,7 +140,7 @@ describe("CSV and TSV", () => {
     `);
     expect(await folder.message(() => all(file("twice.csv", "a,a\n1,2\n")))).toMatchInlineSnapshot(`
       "Reading twice.csv: expected a header line with different names, found "a" twice
-        If the file has no header line, name its columns: header ja,en."
+        If the file has no header line, name its columns: --header ja,en."
     `);
   });
 });

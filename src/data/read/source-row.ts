@@ -13,8 +13,8 @@ export type DataFormat = (typeof DATA_FORMATS)[number];
 export interface ReadOptions {
   /** Taken from the file's name when left out. */
   format?: DataFormat;
-  /** Names for the columns of a CSV or TSV file that has no header line. */
-  header?: readonly string[];
+  /** Names for the columns of a CSV or TSV file that has no header line: a list, or text with commas. */
+  header?: string | readonly string[];
   /** XLSX: the sheet's name. @default the first sheet */
   sheet?: string;
   /** @default "utf-8", or what a byte-order mark says */

@@ -3,6 +3,7 @@
 import { access } from "node:fs/promises";
 import type { CellValue } from "exceljs";
 import { DataError } from "../../errors/data-error.ts";
+import { headerNames } from "./delimited-rows.ts";
 import type { ReadOptions, SourceRow } from "./source-row.ts";
 import { cannotRead } from "./text-file.ts";
 
@@ -34,7 +35,7 @@ export async function* readXlsx(file: string, options: ReadOptions): AsyncGenera
       const name = (sheet as unknown as { name?: string }).name ?? "";
       sheets.push(name);
       const wanted = options.sheet === undefined ? sheets.length === 1 : name === options.sheet;
-      let header: readonly string[] | undefined = options.header;
+      let header = options.header === undefined ? undefined : headerNames(options.header);
       for await (const line of sheet) {
         if (!wanted) continue;
         options.signal?.throwIfAborted();
