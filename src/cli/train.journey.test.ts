@@ -36,6 +36,11 @@ async function remora(words: string[], hooks: { onErr?: (text: string, io: Retur
   const code = await runCli([...words, "--device", "cpu", "--threads", "2"], io);
   return { code, out: io.out(), err: io.err().replaceAll(folder, ".") };
 }
+/** For commands that take no device. */
+async function remoraWithout(words: string[]) {
+  const io = { ...fakeIo({}), library: loadLibrary };
+  return { code: await runCli(words, io), out: io.out(), err: io.err() };
+}
 const train = (out: string, ...more: string[]) => ["train", "--model", model, "--data", data, "--out", join(folder, out), ...more];
 const events = (out: string) =>
   out
@@ -118,6 +123,27 @@ describe("train", () => {
     `);
     expect(readFileSync(join(folder, "kept", "metrics.jsonl"), "utf8")).toBe(before);
     expect((await remora(train("kept", ...SHORT, "--max-steps", "1", "--force"))).code).toBe(0);
+  });
+});
+
+describe("look before", () => {
+  test("doctor: every kernel agrees with the reference", async () => {
+    const { code, out, err } = await remoraWithout(["doctor", "--json"]);
+    expect(code, err).toBe(0);
+    const report = JSON.parse(out);
+    expect(report.kernels.length).toBeGreaterThan(5);
+    expect(report.kernels.filter((kernel: { ok: boolean }) => !kernel.ok)).toEqual([]);
+    expect(report.cpu.isas.find((isa: { name: string }) => isa.name === report.cpu.chosen)).toMatchObject({ available: true });
+  });
+
+  test("plan: the parts add up, and nothing is written", async () => {
+    const { code, out, err } = await remora(["plan", "--model", model, "--data", data, "--out", join(folder, "planned"), "--json"]);
+    expect(code, err).toBe(0);
+    const plan = JSON.parse(out);
+    expect(plan.fits).toBe(true);
+    expect(plan.items.reduce((sum: number, item: { bytes: number }) => sum + item.bytes, 0)).toBeCloseTo(plan.totalBytes, 0);
+    expect(plan.reasons["lora.alpha"]).toBe("equal to the rank: scale 1");
+    expect(existsSync(join(folder, "planned"))).toBe(false);
   });
 });
 
@@ -208,7 +234,6 @@ describe("bad input: its message, its exit code, nothing written", () => {
     ["rows longer than the block", 2, () => ["--block-length", "16", "--long-rows", "error"]],
     ["a template that trains nothing", 2, () => ["--template", file("nothing.jinja", "{{ instruction }} {{ input }}")]],
     ["targets that match nothing", 2, () => ["--lora-targets", "c_attn"]],
-    ["no GPU", 2, () => ["--device", "cuda:77"]],
     ["both base and method say how weights stay", 2, () => ["--method", "qlora", "--base", "f32"]],
   ];
   test.each(cases)("%s", async (_, code, words) => {
@@ -235,6 +260,15 @@ describe("bad input: its message, its exit code, nothing written", () => {
     const exit = await runCli(all, io);
     expect({ exit, out: io.out() }, io.err()).toEqual({ exit: code, out: "" });
     expect(io.err().replaceAll(folder, ".")).toMatchSnapshot();
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test("no GPU: which one, why, and what works", async () => {
+    const out = join(folder, "untouched");
+    const { code, err } = await remoraWithout(["train", "--model", model, "--data", data, "--out", out, "--device", "cuda:77"]);
+    expect(code, err).toBe(2);
+    expect(err).toMatch(/^error: .*cuda:77/);
+    expect(err.trim().split("\n").length).toBeGreaterThanOrEqual(3);
     expect(existsSync(out)).toBe(false);
   });
 

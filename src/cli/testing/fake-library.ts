@@ -66,6 +66,7 @@ export function fakeLibrary(answer: (request: AskRequest) => string = () => "An 
       return {
         model: config.model,
         device: "cpu",
+        template: "chat",
         async generate(requests, options) {
           calls.push({ name: "generate", config, requests });
           return requests.map((request, index) => {
