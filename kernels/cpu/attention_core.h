@@ -34,33 +34,6 @@ constexpr float NOTHING = -1e20f;  // the running maximum before any score: far 
 
 REMORA_INLINE int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
-// 2^x for x up to about 1; 0 below −150. PRECISE: 1.2e-7 relative, else 3e-6 (for results that are rounded to 16 bits). Coefficients: least
-// relative error on [−1/2, 1/2], found by reweighted least squares.
-template <bool PRECISE>
-REMORA_INLINE V exp2(V x) {
-#if !REMORA_IS_AVX512
-  x = max(splat(-150.0f), x);  // vscalefps takes any exponent; 2^n made by shifting does not
-#endif
-  const V n = round(x), r = x - n;
-  V p;
-  if (PRECISE) {
-    p = splat(1.534580606e-4f);
-    p = fma(p, r, splat(1.3399930904e-3f));
-    p = fma(p, r, splat(9.6184890717e-3f));
-    p = fma(p, r, splat(5.5503286421e-2f));
-    p = fma(p, r, splat(2.4022646248e-1f));
-    p = fma(p, r, splat(6.9314718246e-1f));
-    p = fma(p, r, splat(1.0f));
-  } else {
-    p = splat(9.5700966194e-3f);
-    p = fma(p, r, splat(5.5917859077e-2f));
-    p = fma(p, r, splat(2.4024744332e-1f));
-    p = fma(p, r, splat(6.9312179089e-1f));
-    p = fma(p, r, splat(9.9999928474e-1f));
-  }
-  return scale2(p, n);
-}
-
 // ---- words ----
 struct FloatWords {
   static constexpr int64_t E = 1;

@@ -6,10 +6,12 @@ namespace remora::REMORA_ISA {
 constexpr float GELU_OUTER = 0.79788456080286535588f;  // sqrt(2/π)
 constexpr float GELU_CUBIC = 0.044715f;
 
+// PRECISE is for f32; results rounded to 16 bits take the shorter exponential.
+template <bool PRECISE>
 struct Silu {
-  REMORA_INLINE V value(V g) { return g * sigmoid(g); }
+  REMORA_INLINE V value(V g) { return g * sigmoid_fast<PRECISE>(g); }
   REMORA_INLINE void both(V g, V &value, V &slope) {
-    const V s = sigmoid(g);
+    const V s = sigmoid_fast<PRECISE>(g);
     value = g * s;
     slope = s * fma(g, splat(1.0f) - s, splat(1.0f));
   }
@@ -17,10 +19,11 @@ struct Silu {
 
 // 0.5 g (1 + tanh(z)), z = sqrt(2/π) (g + 0.044715 g³), Hendrycks & Gimpel, arXiv:1606.08415. Written as g · sigmoid(2z), which is the same
 // and keeps its digits where tanh nears −1.
+template <bool PRECISE>
 struct GeluTanh {
-  REMORA_INLINE V value(V g) { return g * sigmoid(splat(2.0f * GELU_OUTER) * g * fma(splat(GELU_CUBIC) * g, g, splat(1.0f))); }
+  REMORA_INLINE V value(V g) { return g * sigmoid_fast<PRECISE>(splat(2.0f * GELU_OUTER) * g * fma(splat(GELU_CUBIC) * g, g, splat(1.0f))); }
   REMORA_INLINE void both(V g, V &value, V &slope) {
-    const V square = g * g, s = sigmoid(splat(2.0f * GELU_OUTER) * g * fma(splat(GELU_CUBIC), square, splat(1.0f)));
+    const V square = g * g, s = sigmoid_fast<PRECISE>(splat(2.0f * GELU_OUTER) * g * fma(splat(GELU_CUBIC), square, splat(1.0f)));
     const V inner = splat(2.0f * GELU_OUTER) * fma(splat(3.0f * GELU_CUBIC), square, splat(1.0f));
     value = g * s;
     slope = fma(value * (splat(1.0f) - s), inner, s);
@@ -79,7 +82,8 @@ static int32_t gated_forward(remora_context *ctx, const void *gate_up, void *y, 
   if (kind != 0 && kind != 1) return unknown_kind(ctx, "gated_forward", kind);
   return dispatch_dtype(ctx, dtype, [&](auto tag) {
     using T = decltype(tag);
-    const auto run = kind == 0 ? gated_forward_rows<Silu, T> : gated_forward_rows<GeluTanh, T>;
+    constexpr bool PRECISE = sizeof(T) == 4;
+    const auto run = kind == 0 ? gated_forward_rows<Silu<PRECISE>, T> : gated_forward_rows<GeluTanh<PRECISE>, T>;
     run(ctx, static_cast<const T *>(gate_up), static_cast<T *>(y), N, F);
     return REMORA_OK;
   });
@@ -90,7 +94,8 @@ static int32_t gated_backward(remora_context *ctx, const void *gate_up, const vo
   if (kind != 0 && kind != 1) return unknown_kind(ctx, "gated_backward", kind);
   return dispatch_dtype(ctx, dtype, [&](auto tag) {
     using T = decltype(tag);
-    const auto run = kind == 0 ? gated_backward_rows<Silu, T> : gated_backward_rows<GeluTanh, T>;
+    constexpr bool PRECISE = sizeof(T) == 4;
+    const auto run = kind == 0 ? gated_backward_rows<Silu<PRECISE>, T> : gated_backward_rows<GeluTanh<PRECISE>, T>;
     run(ctx, static_cast<const T *>(gate_up), static_cast<const T *>(d_y), static_cast<T *>(d_gate_up), N, F);
     return REMORA_OK;
   });
@@ -105,7 +110,7 @@ static int32_t gelu_forward(remora_context *ctx, const void *x, void *y, int64_t
     parallel_for(ctx, count, 8192, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; i += W) {
         const V v = load_some(in + i, end - i);
-        store_some(out + i, kind == 0 ? GeluErf::value(v) : GeluTanh::value(v), end - i);
+        store_some(out + i, kind == 0 ? GeluErf::value(v) : GeluTanh<sizeof(T) == 4>::value(v), end - i);
       }
     });
     return REMORA_OK;

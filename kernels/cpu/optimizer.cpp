@@ -71,6 +71,7 @@ struct DynamicMap {
   float values[256];
   float bounds[256];  // bounds[i]: halfway between entries i and i + 1; above it the code is at least i + 1. The last is infinite.
   uint8_t start[KEYS];
+  int steps;  // the most bounds that one cell of the start table holds
 
   void build(bool with_sign) {
     int count = 0;
@@ -93,16 +94,27 @@ struct DynamicMap {
       }
     for (int i = 0; i < 255; i++) bounds[i] = unfused(values[i] + values[i + 1]) / 2.0f;
     bounds[255] = __builtin_inff();
+    steps = 0;
     for (int key = 0; key < KEYS; key++) {
-      // The smallest number of the cell: towards zero for positive cells, away from zero for negative ones.
+      // The cell's ends: towards zero first for positive cells, away from zero first for negative ones. Cells outside [−1, 1] are never asked for.
       const uint32_t bits = static_cast<uint32_t>(key) << 18;
-      const float least = bits_to_float(bits & 0x80000000u ? bits | 0x3FFFFu : bits);
-      start[key] = least == least ? search(least, 0) : 255;
+      const float inner = bits_to_float(bits), outer = bits_to_float(bits | 0x3FFFFu);
+      if (!(inner >= -1.0f && inner <= 1.0f)) {
+        start[key] = inner < 0 ? 0 : 255;
+        continue;
+      }
+      start[key] = search(bits & 0x80000000u ? outer : inner, 0);
+      const int inside = search(bits & 0x80000000u ? inner : outer, 0) - start[key];
+      steps = inside > steps ? inside : steps;
     }
   }
 
-  // Code of the entry nearest to x (the lower one when both are as near).
-  uint8_t nearest(float x) const { return search(x, start[float_to_bits(x) >> 18]); }
+  // Code of the entry nearest to x in [−1, 1] (the lower one when both are as near). No branch depends on x: mispredicted ones cost most of the time.
+  uint8_t nearest(float x) const {
+    int code = start[float_to_bits(x) >> 18];
+    for (int i = 0; i < steps; i++) code += x > bounds[code];
+    return static_cast<uint8_t>(code);
+  }
 
  private:
   static constexpr double DECADES[7] = {1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0};
