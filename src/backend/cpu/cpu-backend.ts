@@ -40,7 +40,8 @@ import { layerNormForwardSizes, rmsNormApplySizes, rmsNormBackwardSizes, rmsNorm
 import { adamwSizes, gradientNormSizes, nf4EncodeSizes, nf4NestSizes, sampleSizes, weightDecodeSizes } from "../shapes/optimizer.ts";
 import type { NativeLibrary } from "./bindings.generated.ts";
 import { readable, writable } from "./cpu-memory.ts";
-import { freeMemory, MemoryPool, usableMemory } from "./memory-pool.ts";
+import { freeMemory, usableMemory } from "./free-memory.ts";
+import { MemoryPool } from "./memory-pool.ts";
 import { DTYPE_CODES } from "./native-codes.ts";
 import type { NativeContext, OpTime } from "./native-context.ts";
 import { NativeStructs } from "./native-linear.ts";

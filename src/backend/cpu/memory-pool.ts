@@ -1,12 +1,11 @@
 /** Allocation, mapped files and their accounting for one CPU backend. Bytes are counted as asked for; mapped files are not allocations. */
-import { freemem, totalmem } from "node:os";
-import process from "node:process";
 import { OutOfMemoryError } from "../../errors/out-of-memory-error.ts";
 import { ReleasedMemoryError } from "../../errors/released-memory-error.ts";
 import type { DeviceMemory } from "../backend.ts";
 import type { NativeLibrary } from "./bindings.generated.ts";
 import { CpuMemory, cpuMemory } from "./cpu-memory.ts";
 import { FileMappings } from "./file-mappings.ts";
+import { freeMemory } from "./free-memory.ts";
 
 /** Below this an allocation is not compared with the free memory: asking the system costs more than the allocation. */
 const LARGE_ALLOCATION = 64e6;
@@ -74,15 +73,4 @@ export class MemoryPool {
   releaseAll(): void {
     for (const memory of [...this.#live]) this.release(memory);
   }
-}
-
-/** Bytes that can still be used without swapping, the container's limit included. */
-export function freeMemory(): number {
-  // Node before 20.13 lacks availableMemory.
-  return process.availableMemory?.() ?? freemem();
-}
-
-export function usableMemory(): number {
-  const limit = process.constrainedMemory?.() ?? 0;
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
