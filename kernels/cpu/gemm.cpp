@@ -6,9 +6,13 @@
 namespace remora::REMORA_ISA {
 namespace {
 
-// Depth of a block. Its tile of B (KC · NR values) should stay in the first-level cache, the task's panels of A in the second level.
+// Depth of a block: its tile of B (KC · NR values) should about fit the first-level cache.
 constexpr int64_t KC = 512;
-constexpr int64_t ROWS_PER_TASK = 336;
+// A task's rows are many, because each value of B is packed once per task; within a task they are taken ROWS_AT_A_TIME, whose panels of A
+// stay in the second-level cache while the task's tiles of B pass.
+constexpr int64_t ROWS_PER_TASK = 1008;
+constexpr int64_t ROWS_AT_A_TIME = 336;  // bf16; half as many in f32
+constexpr int64_t COLUMNS_PER_TASK = 128;
 constexpr int TASKS_PER_THREAD = 6;
 
 }  // namespace
@@ -33,16 +37,20 @@ struct TaskPlan {
   int64_t panels, row_blocks, tiles_per_task, tasks_per_row_block;
 
   TaskPlan(const Product &product, int threads) {
-    panels = product.a->panels();
-    const int64_t panels_per_task = ROWS_PER_TASK / MR;
+    panels = product.a->panels;
+    tiles_per_task = COLUMNS_PER_TASK / NR;
+    tasks_per_row_block = 0;
+    for (int s = 0; s < product.strip_count; s++) tasks_per_row_block += tasks_of(product.strips[s]);
+    // Fewer rows and then fewer columns a task until every thread has several; straight packing below half of the columns reads too
+    // little of each row of the weight.
+    const int64_t panels_per_task = ROWS_PER_TASK / MR, wanted = static_cast<int64_t>(threads) * TASKS_PER_THREAD;
     row_blocks = (panels + panels_per_task - 1) / panels_per_task;
-    tiles_per_task = GROUP_COLUMNS / NR;
-    // Straight packing below 4 vectors' worth of columns reads too little of each row of the weight.
+    while (threads > 1 && tasks() < wanted && panels * MR > 2 * ROWS_AT_A_TIME * row_blocks) row_blocks++;
     const int64_t fewest = product.straight ? (tiles_per_task + 1) / 2 : 1;
-    for (;; tiles_per_task--) {
+    while (threads > 1 && tasks() < wanted && tiles_per_task > fewest) {
+      tiles_per_task--;
       tasks_per_row_block = 0;
       for (int s = 0; s < product.strip_count; s++) tasks_per_row_block += tasks_of(product.strips[s]);
-      if (tiles_per_task <= fewest || row_blocks * tasks_per_row_block >= static_cast<int64_t>(threads) * TASKS_PER_THREAD) break;
     }
   }
   static int64_t tiles_of(const Strip &strip) { return (strip.columns + NR - 1) / NR; }
@@ -89,40 +97,64 @@ int32_t end_of_group(const Product &product, const Strip &strip, int32_t first) 
   return i;
 }
 
+// One group of blocks of one task, packed: what the loops over rows and tiles below need.
+struct PackedGroup {
+  const Block *blocks[MAX_SEGMENTS];
+  int64_t steps[MAX_SEGMENTS];
+  const float *tiles[MAX_SEGMENTS];  // of the task's first tile; one tile is steps · NR floats
+  int count;
+  bool first, last;
+};
+
+PackedGroup pack_group(const Product &product, const Task &task, int32_t begin, int32_t end, const Buffers &buffers) {
+  const Strip &strip = product.strips[task.strip];
+  PackedGroup group{};
+  group.count = end - begin;
+  group.first = begin == 0;
+  group.last = end == strip.blocks();
+  float *b = buffers.b;
+  for (int i = 0; i < group.count; i++) {
+    const Block &block = product.blocks[strip.block(begin + i)];
+    group.blocks[i] = &block;
+    group.steps[i] = steps(product.a->kind, block.length);
+    group.tiles[i] = b;
+    const int64_t tile_stride = group.steps[i] * NR;
+    // Straight packing reads along rows of the weight, so it takes all columns at once; transposing takes a tile at a time.
+    const int64_t tiles_at_once = product.straight ? task.last_tile - task.first_tile : 1;
+    for (int64_t t = task.first_tile; t < task.last_tile; t += tiles_at_once, b += tiles_at_once * tile_stride) {
+      const int64_t col = t * NR, end_col = (t + tiles_at_once) * NR;
+      product.pack_b(strip, block, col, (end_col < strip.columns ? end_col : strip.columns) - col, b, tile_stride, buffers.space);
+    }
+  }
+  return group;
+}
+
 void run_task(const Product &product, const Task &task, const Buffers &buffers, int thread) {
   const PackedRows &a = *product.a;
   const Strip &strip = product.strips[task.strip];
   const int64_t row0 = a.first_row(task.first_panel), rows = a.first_row(task.last_panel) - row0;
-  // Transposing packs one tile at a time, so that it is still in the first-level cache when the micro-kernel reads it.
-  const int64_t tiles_per_pack = product.straight ? GROUP_COLUMNS / NR : 1;
-  const bool one_group = end_of_group(product, strip, 0) == strip.blocks();
-  for (int32_t first = 0, end; first < strip.blocks(); first = end) {
-    end = end_of_group(product, strip, first);
-    const bool last = end == strip.blocks();
-    for (int64_t tile0 = task.first_tile; tile0 < task.last_tile; tile0 += tiles_per_pack) {
-      const int64_t tile_end = tile0 + tiles_per_pack < task.last_tile ? tile0 + tiles_per_pack : task.last_tile;
-      const int64_t col0 = tile0 * NR, col_end = tile_end * NR < strip.columns ? tile_end * NR : strip.columns;
-      Segment segments[MAX_SEGMENTS];
-      const float *tiles[MAX_SEGMENTS];
-      float *b = buffers.b;
-      for (int32_t i = first; i < end; i++) {
-        const Block &block = product.blocks[strip.block(i)];
-        const int64_t block_steps = steps(a.kind, block.length);
-        product.pack_b(strip, block, col0, col_end - col0, b, block_steps * NR, buffers.space);
-        segments[i - first].steps = block_steps;
-        tiles[i - first] = b;
-        b += (tile_end - tile0) * block_steps * NR;
-      }
-      for (int64_t t = tile0; t < tile_end; t++) {
+  const int64_t panels_at_a_time = ROWS_AT_A_TIME * 2 / kind_bytes(a.kind) / MR;
+  for (int32_t begin = 0, end; begin < strip.blocks(); begin = end) {
+    end = end_of_group(product, strip, begin);
+    const PackedGroup group = pack_group(product, task, begin, end, buffers);
+    // With one group a tile is finished at once, and one small buffer, always in cache, serves all of them.
+    const bool one_group = group.first && group.last;
+    for (int64_t panel0 = task.first_panel; panel0 < task.last_panel; panel0 += panels_at_a_time) {
+      const int64_t panel_end = panel0 + panels_at_a_time < task.last_panel ? panel0 + panels_at_a_time : task.last_panel;
+      for (int64_t t = task.first_tile; t < task.last_tile; t++) {
         const int64_t columns = strip.columns - t * NR < NR ? strip.columns - t * NR : NR;
-        for (int32_t i = first; i < end; i++) segments[i - first].b = tiles[i - first] + (t - tile0) * segments[i - first].steps * NR;
-        for (int64_t p = task.first_panel; p < task.last_panel; p++) {
-          const int64_t row = a.first_row(p), panel_rows = a.first_row(p + 1) - row;
-          for (int32_t i = first; i < end; i++) segments[i - first].a = a.panel(p, product.blocks[strip.block(i)]);
-          // With one group the tile is finished at once, and one small buffer, always in cache, serves all of them.
+        Segment segments[MAX_SEGMENTS];
+        for (int i = 0; i < group.count; i++) {
+          segments[i].steps = group.steps[i];
+          segments[i].b = group.tiles[i] + (t - task.first_tile) * group.steps[i] * NR;
+        }
+        for (int64_t p = panel0; p < panel_end; p++) {
+          const int64_t row = a.first_row(p);
+          const int panel_rows = a.panel_rows(p);
+          for (int i = 0; i < group.count; i++) segments[i].a = a.panel(p, *group.blocks[i]);
           float *c = one_group ? buffers.c : buffers.c + ((t - task.first_tile) * rows + row - row0) * NR;
-          micro_kernel(a.kind, static_cast<int>(panel_rows), columns > W ? 2 : 1, segments, end - first, c, first > 0);
-          if (last) product.finish(Tile{task.strip, row, panel_rows, t * NR, columns, c}, thread);
+          micro_kernel(a.kind, panel_rows, columns > W ? 2 : 1, segments, group.count, c, !group.first);
+          if (group.last) product.finish(Tile{task.strip, row, panel_rows, t * NR, columns, c}, thread);
         }
       }
     }
@@ -138,8 +170,8 @@ int32_t multiply(remora_context *ctx, const Product &product) {
   for (int s = 0; s < product.strip_count; s++) {
     one_group = one_group && end_of_group(product, product.strips[s], 0) == product.strips[s].blocks();
   }
-  const int64_t b_bytes = MAX_GROUP_DEPTH * (product.straight ? GROUP_COLUMNS : NR) * 4;
-  const int64_t c_bytes = (one_group ? MR : ROWS_PER_TASK * plan.tiles_per_task) * NR * 4;
+  const int64_t b_bytes = MAX_GROUP_DEPTH * plan.tiles_per_task * NR * kind_bytes(product.a->kind);
+  const int64_t c_bytes = (one_group ? MR : (ROWS_PER_TASK + MR) * plan.tiles_per_task) * NR * 4;
   std::atomic<int64_t> next{0};
   std::atomic<bool> refused{false};
   parallel_threads(ctx, [&](int thread) {
@@ -160,6 +192,13 @@ namespace {
 
 template <class T>
 void store_rows(const float *tile, int64_t rows, int64_t columns, T *out, int64_t ld, const float *bias, float scale) {
+  if (columns == NR && bias == nullptr && scale == 1.0f) {  // the usual tile
+    for (int64_t i = 0; i < rows; i++, out += ld, tile += NR) {
+      store(out, load(tile));
+      store(out + W, load(tile + W));
+    }
+    return;
+  }
   for (int64_t j = 0; j < columns; j += W) {
     const int64_t n = columns - j;
     const V add = bias != nullptr ? load_some(bias + j, n) : zero();

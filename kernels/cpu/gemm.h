@@ -2,8 +2,8 @@
 //
 // The plan, shared by every product here:
 //   1. A (activations) is packed once, in panels of up to MR rows:           [block of the depth][panel][step][rows of the panel]
-//   2. threads take tasks (about 336 rows × 256 columns) from a queue; a task packs, for each block of the depth (KC), tiles of NR columns
-//      of B [step][NR], decoding the weight as it goes, and runs the micro-kernel over its panels while the tile is in cache;
+//   2. threads take tasks (about 1,000 rows × 128 columns) from a queue; a task packs, for each block of the depth (KC), its tiles of NR
+//      columns of B [step][NR], decoding the weight as it goes, and runs the micro-kernel over its panels;
 //   3. after the last block each tile [rows][NR] of f32 sums goes to `finish`, which adds the bias, converts and stores.
 // Weights are packed again on every call: it costs a few percent and no memory. Each output is made by one task in a fixed order, so results
 // do not depend on which thread ran it. Row panels are balanced (13 and 14 rows instead of 14 and a ragged rest): no padding rows.
@@ -69,9 +69,12 @@ int cut_depth(int64_t depth, int64_t unit, int32_t part, bool low_rank, int64_t 
 struct PackedRows {
   Kind kind;
   int64_t rows, depth;  // depth: padded values of all blocks
-  float *memory;
-  int64_t panels() const { return (rows + MR - 1) / MR; }
-  int64_t first_row(int64_t panel) const { return rows * panel / panels(); }
+  int64_t panels, rows_each, longer;  // the first `longer` panels have one row more than rows_each
+  float *memory = nullptr;
+  PackedRows(Kind kind, int64_t rows, int64_t depth)
+      : kind(kind), rows(rows), depth(depth), panels((rows + MR - 1) / MR), rows_each(panels > 0 ? rows / panels : 0), longer(rows - panels * rows_each) {}
+  int64_t first_row(int64_t panel) const { return panel * rows_each + (panel < longer ? panel : longer); }
+  int panel_rows(int64_t panel) const { return static_cast<int>(rows_each + (panel < longer ? 1 : 0)); }
   float *panel(int64_t panel, const Block &block) const {
     const int64_t values = rows * block.start + first_row(panel) * padded_depth(block.length);
     return reinterpret_cast<float *>(reinterpret_cast<char *>(memory) + values * kind_bytes(kind));

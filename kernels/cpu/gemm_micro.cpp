@@ -5,6 +5,8 @@
 namespace remora::REMORA_ISA {
 namespace {
 
+constexpr int PREFETCH_STEPS = 32;  // of A; a few lines ahead, and beyond the end into the next panel (measured: +2%)
+
 template <Kind KIND>
 REMORA_INLINE V multiply_add(V a, V b, V sum) {
 #if REMORA_IS_AVX512_BF16
@@ -24,6 +26,7 @@ void micro(const Segment *segments, int count, float *c, bool accumulate) {
   for (const Segment *segment = segments; segment < segments + count; segment++) {
     const float *a = segment->a, *b = segment->b;
     for (int64_t k = segment->steps; k > 0; k--, a += ROWS, b += NR) {
+      __builtin_prefetch(a + ROWS * PREFETCH_STEPS);
       V column[VECTORS];
 #pragma GCC unroll 2
       for (int v = 0; v < VECTORS; v++) column[v] = load(b + v * W);

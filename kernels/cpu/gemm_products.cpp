@@ -29,7 +29,7 @@ int32_t for_each_chunk(remora_context *ctx, Kind kind, int64_t rows, int64_t dep
   const int64_t chunks = (rows + most - 1) / most;
   for (int64_t c = 0; c < chunks; c++) {
     const int64_t row0 = rows * c / chunks, row1 = rows * (c + 1) / chunks;
-    PackedRows a{kind, row1 - row0, depth, nullptr};
+    PackedRows a(kind, row1 - row0, depth);
     a.memory = static_cast<float *>(scratch(ctx, PACKED_SLOT, a.bytes()));
     if (a.memory == nullptr) return fail(ctx, REMORA_STATUS_MEMORY, "matrix product: no memory for %lld bytes of packed rows", static_cast<long long>(a.bytes()));
     if (const int32_t status = body(a, row0)) return status;
@@ -45,12 +45,12 @@ int32_t rows_product(const RowsProduct &t, FinishTile finish) {
   Depth plan;
   if (const int32_t status = plan_depth(t.ctx, t.depth, unit, plan)) return status;
   return for_each_chunk(t.ctx, t.kind, t.rows, plan.padded, [&](const PackedRows &a, int64_t row0) {
-    parallel_for(t.ctx, a.panels(), 1, [&](int64_t begin, int64_t end, int) {
+    parallel_for(t.ctx, a.panels, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t p = begin; p < end; p++) {
         const int64_t row = a.first_row(p);
         for (int b = 0; b < plan.count; b++) {
           const void *x = offset_values(t.x, (row0 + row) * t.ld + plan.blocks[b].begin, t.dtype);
-          pack_rows(t.kind, x, t.dtype, t.ld, static_cast<int>(a.first_row(p + 1) - row), plan.blocks[b].length, a.panel(p, plan.blocks[b]));
+          pack_rows(t.kind, x, t.dtype, t.ld, a.panel_rows(p), plan.blocks[b].length, a.panel(p, plan.blocks[b]));
         }
       }
     });
@@ -81,10 +81,11 @@ int32_t transposed_product(const TransposedProduct &t, FinishTile finish) {
         const Block &block = plan.blocks[piece / pieces_per_block];
         const int64_t k = piece % pieces_per_block * PACK_STRETCH, stretch = block.length - k < PACK_STRETCH ? block.length - k : PACK_STRETCH;
         if (stretch <= 0) continue;
-        for (int64_t p = 0; p < a.panels(); p++) {
-          const int64_t first = a.first_row(p), rows = a.first_row(p + 1) - first;
+        for (int64_t p = 0; p < a.panels; p++) {
+          const int64_t first = a.first_row(p);
+          const int rows = a.panel_rows(p);
           const void *left = offset_values(t.left, (block.begin + k) * t.left_stride + row0 + first, t.left_dtype);
-          pack_columns(t.kind, left, t.left_dtype, t.left_stride, static_cast<int>(rows), stretch, a.panel(p, block) + steps(t.kind, k) * rows);
+          pack_columns(t.kind, left, t.left_dtype, t.left_stride, rows, stretch, a.panel(p, block) + steps(t.kind, k) * rows);
         }
       }
     });

@@ -139,10 +139,10 @@ void thin_rows(const Call &call, const Block *blocks, int rows, int64_t first_ro
 int32_t pack_chunk(const Call &call, const PackedRows &a, const Block *blocks, int wide_blocks, int low_blocks, const void *x, int64_t ld,
                    int64_t row0, bool backward, const LowRank &low) {
   std::atomic<bool> refused{false};
-  parallel_for(call.ctx, a.panels(), 1, [&](int64_t begin, int64_t end, int thread) {
+  parallel_for(call.ctx, a.panels, 1, [&](int64_t begin, int64_t end, int thread) {
     for (int64_t panel = begin; panel < end; panel++) {
       const int64_t row = a.first_row(panel);
-      const int rows = static_cast<int>(a.first_row(panel + 1) - row);
+      const int rows = a.panel_rows(panel);
       for (int b = 0; b < wide_blocks; b++) {
         const int64_t column = blocks[b].begin + (backward ? out_column(call, blocks[b].part) : 0);
         pack_rows(call.kind, offset_values(x, row * ld + column, call.dtype), call.dtype, ld, rows, blocks[b].length, a.panel(panel, blocks[b]));
@@ -234,7 +234,7 @@ int32_t for_each_chunk(const Call &call, const Plan &plan, int64_t N, const Body
   const int64_t chunks = (N + rows - 1) / rows;
   for (int64_t c = 0; c < chunks; c++) {
     const int64_t row0 = N * c / chunks, row1 = N * (c + 1) / chunks;
-    PackedRows a{call.kind, row1 - row0, plan.depth, nullptr};
+    PackedRows a(call.kind, row1 - row0, plan.depth);
     a.memory = static_cast<float *>(scratch(call.ctx, PACKED, a.bytes()));
     if (a.memory == nullptr) return fail(call.ctx, REMORA_STATUS_MEMORY, "linear: no memory for %lld bytes of packed rows", static_cast<long long>(a.bytes()));
     if (const int32_t status = body(a, row0)) return status;
