@@ -18,8 +18,8 @@ export const TOLERANCE: Readonly<Record<DType, number>> = {
   u64: 0,
 };
 
-/** Where everything expected is below this, so may be what is found: exponentials of f32 kernels stop near e⁻⁸⁷ = 1e-38, times an activation. */
-const NOTHING = 1e-28;
+/** Where everything expected is below this, so may be what is found: exponentials of f32 kernels stop near e⁻⁸⁷ = 1e-38, times activations. */
+const NOTHING = 1e-20;
 
 export interface Closeness {
   /** What is compared, for the message. */
