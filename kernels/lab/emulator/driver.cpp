@@ -1,0 +1,256 @@
+// The parts of the CUDA driver and of cuBLASLt that remora calls, over the emulator: with it the whole CUDA backend runs on a computer without
+// a GPU, so that launches, parameters, grids, scratch and graphs are tested before a card is rented. One library plays both parts.
+// Streams run at once; a stream that captures keeps its work as a list, which a graph launch runs. Memory is the host's, filled with 0xFF.
+// kernel_list.h (made by scripts/build-cuda-emulator.mjs) names every kernel with its parameter types: p pointer, i 32, l 64 bits, f float.
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+#include "kernel_list.h"
+
+#define API extern "C" __attribute__((visibility("default")))
+extern "C" void remora_emulated_launch(uint32_t gx, uint32_t gy, uint32_t gz, uint32_t threads, uint32_t shared, void (*call)(void *), void *context);
+
+namespace {
+enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_FOUND = 500, STREAM_CAPTURE_UNSUPPORTED = 900, STREAM_CAPTURE_INVALIDATED = 901 };
+using Work = std::function<void()>;
+using Graph = std::vector<Work>;
+struct Stream { Graph *capturing = nullptr; };
+std::map<uint64_t, size_t> allocations;
+size_t allocated, limit = 16ull << 30;
+
+void enqueue(uint64_t stream, Work work) {
+  auto *s = reinterpret_cast<Stream *>(stream);
+  if (s && s->capturing) s->capturing->push_back(std::move(work));
+  else work();
+}
+bool capturing(uint64_t stream) { return stream && reinterpret_cast<Stream *>(stream)->capturing; }
+double now_ms() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+// x86-64 System V: integers and floats have registers of their own, so one call fits every kernel: 6 integers and 8 floats in registers, the
+// rest of the integers on the stack in order.
+struct Call {
+  void *function;
+  uint64_t ints[24];
+  float floats[8];
+};
+void call_kernel(void *context) {
+  const Call &c = *static_cast<Call *>(context);
+  const uint64_t *i = c.ints;
+  const float *f = c.floats;
+  reinterpret_cast<void (*)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, float, float, float, float, float, float, float, float, uint64_t, uint64_t,
+                            uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t)>(c.function)(
+      i[0], i[1], i[2], i[3], i[4], i[5], f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], i[6], i[7], i[8], i[9], i[10], i[11], i[12], i[13], i[14], i[15], i[16], i[17]);
+}
+}  // namespace
+
+API int cuInit(unsigned) {
+  if (const char *text = getenv("REMORA_EMULATED_MEMORY")) limit = strtoull(text, nullptr, 10);
+  return SUCCESS;
+}
+API int cuDriverGetVersion(int *v) { return *v = 13000, SUCCESS; }
+API int cuGetErrorName(int status, const char **name) {
+  static const std::map<int, const char *> names = {{0, "CUDA_SUCCESS"}, {1, "CUDA_ERROR_INVALID_VALUE"}, {2, "CUDA_ERROR_OUT_OF_MEMORY"}, {500, "CUDA_ERROR_NOT_FOUND"},
+                                                   {900, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"}, {901, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"}};
+  const auto found = names.find(status);
+  *name = found == names.end() ? nullptr : found->second;
+  return found == names.end() ? INVALID_VALUE : SUCCESS;
+}
+API int cuGetErrorString(int, const char **text) { return *text = "the emulated driver refused", SUCCESS; }
+API int cuDeviceGetCount(int *n) { return *n = 1, SUCCESS; }
+API int cuDeviceGet(int *d, int ordinal) { return *d = ordinal, ordinal == 0 ? SUCCESS : 101; }
+API int cuDeviceGetName(char *name, int length, int) { return snprintf(name, length, "emulated card"), SUCCESS; }
+API int cuDeviceTotalMem_v2(size_t *bytes, int) { return *bytes = limit, SUCCESS; }
+API int cuDeviceGetAttribute(int *value, int attribute, int) {
+  *value = attribute == 16 ? 4 : attribute == 75 ? (getenv("REMORA_EMULATED_SM") ? atoi(getenv("REMORA_EMULATED_SM")) / 10 : 8) : attribute == 97 ? 232448 : 0;
+  return SUCCESS;
+}
+API int cuDevicePrimaryCtxRetain(uint64_t *c, int) { return *c = 1, SUCCESS; }
+API int cuDevicePrimaryCtxRelease_v2(int) { return SUCCESS; }
+API int cuCtxSetCurrent(uint64_t) { return SUCCESS; }
+API int cuMemGetInfo_v2(size_t *free, size_t *total) { return *free = limit - allocated, *total = limit, SUCCESS; }
+API int cuMemAlloc_v2(uint64_t *p, size_t bytes) {
+  if (bytes == 0) return INVALID_VALUE;
+  if (allocated + bytes > limit) return OUT_OF_MEMORY;
+  void *memory = aligned_alloc(512, (bytes + 511) / 512 * 512);
+  memset(memory, 0xff, bytes);
+  allocations[*p = reinterpret_cast<uint64_t>(memory)] = bytes;
+  allocated += bytes;
+  return SUCCESS;
+}
+API int cuMemFree_v2(uint64_t p) {
+  const auto found = allocations.find(p);
+  if (found == allocations.end()) return INVALID_VALUE;
+  allocated -= found->second;
+  allocations.erase(found);
+  return free(reinterpret_cast<void *>(p)), SUCCESS;
+}
+API int cuMemHostAlloc(uint64_t *p, size_t bytes, unsigned) { return *p = reinterpret_cast<uint64_t>(aligned_alloc(4096, (bytes + 4095) / 4096 * 4096)), SUCCESS; }
+API int cuMemFreeHost(uint64_t p) { return free(reinterpret_cast<void *>(p)), SUCCESS; }
+static bool inside(uint64_t p, size_t bytes) {
+  auto after = allocations.upper_bound(p);
+  if (after == allocations.begin()) return false;
+  --after;
+  return p + bytes <= after->first + after->second;
+}
+static int copy(uint64_t t, uint64_t s, size_t n, uint64_t stream) {
+  return enqueue(stream, [=] { memmove(reinterpret_cast<void *>(t), reinterpret_cast<void *>(s), n); }), SUCCESS;
+}
+API int cuMemcpyHtoDAsync_v2(uint64_t t, uint64_t s, size_t n, uint64_t stream) { return inside(t, n) ? copy(t, s, n, stream) : INVALID_VALUE; }
+API int cuMemcpyDtoHAsync_v2(uint64_t t, uint64_t s, size_t n, uint64_t stream) { return inside(s, n) ? copy(t, s, n, stream) : INVALID_VALUE; }
+API int cuMemcpyDtoDAsync_v2(uint64_t t, uint64_t s, size_t n, uint64_t stream) { return inside(t, n) && inside(s, n) ? copy(t, s, n, stream) : INVALID_VALUE; }
+API int cuMemsetD8Async(uint64_t t, unsigned char v, size_t n, uint64_t stream) {
+  if (!inside(t, n)) return INVALID_VALUE;
+  return enqueue(stream, [=] { memset(reinterpret_cast<void *>(t), v, n); }), SUCCESS;
+}
+API int cuStreamCreate(uint64_t *s, unsigned) { return *s = reinterpret_cast<uint64_t>(new Stream), SUCCESS; }
+API int cuStreamDestroy_v2(uint64_t s) { return delete reinterpret_cast<Stream *>(s), SUCCESS; }
+API int cuStreamSynchronize(uint64_t s) { return capturing(s) ? STREAM_CAPTURE_UNSUPPORTED : SUCCESS; }
+API int cuStreamWaitEvent(uint64_t, uint64_t, unsigned) { return SUCCESS; }
+API int cuStreamBeginCapture_v2(uint64_t s, int) { return reinterpret_cast<Stream *>(s)->capturing = new Graph, SUCCESS; }
+API int cuStreamEndCapture(uint64_t s, uint64_t *graph) {
+  auto *stream = reinterpret_cast<Stream *>(s);
+  *graph = reinterpret_cast<uint64_t>(stream->capturing);
+  stream->capturing = nullptr;
+  return SUCCESS;
+}
+API int cuGraphInstantiateWithFlags(uint64_t *e, uint64_t graph, uint64_t) { return *e = reinterpret_cast<uint64_t>(new Graph(*reinterpret_cast<Graph *>(graph))), SUCCESS; }
+API int cuGraphGetNodes(uint64_t graph, uint64_t, size_t *count) { return *count = reinterpret_cast<Graph *>(graph)->size(), SUCCESS; }
+API int cuGraphLaunch(uint64_t e, uint64_t) {
+  for (const Work &work : *reinterpret_cast<Graph *>(e)) work();
+  return SUCCESS;
+}
+API int cuGraphExecDestroy(uint64_t e) { return delete reinterpret_cast<Graph *>(e), SUCCESS; }
+API int cuGraphDestroy(uint64_t g) { return delete reinterpret_cast<Graph *>(g), SUCCESS; }
+API int cuEventCreate(uint64_t *e, unsigned) { return *e = reinterpret_cast<uint64_t>(new double(0)), SUCCESS; }
+API int cuEventRecord(uint64_t e, uint64_t) { return *reinterpret_cast<double *>(e) = now_ms(), SUCCESS; }
+API int cuEventSynchronize(uint64_t) { return SUCCESS; }
+API int cuEventElapsedTime(float *ms, uint64_t a, uint64_t b) {
+  return *ms = static_cast<float>(*reinterpret_cast<double *>(b) - *reinterpret_cast<double *>(a)), SUCCESS;
+}
+API int cuEventDestroy_v2(uint64_t e) { return delete reinterpret_cast<double *>(e), SUCCESS; }
+API int cuModuleLoadData(uint64_t *m, const void *) { return *m = 1, SUCCESS; }
+API int cuModuleUnload(uint64_t) { return SUCCESS; }
+API int cuModuleGetFunction(uint64_t *f, uint64_t, const char *name) {
+  for (const Kernel &kernel : kernel_list)
+    if (!strcmp(kernel.name, name)) return *f = reinterpret_cast<uint64_t>(&kernel), SUCCESS;
+  return NOT_FOUND;
+}
+API int cuFuncSetAttribute(uint64_t, int, int) { return SUCCESS; }
+API int cuLaunchKernel(uint64_t f, unsigned gx, unsigned gy, unsigned gz, unsigned threads, unsigned, unsigned, unsigned shared, uint64_t stream, void **, void **extra) {
+  const Kernel &kernel = *reinterpret_cast<const Kernel *>(f);
+  if (gx == 0 || gy == 0 || gz == 0 || gy > 65535 || gz > 65535 || threads != kernel.threads) {
+    fprintf(stderr, "emulated driver: %s: grid (%u, %u, %u), block %u of %u\n", kernel.name, gx, gy, gz, threads, kernel.threads);
+    return INVALID_VALUE;
+  }
+  const auto *bytes = static_cast<const uint8_t *>(extra[1]);
+  const size_t size = *static_cast<const size_t *>(extra[3]);
+  Call call{kernel.function, {}, {}};
+  size_t at = 0;
+  int ints = 0, floats = 0;
+  for (const char *type = kernel.types; *type; type++) {
+    const size_t width = *type == 'p' || *type == 'l' ? 8 : 4;
+    at = (at + width - 1) / width * width;
+    if (*type == 'f') memcpy(&call.floats[floats++], bytes + at, 4);
+    else if (*type == 'i') {
+      int32_t value;
+      memcpy(&value, bytes + at, 4);
+      call.ints[ints++] = static_cast<uint64_t>(static_cast<int64_t>(value));
+    } else memcpy(&call.ints[ints++], bytes + at, 8);
+    at += width;
+  }
+  if (at != size || floats > 8 || ints > 18) {
+    fprintf(stderr, "emulated driver: %s takes %zu bytes of parameters, %zu given\n", kernel.name, at, size);
+    return INVALID_VALUE;
+  }
+  enqueue(stream, [=]() mutable { remora_emulated_launch(gx, gy, gz, threads, shared, call_kernel, &call); });
+  return SUCCESS;
+}
+
+// ---- cuBLASLt: column-major products as its manual defines them ----
+namespace {
+struct Descriptor { int transposed[2] = {0, 0}; };
+struct Layout { int type; uint64_t rows, cols; int64_t ld; };
+float read(const void *p, int64_t i, int type) {
+  if (type == 0) return static_cast<const float *>(p)[i];
+  const uint16_t bits = static_cast<const uint16_t *>(p)[i];
+  if (type == 14) {
+    const uint32_t u = static_cast<uint32_t>(bits) << 16;
+    float f;
+    return memcpy(&f, &u, 4), f;
+  }
+  _Float16 h;
+  return memcpy(&h, &bits, 2), static_cast<float>(h);
+}
+void write(void *p, int64_t i, int type, float x) {
+  if (type == 0) static_cast<float *>(p)[i] = x;
+  else if (type == 14) {
+    uint32_t u;
+    memcpy(&u, &x, 4);
+    static_cast<uint16_t *>(p)[i] = std::isnan(x) ? 0x7fff : static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+  } else {
+    const _Float16 h = static_cast<_Float16>(x);
+    memcpy(static_cast<uint16_t *>(p) + i, &h, 2);
+  }
+}
+}  // namespace
+API size_t cublasLtGetVersion() { return 130000; }
+API const char *cublasLtGetStatusName(int) { return "CUBLAS_STATUS_INVALID_VALUE"; }
+API int cublasLtCreate(uint64_t *h) { return *h = 1, 0; }
+API int cublasLtDestroy(uint64_t) { return 0; }
+API int cublasLtMatmulDescCreate(uint64_t *d, int compute, int scale) { return *d = reinterpret_cast<uint64_t>(new Descriptor), compute == 68 && scale == 0 ? 0 : 7; }
+API int cublasLtMatmulDescDestroy(uint64_t d) { return delete reinterpret_cast<Descriptor *>(d), 0; }
+API int cublasLtMatmulDescSetAttribute(uint64_t d, int attribute, const int *value, size_t) {
+  if (attribute != 3 && attribute != 4) return 7;
+  return reinterpret_cast<Descriptor *>(d)->transposed[attribute - 3] = *value, 0;
+}
+API int cublasLtMatrixLayoutCreate(uint64_t *l, int type, uint64_t rows, uint64_t cols, int64_t ld) {
+  return *l = reinterpret_cast<uint64_t>(new Layout{type, rows, cols, ld}), ld >= static_cast<int64_t>(rows) ? 0 : 7;
+}
+API int cublasLtMatrixLayoutDestroy(uint64_t l) { return delete reinterpret_cast<Layout *>(l), 0; }
+API int cublasLtMatmulPreferenceCreate(uint64_t *p) { return *p = 1, 0; }
+API int cublasLtMatmulPreferenceDestroy(uint64_t) { return 0; }
+API int cublasLtMatmulPreferenceSetAttribute(uint64_t, int attribute, const void *, size_t bytes) { return attribute == 1 ? (bytes == 8 ? 0 : 7) : (bytes == 4 ? 0 : 7); }
+API int cublasLtMatmulAlgoGetHeuristic(uint64_t, uint64_t d, uint64_t a, uint64_t b, uint64_t c, uint64_t, uint64_t, int, void *, int *found) {
+  const auto *desc = reinterpret_cast<Descriptor *>(d);
+  const auto *A = reinterpret_cast<Layout *>(a), *B = reinterpret_cast<Layout *>(b), *C = reinterpret_cast<Layout *>(c);
+  const uint64_t m = desc->transposed[0] ? A->cols : A->rows, ka = desc->transposed[0] ? A->rows : A->cols;
+  const uint64_t n = desc->transposed[1] ? B->rows : B->cols, kb = desc->transposed[1] ? B->cols : B->rows;
+  *found = m == C->rows && n == C->cols && ka == kb && A->type == B->type && (C->type == A->type || C->type == 0);
+  return *found ? 0 : 15;
+}
+API int cublasLtMatmulAlgoConfigGetAttribute(const void *, int, uint32_t *value, size_t, size_t *written) { return *value = 0, *written = 4, 0; }
+API int cublasLtMatmul(uint64_t, uint64_t d, const float *alpha_pointer, uint64_t a, uint64_t al, uint64_t b, uint64_t bl, const float *beta_pointer, uint64_t, uint64_t, uint64_t out,
+                       uint64_t cl, const void *, uint64_t, size_t, uint64_t stream) {
+  const Descriptor desc = *reinterpret_cast<Descriptor *>(d);
+  const Layout A = *reinterpret_cast<Layout *>(al), B = *reinterpret_cast<Layout *>(bl), C = *reinterpret_cast<Layout *>(cl);
+  const float alpha = *alpha_pointer, beta = *beta_pointer;
+  const auto size = [](const Layout &l) { return ((l.cols - 1) * l.ld + l.rows) * (l.type == 0 ? 4 : 2); };
+  if (!inside(a, size(A)) || !inside(b, size(B)) || !inside(out, size(C))) return 7;
+  enqueue(stream, [=] {
+    const uint64_t m = C.rows, n = C.cols, k = desc.transposed[0] ? A.rows : A.cols;
+    std::vector<float> left(m * k), row(m);  // left[l, i]
+    for (uint64_t l = 0; l < k; l++)
+      for (uint64_t i = 0; i < m; i++) left[l * m + i] = read(reinterpret_cast<void *>(a), desc.transposed[0] ? i * A.ld + l : l * A.ld + i, A.type);
+    for (uint64_t j = 0; j < n; j++) {
+      std::fill(row.begin(), row.end(), 0.0f);
+      for (uint64_t l = 0; l < k; l++) {
+        const float x = read(reinterpret_cast<void *>(b), desc.transposed[1] ? l * B.ld + j : j * B.ld + l, B.type);
+        const float *v = &left[l * m];
+        for (uint64_t i = 0; i < m; i++) row[i] += v[i] * x;
+      }
+      void *target = reinterpret_cast<void *>(out);
+      for (uint64_t i = 0; i < m; i++) {
+        const int64_t at = j * C.ld + i;
+        write(target, at, C.type, alpha * row[i] + (beta == 0 ? 0 : beta * read(target, at, C.type)));
+      }
+    }
+  });
+  return 0;
+}

@@ -1,0 +1,201 @@
+/**
+ * One card while it is open: its context, stream, kernels, products, memory; and what happens around every op: the cancel flag is read before it,
+ * driver errors carry its name, with profiling it is timed, in debug mode it is waited for.
+ *
+ * The ops themselves are plain functions over this class, one file a family.
+ */
+import { CancelledError } from "../../errors/cancelled-error.ts";
+import { KernelError } from "../../errors/kernel-error.ts";
+import { ReleasedMemoryError } from "../../errors/released-memory-error.ts";
+import type { ActivationDType, DeviceMemory, Operand } from "../backend.ts";
+import { CublasLt, type CublasLtLibrary, WORKSPACE_BYTES } from "./cublaslt.ts";
+import { cudaMemory, readable, writable } from "./cuda-memory.ts";
+import type { CardFacts, Driver } from "./driver.ts";
+import type { KernelImages } from "./find-images.ts";
+import { type Grid, KernelModules } from "./kernel-modules.ts";
+import type { ParameterValue } from "./kernel-table.ts";
+import { CudaMemoryPool } from "./memory-pool.ts";
+import { OpTimes } from "./op-times.ts";
+import type { Product } from "./product.ts";
+import { Scratch } from "./scratch.ts";
+import { Staging } from "./staging.ts";
+
+/** CU_STREAM_NON_BLOCKING: no implicit waiting on the legacy default stream. */
+const NON_BLOCKING = 1;
+const UPLOAD_SLOTS = { count: 16, bytes: 2 * 2 ** 20 } as const;
+
+export interface RuntimeOptions {
+  readonly cancelFlag: Int32Array | undefined;
+  readonly profile: boolean;
+  /** Wait after each op. */
+  readonly debug: boolean;
+  /** Keep the decoded copies of quantized weights. */
+  readonly keepDecoded: boolean;
+}
+
+/** The context that is current on this thread. */
+let current = 0n;
+
+export class CudaRuntime {
+  readonly driver: Driver;
+  readonly card: CardFacts;
+  /** `cuda:0` */
+  readonly name: string;
+  readonly stream: bigint;
+  readonly copyStream: bigint;
+  readonly kernels: KernelModules;
+  readonly blas: CublasLt;
+  readonly memory: CudaMemoryPool;
+  readonly scratch: Scratch;
+  readonly staging: Staging;
+  readonly times: OpTimes | null;
+  readonly options: RuntimeOptions;
+  /** The op that runs. */
+  op = "";
+  /** True while a graph is recorded: nothing may wait, and nothing may come from the host. */
+  capturing = false;
+  /** Raised when memory may have changed without `writable`: a graph was replayed or recorded. */
+  epoch = 0;
+  readonly #context: bigint;
+  readonly #workspace: DeviceMemory;
+  #uninterrupted = false;
+  #disposed = false;
+
+  constructor(driver: Driver, card: CardFacts, images: KernelImages, library: CublasLtLibrary, options: RuntimeOptions) {
+    this.driver = driver;
+    this.card = card;
+    this.name = `cuda:${card.ordinal}`;
+    this.options = options;
+    const out = new BigUint64Array(1);
+    const { fn } = driver;
+    driver.check("opening the card", fn.cuDevicePrimaryCtxRetain(out, driver.deviceHandle(card.ordinal)));
+    this.#context = out[0]!;
+    this.#makeCurrent();
+    driver.check("opening the card", fn.cuStreamCreate(out, NON_BLOCKING));
+    this.stream = out[0]!;
+    driver.check("opening the card", fn.cuStreamCreate(out, NON_BLOCKING));
+    this.copyStream = out[0]!;
+    this.kernels = new KernelModules(driver, images);
+    this.memory = new CudaMemoryPool(driver, this.name);
+    this.scratch = new Scratch(this.memory);
+    this.staging = new Staging(driver, UPLOAD_SLOTS.count, UPLOAD_SLOTS.bytes);
+    this.#workspace = this.memory.allocate(WORKSPACE_BYTES, "cuBLASLt's workspace");
+    this.blas = new CublasLt(library, cudaMemory("open", this.#workspace).address!);
+    this.times = options.profile ? new OpTimes(driver, this.stream) : null;
+  }
+
+  // ---- around every op ----
+  /** Runs `body` as the op of this name. */
+  run(op: string, body: () => void): void {
+    if (this.options.cancelFlag !== undefined && !this.#uninterrupted && Atomics.load(this.options.cancelFlag, 0) !== 0)
+      throw new CancelledError(`Running ${op}`);
+    this.transfer(op, body);
+  }
+
+  /** The same for moving bytes, which is allowed after cancelling: a cancelled run still writes its checkpoint. */
+  transfer(op: string, body: () => void): void {
+    this.op = op;
+    if (this.#disposed) throw new ReleasedMemoryError(op, this.name, "was used after it was disposed");
+    if (current !== this.#context) this.#makeCurrent();
+    const timed = this.times !== null && !this.capturing;
+    const start = timed ? this.times!.begin() : 0n;
+    body();
+    if (timed) this.times!.end(op, start);
+    if (this.options.debug && !this.capturing) this.wait(op);
+  }
+
+  uninterrupted<T>(run: () => T): T {
+    const before = this.#uninterrupted;
+    this.#uninterrupted = true;
+    try {
+      return run();
+    } finally {
+      this.#uninterrupted = before;
+    }
+  }
+
+  wait(op: string): void {
+    this.driver.check(op, this.driver.fn.cuStreamSynchronize(this.stream));
+  }
+
+  // ---- what ops are made of ----
+  launch(kernel: string, grid: number | Grid, values: readonly ParameterValue[], shared = 0): void {
+    this.kernels.launch(this.op, this.stream, kernel, typeof grid === "number" ? { x: grid } : grid, values, shared);
+  }
+
+  /** Enqueues a product; one without rows or columns is nothing, one without inner size is zero. */
+  multiply(product: Product): void {
+    const { M, N, K, beta = 0, c, dtype, outDType = dtype } = product;
+    if (M === 0 || N === 0) return;
+    if (K > 0) this.blas.multiply(this.op, this.stream, product);
+    else if (beta === 0) {
+      const bytes = outDType === "f32" ? 4 : 2;
+      for (let row = 0; row < M; row++) this.zero(c.address + row * c.ld * bytes, N * bytes);
+    }
+  }
+
+  copy(target: number, source: number, bytes: number): void {
+    if (bytes > 0 && target !== source) this.#check(this.driver.fn.cuMemcpyDtoDAsync_v2(target, source, bytes, this.stream));
+  }
+
+  zero(target: number, bytes: number): void {
+    if (bytes > 0) this.#check(this.driver.fn.cuMemsetD8Async(target, 0, bytes, this.stream));
+  }
+
+  /** Copies bytes of the host to the card; they may be reused at once. Not while a graph is recorded: a replay would not see new ones. */
+  sendBytes(target: number, source: Uint8Array): void {
+    this.refuseWhileCapturing("copies from the host");
+    this.staging.send(this.op, target, source.byteLength, this.stream, (slot, start) => slot.set(source.subarray(start, start + slot.length)));
+  }
+
+  refuseWhileCapturing(what: string): void {
+    if (this.capturing) {
+      throw new KernelError(this.op, "UNSUPPORTED", `${what} while a step is captured; move it before the captured work, into a buffer that stays`);
+    }
+  }
+
+  in(operand: Operand): number {
+    return readable(this.op, operand);
+  }
+  /** 0 for an operand that is not given. */
+  optionalIn(operand: Operand | null | undefined): number {
+    return operand ? readable(this.op, operand) : 0;
+  }
+  out(operand: Operand): number {
+    return writable(this.op, operand);
+  }
+  optionalOut(operand: Operand | null | undefined): number {
+    return operand ? writable(this.op, operand) : 0;
+  }
+
+  /** Activation dtypes of this card, best first. */
+  get activationDTypes(): readonly ActivationDType[] {
+    return this.card.major >= 8 ? ["bf16", "f16", "f32"] : ["f16", "f32"];
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    if (current !== this.#context) this.#makeCurrent();
+    const { fn } = this.driver;
+    fn.cuStreamSynchronize(this.stream);
+    this.times?.release();
+    this.staging.release();
+    this.blas.release();
+    this.memory.releaseAll();
+    this.kernels.unload();
+    fn.cuStreamDestroy_v2(this.stream);
+    fn.cuStreamDestroy_v2(this.copyStream);
+    fn.cuDevicePrimaryCtxRelease_v2(this.driver.deviceHandle(this.card.ordinal));
+    current = 0n;
+    this.#disposed = true;
+  }
+
+  #makeCurrent(): void {
+    this.driver.check("opening the card", this.driver.fn.cuCtxSetCurrent(this.#context));
+    current = this.#context;
+  }
+
+  #check(status: number): void {
+    if (status !== 0) this.driver.check(this.op, status);
+  }
+}

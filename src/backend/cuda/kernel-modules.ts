@@ -1,0 +1,116 @@
+/**
+ * Kernels by name: their image is loaded and their handle looked up at first use, their parameters are packed into a buffer that lives as long
+ * as they do, so a launch allocates nothing on the native side.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import koffi from "koffi";
+import { KernelError } from "../../errors/kernel-error.ts";
+import type { Driver } from "./driver.ts";
+import type { KernelImages } from "./find-images.ts";
+import { type KernelSignature, type ParameterLayout, type ParameterValue, packParameters, parameterLayout } from "./kernel-table.ts";
+
+/** CUfunction_attribute: dynamic shared memory a block may ask for. */
+const MAX_DYNAMIC_SHARED = 8;
+/** More dynamic shared memory than this must be asked for first. */
+const SHARED_WITHOUT_ASKING = 48 * 1024;
+/** Keys of cuLaunchKernel's `extra` list. */
+const EXTRA = { end: 0n, buffer: 1n, size: 2n } as const;
+
+export interface Grid {
+  readonly x: number;
+  readonly y?: number;
+  readonly z?: number;
+}
+
+interface LoadedKernel {
+  readonly handle: number | bigint;
+  readonly threads: number;
+  readonly layout: ParameterLayout;
+  readonly view: DataView;
+  readonly extra: Uint8Array;
+  /** Kept so that their addresses in `extra` stay good. */
+  readonly kept: readonly unknown[];
+  shared: number;
+}
+
+export class KernelModules {
+  readonly #driver: Driver;
+  readonly #images: KernelImages;
+  readonly #signatures: ReadonlyMap<string, KernelSignature>;
+  readonly #kernels = new Map<string, LoadedKernel>();
+  readonly #modules = new Map<string, bigint>();
+
+  constructor(driver: Driver, images: KernelImages) {
+    this.#driver = driver;
+    this.#images = images;
+    this.#signatures = new Map(images.table.kernels.map((kernel) => [kernel.name, kernel]));
+  }
+
+  has(name: string): boolean {
+    const signature = this.#signatures.get(name);
+    return signature !== undefined && this.#images.images.includes(signature.image);
+  }
+
+  /** Enqueues one kernel. An empty grid is no launch. `shared` is dynamic shared memory in bytes. */
+  launch(op: string, stream: bigint, name: string, grid: Grid, values: readonly ParameterValue[], shared = 0): void {
+    const { x, y = 1, z = 1 } = grid;
+    if (x === 0 || y === 0 || z === 0) return;
+    const kernel = this.#kernels.get(name) ?? this.#load(op, name);
+    packParameters(kernel.view, kernel.layout, values);
+    if (shared > kernel.shared) this.#allowShared(op, kernel, shared);
+    const status = this.#driver.fn.cuLaunchKernel(kernel.handle, x, y, z, kernel.threads, 1, 1, shared, stream, null, kernel.extra);
+    if (status !== 0) this.#driver.check(`${op} (${name})`, status);
+  }
+
+  unload(): void {
+    for (const module of this.#modules.values()) this.#driver.fn.cuModuleUnload(module);
+    this.#modules.clear();
+    this.#kernels.clear();
+  }
+
+  #load(op: string, name: string): LoadedKernel {
+    const signature = this.#signatures.get(name);
+    if (!signature) throw new KernelError(op, "UNSUPPORTED", `there is no CUDA kernel ${name}`);
+    const handle = new BigUint64Array(1);
+    const module = this.#module(op, signature.image);
+    this.#driver.check(`${op} (finding ${name})`, this.#driver.fn.cuModuleGetFunction(handle, module, name));
+    const layout = parameterLayout(signature.params.map(({ type }) => type));
+    const buffer = Buffer.alloc(Math.max(8, layout.bytes));
+    const size = Buffer.alloc(8);
+    size.writeBigUInt64LE(BigInt(layout.bytes));
+    const words = [EXTRA.buffer, addressOf(buffer), EXTRA.size, addressOf(size), EXTRA.end];
+    const extra = new Uint8Array(BigUint64Array.from(words).buffer);
+    const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    const kernel = {
+      handle: handle[0]!,
+      threads: signature.threads,
+      layout,
+      view,
+      extra,
+      kept: [buffer, size],
+      shared: SHARED_WITHOUT_ASKING,
+    };
+    this.#kernels.set(name, kernel);
+    return kernel;
+  }
+
+  #module(op: string, image: string): bigint {
+    const loaded = this.#modules.get(image);
+    if (loaded !== undefined) return loaded;
+    const path = join(this.#images.folder, `${image}.fatbin`);
+    const out = new BigUint64Array(1);
+    this.#driver.check(`${op} (loading ${path})`, this.#driver.fn.cuModuleLoadData(out, readFileSync(path)));
+    this.#modules.set(image, out[0]!);
+    return out[0]!;
+  }
+
+  #allowShared(op: string, kernel: LoadedKernel, shared: number): void {
+    this.#driver.check(op, this.#driver.fn.cuFuncSetAttribute(kernel.handle, MAX_DYNAMIC_SHARED, shared));
+    kernel.shared = shared;
+  }
+}
+
+function addressOf(buffer: Buffer): bigint {
+  return BigInt(koffi.address(buffer));
+}

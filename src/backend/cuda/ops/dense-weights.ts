@@ -1,0 +1,62 @@
+/**
+ * The weights of a group as dense matrices of the compute dtype, row blocks one below the other: [ΣOut, In].
+ *
+ * Dense parts of that dtype are used where they lie. Anything else is decoded into one scratch that the next group uses again, or, with
+ * `keepDecoded`, into memory that stays.
+ */
+import type { ActivationDType, LinearOperand } from "../../backend.ts";
+import { BYTES_PER_ELEMENT } from "../../element-types.ts";
+import type { CudaRuntime } from "../cuda-runtime.ts";
+import { type LinearState, versionOf } from "./linear-state.ts";
+import { decodeRows, isDense } from "./weights.ts";
+
+/** Rows [row, row + rows) of the group. */
+export interface WeightBlock {
+  readonly address: number;
+  readonly row: number;
+  readonly rows: number;
+}
+
+export function denseWeights(cuda: CudaRuntime, linear: LinearOperand, state: LinearState, dtype: ActivationDType): WeightBlock[] {
+  const { In, outs } = state.sizes;
+  const width = In * BYTES_PER_ELEMENT[dtype];
+  if (linear.parts.every(({ weight }) => isDense(weight) && weight.format === dtype)) {
+    const found = linear.parts.map(({ weight }, p) => ({ address: cuda.in(weight.data), row: state.places[p]!.row, rows: weight.rows }));
+    return joined(found, width);
+  }
+  const address = cuda.options.keepDecoded ? keptCopy(cuda, linear, state, dtype) : cuda.scratch.take("decoded weights", outs * width);
+  if (!cuda.options.keepDecoded) decodeInto(cuda, linear, state, dtype, address);
+  return [{ address, row: 0, rows: outs }];
+}
+
+function decodeInto(cuda: CudaRuntime, linear: LinearOperand, state: LinearState, dtype: ActivationDType, address: number): void {
+  const width = state.sizes.In * BYTES_PER_ELEMENT[dtype];
+  linear.parts.forEach(({ weight }, p) => {
+    decodeRows(cuda, weight, { address: address + state.places[p]!.row * width, dtype }, 0, weight.rows);
+  });
+}
+
+function keptCopy(cuda: CudaRuntime, linear: LinearOperand, state: LinearState, dtype: ActivationDType): number {
+  const sources = linear.parts.flatMap(({ weight }) => [weight.data, weight.scales, weight.nested?.scales]);
+  // The epoch does not count here: a captured step trains adapters, never quantized weights.
+  const madeFrom = versionOf(cuda, sources) - cuda.epoch;
+  if (state.decoded?.dtype === dtype && state.decoded.madeFrom === madeFrom) return state.decoded.memory.address!;
+  const { In, outs } = state.sizes;
+  const reused = state.decoded?.dtype === dtype ? state.decoded.memory : undefined;
+  const memory = reused ?? cuda.memory.allocate(outs * In * BYTES_PER_ELEMENT[dtype], `decoded ${state.sizes.path}`);
+  decodeInto(cuda, linear, state, dtype, memory.address!);
+  state.decoded = { dtype, memory, madeFrom };
+  return memory.address!;
+}
+
+/** Blocks that follow each other in memory are one. */
+function joined(found: readonly WeightBlock[], width: number): WeightBlock[] {
+  const result: WeightBlock[] = [];
+  for (const block of found) {
+    const last = result.at(-1);
+    if (last && last.address + last.rows * width === block.address) {
+      result[result.length - 1] = { ...last, rows: last.rows + block.rows };
+    } else result.push(block);
+  }
+  return result;
+}

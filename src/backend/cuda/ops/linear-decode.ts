@@ -1,0 +1,87 @@
+/**
+ * A group of linears for 1 to 16 rows, as asking needs them: one kernel reads the stored weights (NF4 or dense) once and writes y with bias and
+ * adapters. Kernels: linear_decode.cu.
+ */
+import type { ActivationDType, LinearOperand } from "../../backend.ts";
+import type { CudaRuntime } from "../cuda-runtime.ts";
+import { copyMatrix } from "./adapter-copies.ts";
+import { blocks } from "./grids.ts";
+import type { LinearState } from "./linear-state.ts";
+import { isDense } from "./weights.ts";
+
+const MOST_ROWS = 16;
+const ROWS_A_STEP = 8;
+/** sizeof(LinearPart) in linear_decode.cu. */
+const PART_BYTES = 80;
+/** The NF4 kernels' lookup table. */
+const NF4_SHARED = 32768;
+const OUTPUTS_A_TILE = 16;
+const BLOCKS_A_MULTIPROCESSOR = 4;
+
+export interface FewRows {
+  readonly N: number;
+  readonly dtype: ActivationDType;
+  readonly x: number;
+  readonly y: number;
+  /** 0 without adapters. */
+  readonly xa: number;
+}
+
+/** Runs the group this way when it can; false when it cannot. */
+export function linearDecode(cuda: CudaRuntime, linear: LinearOperand, state: LinearState, rows: FewRows): boolean {
+  const { N, dtype, x, y, xa } = rows;
+  const family = kernelFamily(cuda, linear, state, rows);
+  if (family === null) return false;
+  const { In, outs, ranks } = state.sizes;
+  const parts = partTable(cuda, linear, state);
+  const count = linear.parts.length;
+  let scaled = 0;
+  if (ranks > 0) {
+    scaled = cuda.scratch.take("scaled xa", MOST_ROWS * ranks * 4);
+    cuda.launch(`lora_down_block_per_rank_${dtype}`, ranks, [parts, count, x, scaled, N, In, ranks]);
+    linear.parts.forEach(({ lora }, p) => {
+      if (!lora || lora.rank === 0) return;
+      const { rankStart } = state.places[p]!;
+      const bytes = dtype === "f32" ? 4 : 2;
+      copyMatrix(cuda, dtype, scaled + rankStart * 4, xa + rankStart * bytes, N, lora.rank, ranks, ranks, 1 / lora.scale);
+    });
+  }
+  const tiles = linear.parts.reduce((sum, { weight }) => sum + blocks(weight.rows, OUTPUTS_A_TILE), 0);
+  const grid = Math.min(tiles, BLOCKS_A_MULTIPROCESSOR * cuda.card.multiprocessors);
+  const kernel = `linear_decode_${family}_${N <= ROWS_A_STEP ? "rows8" : "rows16"}_${dtype}`;
+  const values = [parts, count, cuda.optionalIn(linear.bias), x, scaled, y, N, In, outs, ranks];
+  cuda.launch(kernel, grid, values, family === "dense" ? 0 : NF4_SHARED);
+  return true;
+}
+
+/** `nf4`, `nf4_nested`, `dense`, or null when the group is not for these kernels. */
+function kernelFamily(cuda: CudaRuntime, linear: LinearOperand, { sizes }: LinearState, { N, dtype, x }: FewRows): string | null {
+  if (N > MOST_ROWS || dtype === "f32" || (dtype === "bf16" && cuda.card.major < 8)) return null;
+  if (linear.parts.some(({ lora }) => lora && lora.rank > 0 && (linear.dropout > 0 || lora.scale === 0))) return null;
+  const first = linear.parts[0]!.weight;
+  const alike = linear.parts.every(({ weight }) => weight.format === first.format && !weight.nested === !first.nested);
+  const aligned = x % 16 === 0 && linear.parts.every(({ weight }) => cuda.in(weight.data) % 16 === 0);
+  if (!alike || !aligned) return null;
+  if (first.format === "nf4") return sizes.In % 64 === 0 ? (first.nested ? "nf4_nested" : "nf4") : null;
+  return isDense(first) && first.format === dtype && sizes.In % 8 === 0 ? "dense" : null;
+}
+
+/** Address of the group's LinearPart table, written once. */
+function partTable(cuda: CudaRuntime, linear: LinearOperand, state: LinearState): number {
+  if (state.table) return state.table.address!;
+  const bytes = new Uint8Array(linear.parts.length * PART_BYTES);
+  const view = new DataView(bytes.buffer);
+  linear.parts.forEach(({ weight, lora }, p) => {
+    const at = p * PART_BYTES;
+    const { row, rank, rankStart } = state.places[p]!;
+    const pointers = [weight.data, weight.scales, weight.nested?.scales, weight.nested?.code, lora?.a, lora?.b];
+    pointers.forEach((operand, i) => view.setBigUint64(at + 8 * i, BigInt(cuda.optionalIn(operand)), true));
+    [weight.rows, row, rank, rankStart].forEach((value, i) => view.setInt32(at + 48 + 4 * i, value, true));
+    view.setFloat32(at + 64, lora?.scale ?? 0, true);
+    view.setFloat32(at + 68, weight.nested?.offset ?? 0, true);
+  });
+  const table = cuda.memory.allocate(bytes.byteLength, `parts of ${state.sizes.path}`);
+  cuda.sendBytes(table.address!, bytes);
+  state.table = table;
+  return table.address!;
+}

@@ -1,0 +1,90 @@
+/**
+ * What is kept beside a LinearOperand, which is constant while its model lives: its checked sizes, the compute copies of its adapters, its
+ * decoded weights when they are kept, and the table that the kernels for few rows read.
+ *
+ * Copies are known to be old by a number: the sum of the versions of the memories they were made from, plus the runtime's epoch. All of them only
+ * grow, so the sum is the same only when nothing was written.
+ */
+import type { ActivationDType, LinearOperand, Operand } from "../../backend.ts";
+import { type LinearSizes, linearGroupSizes } from "../../shapes/linear.ts";
+import { type CudaMemory, cudaMemory } from "../cuda-memory.ts";
+import type { CudaRuntime } from "../cuda-runtime.ts";
+
+/** Compute copies of all adapters of a group. */
+export interface AdapterCopy {
+  readonly dtype: ActivationDType;
+  /** [ΣR, In]: the A matrices one below the other. */
+  readonly a: CudaMemory;
+  /** [ΣOut, ΣR]: scale · B of each part on its own block of the diagonal, zeros elsewhere. */
+  readonly b: CudaMemory;
+  readonly madeFrom: number;
+}
+
+export interface DecodedCopy {
+  readonly dtype: ActivationDType;
+  readonly memory: CudaMemory;
+  readonly madeFrom: number;
+}
+
+/** Where a part lies among the columns of y and of xa. */
+export interface PartPlace {
+  readonly row: number;
+  readonly rank: number;
+  readonly rankStart: number;
+}
+
+export interface LinearState {
+  readonly sizes: LinearSizes;
+  readonly places: readonly PartPlace[];
+  adapters: AdapterCopy | undefined;
+  decoded: DecodedCopy | undefined;
+  table: CudaMemory | undefined;
+}
+
+export class LinearStates {
+  readonly #cuda: CudaRuntime;
+  readonly #states = new WeakMap<LinearOperand, LinearState>();
+  /** Gives back what is kept beside a group that nobody holds any more. */
+  readonly #cleanup: FinalizationRegistry<LinearState>;
+
+  constructor(cuda: CudaRuntime) {
+    this.#cuda = cuda;
+    this.#cleanup = new FinalizationRegistry((state) => this.#release(state));
+  }
+
+  of(linear: LinearOperand): LinearState {
+    const known = this.#states.get(linear);
+    if (known) return known;
+    const sizes = linearGroupSizes(linear);
+    const state: LinearState = { sizes, places: places(linear), adapters: undefined, decoded: undefined, table: undefined };
+    this.#states.set(linear, state);
+    this.#cleanup.register(linear, state);
+    return state;
+  }
+
+  #release({ adapters, decoded, table }: LinearState): void {
+    // A captured graph may hold their addresses.
+    if (this.#cuda.memory.pins > 0) return;
+    for (const memory of [adapters?.a, adapters?.b, decoded?.memory, table]) {
+      if (memory && memory.address !== null) this.#cuda.memory.release(memory);
+    }
+  }
+}
+
+function places({ parts }: LinearOperand): PartPlace[] {
+  let row = 0;
+  let rankStart = 0;
+  return parts.map(({ weight, lora }) => {
+    const place = { row, rank: lora?.rank ?? 0, rankStart };
+    row += weight.rows;
+    rankStart += place.rank;
+    return place;
+  });
+}
+
+/** The number that tells whether anything in these operands was written since. */
+export function versionOf(cuda: CudaRuntime, operands: readonly (Operand | undefined)[]): number {
+  let sum = cuda.epoch;
+  for (const operand of operands) if (operand) sum += cudaMemory(cuda.op, operand.memory).version;
+  return sum;
+}

@@ -1,0 +1,168 @@
+/**
+ * A group of linears with adapters, for many rows: the whole weight is decoded into a reused scratch and multiplied by cuBLASLt; the adapters are
+ * two thin products each way, the second adding to the first result. Few rows take `linear-decode.ts`.
+ *
+ *   forward         xa = drop(x) Aᵀ       y  = x Wᵀ + bias + xa (scale·B)ᵀ
+ *   backward        db = dY (scale·B)     dX = dY W + mask/(1−p) · (db A)
+ *   adapters        dA += dbᵀ drop(x)     dB += scale · dYᵀ xa
+ */
+import type { ActivationDType, LinearOperand, Operand } from "../../backend.ts";
+import { BYTES_PER_ELEMENT } from "../../element-types.ts";
+import {
+  linearBackwardInputSizes,
+  linearBackwardWeightSizes,
+  linearForwardSizes,
+  loraBackwardSizes,
+} from "../../shapes/linear.ts";
+import type { CudaRuntime } from "../cuda-runtime.ts";
+import { adapterCopies, copyMatrix } from "./adapter-copies.ts";
+import { denseWeights } from "./dense-weights.ts";
+import { blocks, gridRows, strideBlocks } from "./grids.ts";
+import { linearDecode } from "./linear-decode.ts";
+import type { LinearStates } from "./linear-state.ts";
+
+export function linearForward(
+  cuda: CudaRuntime,
+  states: LinearStates,
+  linear: LinearOperand,
+  x: Operand,
+  y: Operand,
+  xa: Operand | null,
+): void {
+  const state = states.of(linear);
+  const { In, outs, ranks } = state.sizes;
+  const { N, dtype } = linearForwardSizes(state.sizes, x, y, xa);
+  if (N === 0) return;
+  const [input, output] = [cuda.in(x), cuda.out(y)];
+  const rankOutput = ranks > 0 ? cuda.optionalOut(xa) : 0;
+  if (linearDecode(cuda, linear, state, { N, dtype, x: input, y: output, xa: rankOutput })) return;
+  const bytes = BYTES_PER_ELEMENT[dtype];
+  for (const { address, row, rows } of denseWeights(cuda, linear, state, dtype)) {
+    const c = { address: output + row * bytes, ld: outs };
+    cuda.multiply({ a: { address: input, ld: In }, b: { address, ld: In }, c, M: N, N: rows, K: In, transposeB: true, dtype });
+  }
+  if (linear.bias) {
+    const grid = { x: blocks(outs, 2048), y: gridRows(N) };
+    cuda.launch(`add_bias_${dtype}`, grid, [cuda.in(linear.bias), output, N, outs, outs]);
+  }
+  if (ranks === 0) return;
+  const { a, b } = adapterCopies(cuda, linear, state, dtype);
+  const dropped = droppedInput(cuda, linear, input, N * In, dtype);
+  const low = { address: rankOutput, ld: ranks };
+  const down = { a: { address: dropped, ld: In }, b: { address: a.address!, ld: In }, c: low, M: N, N: ranks, K: In };
+  cuda.multiply({ ...down, transposeB: true, dtype });
+  const up = { a: low, b: { address: b.address!, ld: ranks }, c: { address: output, ld: outs }, M: N, N: outs, K: ranks };
+  cuda.multiply({ ...up, transposeB: true, dtype, beta: 1 });
+}
+
+export function linearBackwardInput(
+  cuda: CudaRuntime,
+  states: LinearStates,
+  linear: LinearOperand,
+  dY: Operand,
+  dX: Operand | null,
+  db: Operand | null,
+): void {
+  const state = states.of(linear);
+  const { In, outs, ranks } = state.sizes;
+  const { N, dtype } = linearBackwardInputSizes(state.sizes, dY, dX, db);
+  if (N === 0) return;
+  const gradient = cuda.in(dY);
+  const target = cuda.optionalOut(dX);
+  const bytes = BYTES_PER_ELEMENT[dtype];
+  if (target !== 0) {
+    denseWeights(cuda, linear, state, dtype).forEach(({ address, row, rows }, index) => {
+      const a = { address: gradient + row * bytes, ld: outs };
+      const c = { address: target, ld: In };
+      cuda.multiply({ a, b: { address, ld: In }, c, M: N, N: In, K: rows, dtype, beta: index === 0 ? 0 : 1 });
+    });
+  }
+  if (ranks === 0) return;
+  const { a, b } = adapterCopies(cuda, linear, state, dtype);
+  const low = { address: cuda.optionalOut(db), ld: ranks };
+  cuda.multiply({ a: { address: gradient, ld: outs }, b: { address: b.address!, ld: ranks }, c: low, M: N, N: ranks, K: outs, dtype });
+  if (target === 0) return;
+  const up = { a: low, b: { address: a.address!, ld: In }, M: N, N: In, K: ranks, dtype };
+  if (linear.dropout === 0) {
+    cuda.multiply({ ...up, c: { address: target, ld: In }, beta: 1 });
+    return;
+  }
+  const through = cuda.scratch.take("dropped rows", N * In * bytes);
+  cuda.multiply({ ...up, c: { address: through, ld: In } });
+  cuda.launch(`dropout_add_${dtype}`, strideBlocks(N * In, 2048), [through, target, N * In, cuda.optionalIn(linear.seed), linear.dropout]);
+}
+
+export function loraBackward(
+  cuda: CudaRuntime,
+  states: LinearStates,
+  linear: LinearOperand,
+  x: Operand,
+  xa: Operand,
+  dY: Operand,
+  db: Operand,
+): void {
+  const state = states.of(linear);
+  const { In, outs, ranks } = state.sizes;
+  const { N, dtype } = loraBackwardSizes(state.sizes, x, xa, dY, db);
+  if (N === 0 || ranks === 0) return;
+  const bytes = BYTES_PER_ELEMENT[dtype];
+  const [gradient, low, lowGradient] = [cuda.in(dY), cuda.in(xa), cuda.in(db)];
+  const product = { K: N, transposeA: true, dtype, outDType: "f32" } as const;
+  linear.parts.forEach(({ weight, lora }, p) => {
+    if (!lora?.bGradient || lora.rank === 0) return;
+    const { row, rankStart } = state.places[p]!;
+    const a = { address: gradient + row * bytes, ld: outs };
+    const b = { address: low + rankStart * bytes, ld: ranks };
+    const c = { address: cuda.out(lora.bGradient), ld: lora.rank };
+    cuda.multiply({ ...product, a, b, c, M: weight.rows, N: lora.rank, alpha: lora.scale, beta: 1 });
+  });
+  const b = { address: droppedInput(cuda, linear, cuda.in(x), N * In, dtype), ld: In };
+  const a = { address: lowGradient, ld: ranks };
+  const trained = linear.parts.filter(({ lora }) => lora?.aGradient && lora.rank > 0);
+  if (trained.length === 0) return;
+  if (ranks === trained[0]!.lora!.rank) {
+    cuda.multiply({ ...product, a, b, c: { address: cuda.out(trained[0]!.lora!.aGradient!), ld: In }, M: ranks, N: In, beta: 1 });
+    return;
+  }
+  // One pass over x for all parts, then a small addition each.
+  const all = cuda.scratch.take("A gradients", ranks * In * 4);
+  cuda.multiply({ ...product, a, b, c: { address: all, ld: In }, M: ranks, N: In });
+  linear.parts.forEach(({ lora }, p) => {
+    if (!lora?.aGradient || lora.rank === 0) return;
+    const source = all + state.places[p]!.rankStart * In * 4;
+    copyMatrix(cuda, "f32", source, cuda.out(lora.aGradient), lora.rank, In, In, In, 1, true);
+  });
+}
+
+export function linearBackwardWeight(
+  cuda: CudaRuntime,
+  x: Operand,
+  dY: Operand,
+  dW: Operand,
+  dBias: Operand | null,
+  column: number,
+): void {
+  const { N, In, Out, stride, dtype } = linearBackwardWeightSizes(x, dY, dW, dBias, column);
+  if (N === 0) return;
+  const a = { address: cuda.in(dY) + column * BYTES_PER_ELEMENT[dtype], ld: stride };
+  const [b, c] = [
+    { address: cuda.in(x), ld: In },
+    { address: cuda.out(dW), ld: In },
+  ];
+  cuda.multiply({ a, b, c, M: Out, N: In, K: N, transposeA: true, dtype, outDType: "f32", beta: 1 });
+  if (!dBias) return;
+  const rows = Math.max(16, blocks(N, 256));
+  const chunks = blocks(N, rows);
+  const partials = cuda.scratch.take("bias partials", chunks * Out * 4);
+  const grid = { x: blocks(Out, 256), y: chunks };
+  cuda.launch(`column_sum_partials_${dtype}`, grid, [a.address, partials, N, Out, stride, rows]);
+  cuda.launch("add_partials_f32", blocks(Out, 256), [partials, cuda.out(dBias), chunks, Out, 1]);
+}
+
+/** x itself, or drop(x) in scratch. */
+function droppedInput(cuda: CudaRuntime, linear: LinearOperand, x: number, count: number, dtype: ActivationDType): number {
+  if (linear.dropout === 0) return x;
+  const dropped = cuda.scratch.take("dropped rows", count * BYTES_PER_ELEMENT[dtype]);
+  cuda.launch(`dropout_${dtype}`, strideBlocks(count, 2048), [x, dropped, count, cuda.optionalIn(linear.seed), linear.dropout]);
+  return dropped;
+}

@@ -1,0 +1,40 @@
+/** NF4 encoding with double quantization, decoding of any weight, sampling. Kernels: nf4.cu, weights.cu, sample.cu. */
+import { KernelError } from "../../../errors/kernel-error.ts";
+import type { Operand, SamplingOperand, WeightOperand } from "../../backend.ts";
+import { nf4EncodeSizes, nf4NestSizes, sampleSizes, weightDecodeSizes } from "../../shapes/optimizer.ts";
+import { checkWeight } from "../../shapes/weights.ts";
+import type { CudaRuntime } from "../cuda-runtime.ts";
+import { sumPartials } from "./elementwise.ts";
+import { blocks } from "./grids.ts";
+import { decodeRows } from "./weights.ts";
+
+export function nf4Encode(cuda: CudaRuntime, x: Operand, codes: Operand, absmax: Operand): void {
+  const { count, dtype } = nf4EncodeSizes(x, codes, absmax);
+  const target = cuda.out(codes);
+  if (target % 4 !== 0 && count % 8 === 0) throw new KernelError(cuda.op, "ARGUMENT", "NF4 codes must start at a multiple of 4 bytes");
+  cuda.launch(`nf4_encode_${dtype}`, blocks(count, 2048), [cuda.in(x), target, cuda.out(absmax), count]);
+}
+
+export function nf4Nest(cuda: CudaRuntime, absmax: Operand, nestedCode: Operand, scaleCodes: Operand, nested: Operand, offset: Operand): void {
+  const { blocks: count } = nf4NestSizes(absmax, nestedCode, scaleCodes, nested, offset);
+  const [source, mean] = [cuda.in(absmax), cuda.out(offset)];
+  const { address, parts } = sumPartials(cuda, "sum_partials_f32", source, count);
+  cuda.launch("nf4_nest_offset", 1, [address, mean, parts, count]);
+  const values = [source, cuda.in(nestedCode), mean, cuda.out(scaleCodes), cuda.out(nested), count];
+  cuda.launch("nf4_nest_block_per_256", blocks(count, 256), values);
+}
+
+export function weightDecode(cuda: CudaRuntime, weight: WeightOperand, out: Operand, row: number, rowCount: number): void {
+  checkWeight("weightDecode", weight);
+  const { dtype } = weightDecodeSizes(weight, out, row, rowCount);
+  decodeRows(cuda, weight, { address: cuda.out(out), dtype }, row, rowCount);
+}
+
+export function sample(cuda: CudaRuntime, logits: Operand, controls: SamplingOperand, ids: Operand, logprobs: Operand): void {
+  const { B, V, stride } = sampleSizes(logits, controls, ids, logprobs);
+  const scratch = cuda.scratch.take("penalized logits", B * V * 4);
+  const rows = [cuda.in(controls.params), cuda.in(controls.seeds), cuda.in(controls.steps)];
+  const history = [cuda.in(controls.history), cuda.in(controls.historyLength)];
+  const values = [cuda.in(logits), ...rows, ...history, scratch, cuda.out(ids), cuda.out(logprobs), V, stride];
+  cuda.launch("sample_block_per_row", B, values);
+}
