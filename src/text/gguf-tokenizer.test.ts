@@ -118,6 +118,11 @@ describe("llama", () => {
   });
 });
 
+test("Phi-3's role tokens swallow the line end after them", () => {
+  const metadata = sentencePiece({ "general.architecture": "phi3", "tokenizer.ggml.add_space_prefix": false });
+  expect(readGgufTokenizer(metadata, "x").encode("</s>\n hi<s>▁hi", { special: true })).toEqual([2, 10, 1, 13]);
+});
+
 describe("errors", () => {
   test("no tokenizer in the file", () => {
     expect(message({})).toMatchInlineSnapshot(`

@@ -20,6 +20,13 @@ export type GgufMetadata = ReadonlyMap<string, unknown> | Readonly<Record<string
 /** `tokenizer.ggml.token_type`. */
 const TOKEN_TYPE = { unknown: 2, control: 3, userDefined: 4 } as const;
 
+/**
+ * Phi-3's role tokens swallow the white space after them, a property that GGUF cannot store.
+ *
+ * @see microsoft/Phi-3-medium-4k-instruct `tokenizer.json`, field `rstrip`; ggml-org/llama.cpp `llama-vocab.cpp` does the same by name
+ */
+const PHI3_KEEPS_SPACE: ReadonlySet<string> = new Set(["<unk>", "<s>", "<|endoftext|>"]);
+
 /** Reads the tokenizer from a GGUF file's metadata. `source` is the file, for errors. */
 export function readGgufTokenizer(metadata: GgufMetadata, source: string): Tokenizer {
   const get = (key: string): unknown => (metadata instanceof Map ? metadata.get(key) : (metadata as Record<string, unknown>)[key]);
@@ -46,6 +53,8 @@ export function readGgufTokenizer(metadata: GgufMetadata, source: string): Token
   }
   const names = Array.from(tokens, (token) => String(token));
   const added = addedTokens(names, list("token_type"));
+  if (kind === "llama" && get("general.architecture") === "phi3")
+    for (const token of added) token.rstrip = !PHI3_KEEPS_SPACE.has(token.content);
   const prefixSpace = boolean("add_space_prefix") ?? kind === "llama";
   const unknown = number("unknown_token_id");
   const json =

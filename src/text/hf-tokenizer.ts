@@ -44,6 +44,12 @@ function chatTemplateOf(value: unknown): string | undefined {
   return typeof chosen?.template === "string" ? chosen.template : undefined;
 }
 
+/** `false` counts for the classes that rebuild their post-processor from it; others leave what tokenizer.json says. */
+function addsBosOf(config: Json): boolean | undefined {
+  if (config.add_bos_token === true) return true;
+  return config.add_bos_token === false && /^(Code)?(Llama|Gemma)/.test(String(config.tokenizer_class)) ? false : undefined;
+}
+
 const idsOf = (value: unknown): number[] => (Array.isArray(value) ? value : [value]).filter((id): id is number => Number.isInteger(id));
 
 /** Reads the tokenizer of a model folder. @throws TokenizerError when `tokenizer.json` is missing or damaged */
@@ -106,7 +112,7 @@ export function makeHfTokenizer(source: string, json: Json, files: HfTokenizerFi
     bos: named("bos_token"),
     eos: endTokens([...(eosName === undefined ? [] : [eosName]), ...eosIds], special),
     pad: exists(named("pad_token")),
-    addsBos: config.add_bos_token === true ? true : undefined,
+    addsBos: addsBosOf(config),
     chatTemplate: files.chatTemplate ?? chatTemplateOf(config.chat_template),
   });
 }

@@ -51,6 +51,25 @@ const NEWLINE = 0x0a;
 
 const isSpace = (unit: number): boolean => unit === 0x20 || unit === 0x09 || unit === 0x0a || unit === 0x0d;
 
+/** JSON lines in a `.json` file; a single object written over several lines is told apart. */
+async function* readMisnamedLines(file: string, options: ReadOptions): AsyncGenerator<SourceRow> {
+  let row = 0;
+  try {
+    for await (const each of readJsonLines(file, options)) {
+      row = each.row;
+      yield each;
+    }
+  } catch (error) {
+    if (row > 0 || !(error instanceof DataError && error.cause instanceof SyntaxError)) throw error;
+    throw new DataError(
+      { file, line: 1 },
+      "expected a JSON array of rows or an object in each line, found one object over several lines",
+      "Write the rows as an array: [ {…}, {…} ].",
+      error,
+    );
+  }
+}
+
 type ReaderState = "start" | "between" | "element" | "done";
 
 /** A file that begins with `{` is taken for JSON lines under the wrong name. */
@@ -90,7 +109,7 @@ export async function* readJson(file: string, options: ReadOptions): AsyncGenera
       if (isSpace(unit)) continue;
       if (state === "start") {
         if (unit === OPEN_OBJECT) {
-          yield* readJsonLines(file, options);
+          yield* readMisnamedLines(file, options);
           return;
         }
         if (unit !== OPEN_LIST) {

@@ -67,6 +67,10 @@ describe("JSON arrays", () => {
       "Reading bad.json, line 1: expected a JSON array of rows, found "\\"" first
         Write [ {…}, {…} ] or JSON lines."
     `);
+    expect(await message('{\n  "data": [\n    {"a": 1}\n  ]\n}')).toMatchInlineSnapshot(`
+      "Reading bad.json, line 1: expected a JSON array of rows or an object in each line, found one object over several lines
+        Write the rows as an array: [ {…}, {…} ]."
+    `);
     expect(await message("  ")).toMatchInlineSnapshot(`
       "Reading bad.json: expected a JSON array of rows, found an empty file
         Give a file with rows."

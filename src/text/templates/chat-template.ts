@@ -106,7 +106,7 @@ export class ChatTemplate implements Template {
   /** Rendered with every answer replaced by its stand-in. */
   #withSlots(messages: readonly Message[], guard: string, slot: string, addGenerationPrompt: boolean): string {
     const prepared = messages.map((message, turn) => ({
-      ...message,
+      role: protectRole(message.role, this.#protect, guard),
       content: message.role === "assistant" ? slotText(slot, turn) : this.#protect(message.content, guard),
     }));
     return this.#run(prepared, addGenerationPrompt);
@@ -146,8 +146,13 @@ export class ChatTemplate implements Template {
 
 const slotPattern = (slot: string): RegExp => new RegExp(`${slot}(\\d+)${slot}`, "gu");
 
-const protectAll = (messages: readonly Message[], protect: (text: string, guard: string) => string, guard: string): Message[] =>
-  messages.map((message) => ({ ...message, content: protect(message.content, guard) }));
+type Protect = (text: string, guard: string) => string;
+
+/** Templates compare roles with plain names; anything else a row may put there is a user's words. */
+const protectRole = (role: string, protect: Protect, guard: string): string => (/^[a-z_]+$/.test(role) ? role : protect(role, guard));
+
+const protectAll = (messages: readonly Message[], protect: Protect, guard: string): Message[] =>
+  messages.map(({ role, content }) => ({ role: protectRole(role, protect, guard), content: protect(content, guard) }));
 
 /** Reads each answer off the real rendering by the literal text around its stand-in; undefined when they do not line up. */
 function cutAtLiterals(whole: string, real: string, slot: string, count: number): (string | undefined)[] | undefined {
