@@ -1,6 +1,6 @@
 /** Typed access to a model's config.json, so that a missing or odd field is an error that names it. Field names stay as in the file. */
 import { ConfigValueError } from "../errors/config-value-error.ts";
-import { readRopeScaling, type RopeSettings } from "../nn/rope-table.ts";
+import { type RopeSettings, readRopeScaling } from "../nn/rope-table.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 

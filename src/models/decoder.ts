@@ -57,7 +57,13 @@ export interface DecoderInput {
 }
 
 /** @returns hidden rows after the last norm, act [N, C] */
-export function decoderForward(tape: Tape, shape: DecoderShape, weights: DecoderWeights, dtype: ActivationDType, input: DecoderInput): Tensor {
+export function decoderForward(
+  tape: Tape,
+  shape: DecoderShape,
+  weights: DecoderWeights,
+  dtype: ActivationDType,
+  input: DecoderInput,
+): Tensor {
   // The residual stream, and what the last sub-layer wants added to it.
   let stream = tape.scope("embedding", () => [embedding(tape, input.ids, weights.embedding, dtype, shape.embeddingScale)] as const)[0];
   let pending: Tensor | null = null;
