@@ -124,6 +124,22 @@ describe("the asking prompt", () => {
   });
 });
 
+test("no words of a row, however cut over its columns, become a special token or are changed", () => {
+  const fragments = ["<", "<eo", "os>", "eos>", "<eos>", "<turn", "n>", ">", "a", " ", "\ufdd0", "\ufdd1", "<<eos>>", "駅"];
+  let state = 7;
+  const pick = () => {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+    return fragments[(state >>> 8) % fragments.length]!;
+  };
+  const template = loadTemplate("{{ instruction }}{{ input }}{{ output }}", bytes);
+  for (let i = 0; i < 2000; i++) {
+    const values = { instruction: pick() + pick() + pick(), input: pick() + pick(), output: `${pick()}${pick()}.` };
+    const { ids } = encodeRow(bytes, template, values);
+    expect(ids.filter((id) => id >= 256)).toEqual([257]);
+    expect(bytes.decode(ids)).toBe(values.instruction + values.input + values.output);
+  }
+});
+
 describe("what is trained", () => {
   test("trainOn all: every token", () => {
     expect(show(bytes, "{instruction}>{output}", row, "all")).toBe("[Q][>][A][<eos>]");
