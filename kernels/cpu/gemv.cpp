@@ -7,8 +7,9 @@ namespace remora::REMORA_ISA {
 namespace {
 
 constexpr int64_t PREFETCH_BYTES = 4096;
-constexpr int64_t STRETCH = 1024;  // values decoded at a time; a multiple of every format's block
-constexpr int OUTPUTS = 16;        // outputs gathered before they are stored
+constexpr int64_t STRETCH = 1024;         // values decoded at a time; a multiple of every format's block
+constexpr int64_t STRETCH_OF_MANY = 512;  // the same with several rows of x, which take 16 KB of the cache then
+constexpr int OUTPUTS = 16;               // outputs gathered before they are stored
 enum Slot { ROWS_OF_X = 0, DROPPED_X = 1, SPLIT_X = 2, XA = 3, XA_ROUNDED = 4 };
 
 // sums[r] += Σ_k w[k] · x[r][k] for ROWS rows of x, ld apart.
@@ -43,37 +44,27 @@ REMORA_INLINE void dot(const T *w, const float *x, int64_t ld, int64_t count, fl
 }
 
 #if REMORA_IS_AVX512
+REMORA_INLINE float nf4_scale(const remora_weight &w, int64_t block) {
+  if (w.nested_scales == nullptr) return static_cast<const float *>(w.scales)[block];
+  return w.nested_code[static_cast<const uint8_t *>(w.scales)[block]] * w.nested_scales[block >> 8] + w.nested_offset;
+}
+
 // NF4: 16 bytes hold 32 values; their high nibbles are the even values, so x comes split: per 32 values first 16 even, then 16 odd ones.
 // The block's scale is taken out of the block: sum += absmax · (values[codes] · x).
-template <int ROWS>
-REMORA_INLINE void dot_nf4(const uint8_t *codes, const remora_weight &w, int64_t first_block, const float *x, int64_t ld, int64_t count, float *sums) {
+REMORA_INLINE void dot_nf4(const uint8_t *codes, const remora_weight &w, int64_t block, const float *x, int64_t count, float *sum) {
   const __m512 table = _mm512_loadu_ps(NF4_VALUES);
-  V sum[ROWS];
-  for (int r = 0; r < ROWS; r++) sum[r] = zero();
-  const auto *plain = static_cast<const float *>(w.scales);
-  const auto *nested = static_cast<const uint8_t *>(w.scales);
-  for (int64_t k = 0; k < count; k += 64, codes += 32, first_block++) {
+  V total = zero();
+  for (int64_t k = 0; k < count; k += 64, codes += 32, block++) {
     __builtin_prefetch(codes + PREFETCH_BYTES);
-    V value[4];
-#pragma GCC unroll 2
-    for (int h = 0; h < 2; h++) {
-      const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(codes + 16 * h)));
-      value[2 * h] = _mm512_permutexvar_ps(_mm512_srli_epi32(bytes, 4), table);
-      value[2 * h + 1] = _mm512_permutexvar_ps(bytes, table);  // only the low four bits of an index count
-    }
-    const V scale = splat(w.nested_scales == nullptr ? plain[first_block]
-                                                     : w.nested_code[nested[first_block]] * w.nested_scales[first_block >> 8] + w.nested_offset);
-#pragma GCC unroll 8
-    for (int r = 0; r < ROWS; r++) {
-      const float *row = x + r * ld + k;
-      V d = value[0] * load(row);
-      d = fma(value[1], load(row + 16), d);
-      d = fma(value[2], load(row + 32), d);
-      d = fma(value[3], load(row + 48), d);
-      sum[r] = fma(d, scale, sum[r]);
-    }
+    const __m512i a = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(codes)));
+    const __m512i b = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(codes + 16)));
+    V d = _mm512_permutexvar_ps(_mm512_srli_epi32(a, 4), table) * load(x + k);
+    d = fma(_mm512_permutexvar_ps(a, table), load(x + k + 16), d);  // only the low four bits of an index count
+    d = fma(_mm512_permutexvar_ps(_mm512_srli_epi32(b, 4), table), load(x + k + 32), d);
+    d = fma(_mm512_permutexvar_ps(b, table), load(x + k + 48), d);
+    total = fma(d, splat(nf4_scale(w, block)), total);
   }
-  for (int r = 0; r < ROWS; r++) sums[r] += hsum(sum[r]);
+  *sum += hsum(total);
 }
 constexpr bool SPLIT_NF4 = true;
 #else
@@ -86,24 +77,134 @@ struct Rows {
   int64_t in;
 };
 
-// sums[r] = row `row` of the weight times each row of x.
-template <int ROWS>
-void weight_row(const remora_weight &w, int64_t row, const Rows &rows, float *space, float *sums) {
-  for (int r = 0; r < ROWS; r++) sums[r] = 0.0f;
+// ---- one row of x: one linear stream over the weight ----
+
+// Row `row` of the weight times the row of x.
+float weight_row(const remora_weight &w, int64_t row, const Rows &rows, float *space) {
+  float sum = 0.0f;
   const int64_t in = rows.in;
   switch (w.format) {
-    case REMORA_F32: return dot<ROWS>(static_cast<const float *>(w.data) + row * in, rows.x, in, in, sums);
-    case REMORA_BF16: return dot<ROWS>(static_cast<const bf16_t *>(w.data) + row * in, rows.x, in, in, sums);
-    case REMORA_F16: return dot<ROWS>(static_cast<const f16_t *>(w.data) + row * in, rows.x, in, in, sums);
+    case REMORA_F32: dot<1>(static_cast<const float *>(w.data) + row * in, rows.x, in, in, &sum); return sum;
+    case REMORA_BF16: dot<1>(static_cast<const bf16_t *>(w.data) + row * in, rows.x, in, in, &sum); return sum;
+    case REMORA_F16: dot<1>(static_cast<const f16_t *>(w.data) + row * in, rows.x, in, in, &sum); return sum;
 #if REMORA_IS_AVX512
-    case REMORA_NF4:
-      return dot_nf4<ROWS>(static_cast<const uint8_t *>(w.data) + row * in / 2, w, row * (in / 64), rows.split, in, in, sums);
+    case REMORA_NF4: dot_nf4(static_cast<const uint8_t *>(w.data) + row * in / 2, w, row * (in / 64), rows.split, in, &sum); return sum;
 #endif
   }
   for (int64_t k = 0; k < in; k += STRETCH) {
     const int64_t n = in - k < STRETCH ? in - k : STRETCH;
     decode_segment(w, row, k, n, space);
-    dot<ROWS>(static_cast<const float *>(space), rows.x + k, in, n, sums);
+    dot<1>(static_cast<const float *>(space), rows.x + k, in, n, &sum);
+  }
+  return sum;
+}
+
+// ---- several rows of x: stretches of x stay in the first-level cache while OUTPUTS rows of the weight pass, a few at a time ----
+
+template <class T>
+struct DenseReader {
+  static constexpr int VECTORS = 1;
+  const T *w;
+  int64_t ld;
+  void read(int64_t o, int64_t k, V *v) const {
+    v[0] = load(w + o * ld + k);
+    __builtin_prefetch(reinterpret_cast<const char *>(w + o * ld + k) + STRETCH_OF_MANY * sizeof(T));
+  }
+  V read_some(int64_t o, int64_t k, int64_t n) const { return load(w + o * ld + k, n); }
+};
+
+#if REMORA_IS_AVX512
+struct Nf4Reader {  // values in the order of Rows.split
+  static constexpr int VECTORS = 4;
+  const remora_weight &w;
+  int64_t row, col;
+  void read(int64_t o, int64_t k, V *v) const {
+    const int64_t index = (row + o) * w.cols + col + k;
+    const uint8_t *codes = static_cast<const uint8_t *>(w.data) + (index >> 1);
+    const V scale = splat(nf4_scale(w, index >> 6)), table = _mm512_mul_ps(_mm512_loadu_ps(NF4_VALUES), scale);
+    __builtin_prefetch(codes + STRETCH_OF_MANY / 2);
+    for (int h = 0; h < 2; h++) {
+      const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(codes + 16 * h)));
+      v[2 * h] = _mm512_permutexvar_ps(_mm512_srli_epi32(bytes, 4), table);
+      v[2 * h + 1] = _mm512_permutexvar_ps(bytes, table);
+    }
+  }
+  V read_some(int64_t, int64_t, int64_t) const { return zero(); }  // never: In is a multiple of 64
+};
+#endif
+
+// sums[o][r] += weight row o · x row r over `count` values, OUT rows of the weight at a time in registers.
+template <int ROWS, int OUT, class Reader>
+REMORA_INLINE void tile_dot(const Reader &w, int64_t o, const float *x, int64_t ld, int64_t count, V (*sums)[ROWS]) {
+  V sum[OUT][ROWS];
+#pragma GCC unroll 16
+  for (int i = 0; i < OUT; i++) {
+    for (int r = 0; r < ROWS; r++) sum[i][r] = sums[i][r];
+  }
+  int64_t k = 0;
+  for (; k + W * Reader::VECTORS <= count; k += W * Reader::VECTORS) {
+    V v[OUT][Reader::VECTORS];
+#pragma GCC unroll 4
+    for (int i = 0; i < OUT; i++) w.read(o + i, k, v[i]);
+#pragma GCC unroll 4
+    for (int u = 0; u < Reader::VECTORS; u++) {
+#pragma GCC unroll 8
+      for (int r = 0; r < ROWS; r++) {
+        const V row = load(x + r * ld + k + u * W);
+#pragma GCC unroll 4
+        for (int i = 0; i < OUT; i++) sum[i][r] = fma(v[i][u], row, sum[i][r]);
+      }
+    }
+  }
+  for (; k < count; k += W) {
+    const int64_t n = count - k < W ? count - k : W;
+    for (int i = 0; i < OUT; i++) {
+      const V v = w.read_some(o + i, k, n);
+      for (int r = 0; r < ROWS; r++) sum[i][r] = fma(v, load_some(x + r * ld + k, n), sum[i][r]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < OUT; i++) {
+    for (int r = 0; r < ROWS; r++) sums[i][r] = sum[i][r];
+  }
+}
+
+// As many sums as registers hold beside the values being multiplied.
+constexpr int SUMS_IN_REGISTERS = REMORA_IS_AVX512 || REMORA_IS_NEON ? 16 : 8;
+
+template <int ROWS, class Reader>
+REMORA_INLINE void tiles_dot(const Reader &w, int64_t count_rows, const float *x, int64_t ld, int64_t count, V (*sums)[ROWS]) {
+  constexpr int OUT = SUMS_IN_REGISTERS / ROWS < 1 ? 1 : SUMS_IN_REGISTERS / ROWS > 4 ? 4 : SUMS_IN_REGISTERS / ROWS;
+  int64_t o = 0;
+  for (; o + OUT <= count_rows; o += OUT) tile_dot<ROWS, OUT>(w, o, x, ld, count, sums + o);
+  for (; o < count_rows; o++) tile_dot<ROWS, 1>(w, o, x, ld, count, sums + o);
+}
+
+// out[r][o] = weight row (row + o) · x row r, for o in [0, count).
+template <int ROWS>
+void weight_rows(const remora_weight &w, int64_t row, int64_t count, const Rows &rows, float *space, float (&out)[ROWS][OUTPUTS]) {
+  alignas(64) V sums[OUTPUTS][ROWS];
+  for (int64_t o = 0; o < count; o++) {
+    for (int r = 0; r < ROWS; r++) sums[o][r] = zero();
+  }
+  const int64_t in = rows.in;
+  for (int64_t k = 0; k < in; k += STRETCH_OF_MANY) {
+    const int64_t n = in - k < STRETCH_OF_MANY ? in - k : STRETCH_OF_MANY;
+    const float *x = rows.x + k;
+    switch (w.format) {
+      case REMORA_F32: tiles_dot<ROWS>(DenseReader<float>{static_cast<const float *>(w.data) + row * in + k, in}, count, x, in, n, sums); break;
+      case REMORA_BF16: tiles_dot<ROWS>(DenseReader<bf16_t>{static_cast<const bf16_t *>(w.data) + row * in + k, in}, count, x, in, n, sums); break;
+      case REMORA_F16: tiles_dot<ROWS>(DenseReader<f16_t>{static_cast<const f16_t *>(w.data) + row * in + k, in}, count, x, in, n, sums); break;
+#if REMORA_IS_AVX512
+      case REMORA_NF4: tiles_dot<ROWS>(Nf4Reader{w, row, k}, count, rows.split + k, in, n, sums); break;
+#endif
+      default:
+        for (int64_t o = 0; o < count; o++) decode_segment(w, row + o, k, n, space + o * STRETCH_OF_MANY);
+        tiles_dot<ROWS>(DenseReader<float>{space, STRETCH_OF_MANY}, count, x, in, n, sums);
+    }
+  }
+  for (int64_t o = 0; o < count; o++) {
+    for (int r = 0; r < ROWS; r++) out[r][o] = hsum(sums[o][r]);
   }
 }
 
@@ -134,15 +235,15 @@ void part_columns(const Gemv &g, const remora_linear_part &part, int64_t begin, 
   alignas(64) float sums[ROWS][OUTPUTS];
   for (int64_t c = begin; c < end; c += OUTPUTS) {
     const int64_t count = end - c < OUTPUTS ? end - c : OUTPUTS;
-    for (int64_t o = 0; o < count; o++) {
-      float one[ROWS];
-      weight_row<ROWS>(part.weight, c + o, g.rows, space, one);
-      if (part.rank > 0) {
-        float low[ROWS] = {};
-        dot<ROWS>(part.lora_b + (c + o) * part.rank, g.xa_rows + rank0, g.group.rank, part.rank, low);
-        for (int r = 0; r < ROWS; r++) one[r] += part.scale * low[r];
-      }
-      for (int r = 0; r < ROWS; r++) sums[r][o] = one[r];
+    if constexpr (ROWS == 1) {
+      for (int64_t o = 0; o < count; o++) sums[0][o] = weight_row(part.weight, c + o, g.rows, space);
+    } else {
+      weight_rows<ROWS>(part.weight, c, count, g.rows, space, sums);
+    }
+    for (int64_t o = 0; o < count && part.rank > 0; o++) {
+      float low[ROWS] = {};
+      dot<ROWS>(part.lora_b + (c + o) * part.rank, g.xa_rows + rank0, g.group.rank, part.rank, low);
+      for (int r = 0; r < ROWS; r++) sums[r][o] += part.scale * low[r];
     }
     store_outputs<ROWS>(g, sums, column0 + c, count);
   }
@@ -180,7 +281,7 @@ int32_t run(Gemv &g, const float *dropped) {
     const remora_linear_part &part = g.parts[p];
     // Pieces of about 32 K values: long enough streams for the prefetch, short enough to even out busy cores.
     parallel_for(g.ctx, (part.weight.rows + OUTPUTS - 1) / OUTPUTS, 1 + 2048 / group.in, [&](int64_t begin, int64_t end, int thread) {
-      auto *space = static_cast<float *>(thread_scratch(g.ctx, thread, 0, STRETCH * 4));
+      auto *space = static_cast<float *>(thread_scratch(g.ctx, thread, 0, OUTPUTS * STRETCH_OF_MANY * 4));
       if (space == nullptr) {
         refused = true;
         return;

@@ -252,7 +252,7 @@ Call make_call(remora_context *ctx, const remora_linear_part *parts, int32_t par
 int32_t linear_forward(remora_context *ctx, const remora_linear_part *parts, int32_t part_count, const float *bias, const void *x, void *y,
                        void *xa, int64_t N, int32_t dtype, float dropout, const uint64_t *seed) {
   if (N == 0) return REMORA_OK;
-  if (N <= GEMV_ROWS) return gemv_forward(ctx, parts, part_count, bias, x, y, xa, N, dtype, dropout, seed);
+  if (N <= gemv_rows(kind_for(dtype))) return gemv_forward(ctx, parts, part_count, bias, x, y, xa, N, dtype, dropout, seed);
   const Call call = make_call(ctx, parts, part_count, dtype, dropout, seed);
   const Group &group = call.group;
   Plan plan;
