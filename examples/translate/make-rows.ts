@@ -1,0 +1,79 @@
+/**
+ * Writes train.jsonl: the hand-written pairs of written.tsv and, drawn from the templates, as many more as make 800 rows.
+ *
+ *   npx tsx examples/translate/make-rows.ts
+ *
+ * The same rows come out every time. held-out.jsonl is written by hand and has no source but itself.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { lists, type Template, templates, type Word } from "./templates.ts";
+
+export const INSTRUCTION = "次の文を英語に翻訳してください。";
+const ROWS = 800;
+
+export interface Row {
+  instruction: string;
+  input: string;
+  output: string;
+}
+
+export function makeRows(): Row[] {
+  const random = mulberry32(1);
+  const pairs = new Map(readPairs("written.tsv"));
+  const english = new Set(pairs.values());
+  // Turn by turn, so that each template gives as many rows as the others; one that has no new sentence left is passed over.
+  for (let turn = 0; pairs.size < ROWS; turn++) {
+    const [ja, en] = fill(templates[turn % templates.length]!, random);
+    if (pairs.has(ja) || english.has(en)) continue;
+    pairs.set(ja, en);
+    english.add(en);
+  }
+  return shuffle([...pairs], random).map(([input, output]) => ({ instruction: INSTRUCTION, input, output }));
+}
+
+/** One sentence pair: a word drawn for every list that the template names, in the forms that it asks for. */
+function fill(template: Template, random: () => number): [string, string] {
+  const drawn = new Map<string, Word>();
+  const put = (text: string) =>
+    text.replace(/\{(\w+)\.(\w+)\}/g, (_, list: string, form: string) => {
+      const words = lists[list]!;
+      const word = drawn.get(list) ?? words[Math.floor(random() * words.length)]!;
+      drawn.set(list, word);
+      return word[form]!;
+    });
+  const [ja, en] = [put(template.ja), put(template.en)];
+  return [ja, en[0]!.toUpperCase() + en.slice(1)];
+}
+
+function readPairs(name: string): [string, string][] {
+  const text = readFileSync(new URL(name, import.meta.url), "utf8");
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => line.split("\t") as [string, string]);
+}
+
+function shuffle<T>(items: T[], random: () => number): T[] {
+  for (let last = items.length - 1; last > 0; last--) {
+    const other = Math.floor(random() * (last + 1));
+    [items[last], items[other]] = [items[other]!, items[last]!];
+  }
+  return items;
+}
+
+/** A small random generator with 32 bits of state (Tommy Ettinger's mulberry32); numbers in [0, 1). */
+function mulberry32(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const lines = makeRows().map((row) => JSON.stringify(row));
+  writeFileSync(new URL("train.jsonl", import.meta.url), `${lines.join("\n")}\n`);
+}
