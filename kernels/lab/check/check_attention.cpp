@@ -242,7 +242,7 @@ void check_attention() {
       {"d128 window", {250, 140}, {4, 2, 128}, 1, 70, 0},
       {"d128 bidirectional", {129, 140}, {2, 2, 128}, 0, 0, 0},
   };
-  for (int dtype : {BF16, F16})
+  for (int dtype : {F32, BF16, F16})
     for (const AttentionCase &c : list) {
       const HeadShape s = c.shape;
       std::vector<int32_t> start, end;
@@ -260,10 +260,17 @@ void check_attention() {
       Array stats(F32, 2ll * s.H * plan.padded);
       run_plan(plan, starts, ends, N, c.causal, c.window);
       const std::string label = std::string(" ") + c.label;
-      check_case(named("attention_forward_mma", dtype) + label, {{&out, &want, tolerance_of(dtype, 0, 6e-3, 1e-3)}, {&lse, &want_lse, 1e-5}}, [&] { out.poison(), lse.poison(); },
-                 [&] { run_forward_mma(dtype, qkv, plan, out, lse, N, s, scale, c.cap); });
+      check_case(named("attention_forward_rows", dtype) + label, {{&out, &want, tolerance_of(dtype)}, {&lse, &want_lse, 1e-5}}, [&] { out.poison(), lse.poison(); },
+                 [&] { launch(named("attention_forward_rows", dtype).c_str(), {blocks(N * s.H, 8)}, 256, 0, qkv.dev(), plan.rows.dev(), out.dev(), lse.dev(), static_cast<int>(N), s.H, s.K, s.D, scale, c.cap); });
       want.push(), want_lse.push();
       run_stats(dtype, plan, want, d_out, want_lse, stats, N, s);
+      check_case(named("attention_backward_rows", dtype) + label, {{&d_qkv, &want_d, tolerance_of(dtype, 1e-5, 6e-3, 1e-3)}}, [&] { d_qkv.poison(); }, [&] {
+        launch(named("attention_backward_keys_rows", dtype).c_str(), {blocks(N * s.K, 8)}, 256, 0, qkv.dev(), plan.rows.dev(), stats.dev(), d_out.dev(), d_qkv.dev(), static_cast<int>(N), plan.padded, s.H, s.K, s.D, scale, c.cap);
+        launch(named("attention_backward_queries_rows", dtype).c_str(), {blocks(N * s.H, 8)}, 256, 0, qkv.dev(), plan.rows.dev(), stats.dev(), d_out.dev(), d_qkv.dev(), static_cast<int>(N), plan.padded, s.H, s.K, s.D, scale, c.cap);
+      });
+      if (dtype == F32) continue;
+      check_case(named("attention_forward_mma", dtype) + label, {{&out, &want, tolerance_of(dtype, 0, 6e-3, 1e-3)}, {&lse, &want_lse, 1e-5}}, [&] { out.poison(), lse.poison(); },
+                 [&] { run_forward_mma(dtype, qkv, plan, out, lse, N, s, scale, c.cap); });
       check_case(named("attention_backward_mma", dtype) + label, {{&d_qkv, &want_d, tolerance_of(dtype, 0, 8e-3, 1.5e-3)}}, [&] { d_qkv.poison(); },
                  [&] { run_backward_mma(dtype, qkv, plan, stats, d_out, d_qkv, N, s, scale, c.cap); });
       if ((s.D != 64 && s.D != 128) || c.cap > 0 || !device_has("attention_forward_hopper_d128_bf16")) continue;

@@ -1,0 +1,75 @@
+// Packing, dropout and the thin products of LoRA's backward pass.
+#include <algorithm>
+#include "../../cpu/context.h"
+#include "harness.h"
+
+namespace check {
+struct PackEntry {  // kernels/cuda/lora.cu
+  const void *source;
+  void *target;
+  int32_t rows, cols, source_stride, target_stride, transpose;
+  float scale;
+  int32_t reserved[2];
+};
+static std::string named(const char *kernel, int dtype) { return std::string(kernel) + "_" + suffix(dtype); }
+
+void check_lora() {
+  for (int dtype : {F32, BF16, F16}) {
+    Array a = random_array(F32, 7 * 300), b = random_array(F32, 90 * 5), ta(dtype, 7 * 300), tb(dtype, 90 * 12), tc(dtype, 5 * 90), wa(dtype, 7 * 300), wb(dtype, 90 * 12), wc(dtype, 5 * 90), table(U8, 3 * 48);
+    const PackEntry entries[3] = {{a.dev(), ta.dev(), 7, 300, 300, 300, 0, 1.0f, {}}, {b.dev(), tb.dev<uint8_t>() + 3 * bytes_of(dtype), 90, 5, 5, 12, 0, 0.5f, {}}, {b.dev(), tc.dev(), 5, 90, 5, 90, 1, 2.0f, {}}};
+    static_assert(sizeof entries == 144);
+    std::memcpy(table.host.data(), entries, sizeof entries), table.push();
+    std::memset(wb.host.data(), 0, wb.host.size());
+    for (int i = 0; i < 2100; i++) put(wa.ptr(), i, dtype, a.at(i));
+    for (int r = 0; r < 90; r++)
+      for (int c = 0; c < 5; c++) put(wb.ptr(), r * 12 + 3 + c, dtype, 0.5 * b.at(r * 5 + c)), put(wc.ptr(), c * 90 + r, dtype, 2 * b.at(r * 5 + c));
+    check_case(named("pack_matrices", dtype), {{&ta, &wa, 0}, {&tb, &wb, 0}, {&tc, &wc, 0}}, [&] { ta.poison(), tc.poison(), std::memset(tb.host.data(), 0, tb.host.size()), tb.push(); },
+               [&] { launch(named("pack_matrices", dtype).c_str(), {3, 3}, 256, 0, table.dev()); });
+    for (int64_t count : {1, 77, 5001})
+      for (int accumulate : {0, 1}) {
+        Array x = random_array(dtype, count), y = random_array(dtype, count), start(dtype, count), want(dtype, count), seed(F64, 1);
+        seed.ptr<uint64_t>()[0] = 991, seed.push();
+        std::memcpy(start.host.data(), y.host.data(), y.host.size());
+        for (int64_t i = 0; i < count; i++)
+          put(want.ptr(), i, dtype, (accumulate ? start.at(i) : 0) + (remora::random_uniform(991, static_cast<uint64_t>(i)) >= 0.3f ? x.at(i) / (1 - 0.3f) : 0.0));
+        check_case(named("dropout", dtype) + " " + std::to_string(count) + (accumulate ? " added" : ""), {{&y, &want, tolerance_of(dtype)}}, [&] { std::memcpy(y.host.data(), start.host.data(), y.host.size()), y.push(); },
+                   [&] { launch(named(accumulate ? "dropout_add" : "dropout", dtype).c_str(), {static_cast<uint32_t>((count + 2047) / 2048)}, 256, 0, x.dev(), y.dev(), count, seed.dev(), 0.3f); });
+      }
+  }
+  struct Shape { int N, R, C, extra; };
+  for (int dtype : {BF16, F16})
+    for (const Shape s : {Shape{1, 16, 64, 0}, Shape{300, 16, 256, 0}, Shape{257, 48, 200, 8}, Shape{100, 5, 131, 3}, Shape{90, 70, 96, 0}}) {
+      const int thin_stride = s.R + s.extra, wide_stride = s.C + s.extra, rows_per_split = 96, splits = (s.N + 95) / 96;
+      Array thin = random_array(dtype, static_cast<int64_t>(s.N) * thin_stride), wide = random_array(dtype, static_cast<int64_t>(s.N) * wide_stride), partials(F32, static_cast<int64_t>(splits) * s.R * s.C);
+      const int rank_begin = s.R / 4, ranks = s.R - rank_begin;
+      for (int transposed : {0, 1}) {
+        Array target = random_array(F32, static_cast<int64_t>(ranks) * s.C), start(F32, target.count), want(F32, target.count);
+        std::memcpy(start.host.data(), target.host.data(), target.host.size());
+        for (int r = 0; r < ranks; r++)
+          for (int c = 0; c < s.C; c++) {
+            double total = 0;
+            for (int n = 0; n < s.N; n++) total += thin.at(static_cast<int64_t>(n) * thin_stride + rank_begin + r) * wide.at(static_cast<int64_t>(n) * wide_stride + c);
+            const int64_t at = transposed ? static_cast<int64_t>(c) * ranks + r : static_cast<int64_t>(r) * s.C + c;
+            put(want.ptr(), at, F32, start.at(at) + 0.5 * total);
+          }
+        check_case(named("lora_thin_product", dtype) + " N" + std::to_string(s.N) + " R" + std::to_string(s.R) + " C" + std::to_string(s.C) + (transposed ? " transposed" : ""), {{&target, &want, 3e-6}},
+                   [&] { std::memcpy(target.host.data(), start.host.data(), target.host.size()), target.push(), partials.poison(); }, [&] {
+                     launch(named("lora_thin_product", dtype).c_str(), {static_cast<uint32_t>((s.C + 127) / 128), static_cast<uint32_t>(splits), static_cast<uint32_t>((s.R + 63) / 64)}, 128, 36864, thin.dev(), wide.dev(), partials.dev(), s.N,
+                            s.R, s.C, static_cast<int64_t>(thin_stride), static_cast<int64_t>(wide_stride), rows_per_split);
+                     launch("lora_thin_product_add", {static_cast<uint32_t>((s.C + 255) / 256), static_cast<uint32_t>(ranks)}, 256, 0, partials.dev(), target.dev(), splits, s.R, s.C, rank_begin, ranks, transposed, 0.5f);
+                   });
+      }
+    }
+}
+void bench_lora() {
+  struct Shape { const char *name; int R, C; };
+  for (const Shape s : {Shape{"dA qkv, 48 x 5120", 48, 5120}, Shape{"dA down, 16 x 14336", 16, 14336}, Shape{"dB gate_up, 32 x 28672", 32, 28672}}) {
+    const int N = 8192, rows_per_split = 1024, splits = 8;
+    Array thin = random_array(BF16, static_cast<int64_t>(N) * s.R), wide = random_array(BF16, static_cast<int64_t>(N) * s.C), partials(F32, static_cast<int64_t>(splits) * s.R * s.C), target(F32, static_cast<int64_t>(s.R) * s.C);
+    bench(std::string("lora_thin_product ") + s.name + ", 8192 rows", 2.0 * N * (s.C + s.R), 2.0 * N * s.R * s.C, [&] {
+      launch("lora_thin_product_bf16", {static_cast<uint32_t>(s.C / 128), static_cast<uint32_t>(splits), 1}, 128, 36864, thin.dev(), wide.dev(), partials.dev(), N, s.R, s.C, static_cast<int64_t>(s.R), static_cast<int64_t>(s.C), rows_per_split);
+      launch("lora_thin_product_add", {static_cast<uint32_t>((s.C + 255) / 256), static_cast<uint32_t>(s.R)}, 256, 0, partials.dev(), target.dev(), splits, s.R, s.C, 0, s.R, 0, 1.0f);
+    });
+  }
+}
+}  // namespace check
