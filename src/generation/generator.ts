@@ -4,6 +4,7 @@
  *
  * Token ids only; what they mean, and whether a text should stop, is decided by `onToken`.
  */
+import { ConfigValueError } from "../errors/config-value-error.ts";
 import type { CausalLM } from "../models/causal-lm.ts";
 import { type DrawnToken, GenerationStep, type SequenceRows } from "./generation-step.ts";
 import { PagedCache } from "./paged-cache.ts";
@@ -52,6 +53,9 @@ export class Generator {
 
   /** @param positions longest sequence, prompt and answer together */
   constructor(model: CausalLM, options: { slots: number; positions: number; pages?: number }) {
+    const { logitSoftcap } = model.shape;
+    if (logitSoftcap > 0)
+      throw new ConfigValueError("final_logit_softcapping", "null: asking does not compute a cap on logits", logitSoftcap);
     model.prepare(options.positions);
     this.#cache = new PagedCache(model, options);
     this.#step = new GenerationStep(model, this.#cache, PROMPT_ROWS_PER_STEP + options.slots);

@@ -1,0 +1,118 @@
+/**
+ * `npm run bench:cpu`: products, the LoRA step and the command line's start, beside the peer, on this machine in one run.
+ *
+ *   REMORA_PEER_PYTHON=/path/to/python npm run bench:cpu      a Python with fixtures/make/requirements.txt; without one the peer is left out
+ *
+ * Every figure comes from a process of its own, ours and the peer's in turn, so that a slow minute of the machine hits both. Written to
+ * bench/results/cpu.json with the commit. Quote ratios; single figures belong to the machine and the minute.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpus, loadavg } from "node:os";
+import { performance } from "node:perf_hooks";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const ROUNDS = 2;
+
+interface StepFigures {
+  tokensPerSecond: { median: number; best: number };
+  memory: { residentBefore: number; peakResident: number };
+  [field: string]: unknown;
+}
+
+function run(command: string, args: readonly string[], env: Record<string, string> = {}): unknown[] {
+  const result = spawnSync(command, args, { cwd: ROOT, env: { ...process.env, ...env }, encoding: "utf8", maxBuffer: 2 ** 28 });
+  if (result.status !== 0) throw new Error(`${command} ${args.join(" ")} failed:\n${result.stderr}`);
+  return result.stdout
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as unknown);
+}
+
+const tsx = (file: string, args: readonly string[], env?: Record<string, string>) => run("npx", ["tsx", file, ...args], env);
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+/** The settings of ours and the peer's whose figures are compared. */
+const OURS: Readonly<Record<string, { args: string[]; env?: Record<string, string> }>> = {
+  "remora bf16": { args: ["--base", "bf16"] },
+  "remora NF4": { args: ["--base", "nf4"] },
+  "remora f32": { args: ["--base", "f32", "--compute", "f32"] },
+  "remora f32, avx2": { args: ["--base", "f32", "--compute", "f32"], env: { REMORA_CPU: "avx2" } },
+};
+const PEER = ["f32 sdpa", "bf16 sdpa", "f32 eager", "bf16 eager"];
+
+const steps: Record<string, StepFigures[]> = {};
+const python = process.env.REMORA_PEER_PYTHON;
+for (let round = 0; round < ROUNDS; round++) {
+  for (const [name, { args, env }] of Object.entries(OURS)) {
+    const [figures] = tsx("bench/cpu/lora-step.ts", ["--steps", "5", ...args], env) as [StepFigures];
+    steps[name] = [...(steps[name] ?? []), figures];
+    say(`${name}: ${figures.tokensPerSecond.median.toFixed(0)} tok/s, peak ${(figures.memory.peakResident / 1e9).toFixed(2)} GB`);
+  }
+  if (!python || !existsSync(python)) continue;
+  for (const name of PEER) {
+    const [dtype, attention] = name.split(" ") as [string, string];
+    const [raw] = run(python, ["bench/peers/peft-cpu.py", "--dtype", dtype, "--attention", attention, "--steps", "3", "--warmup", "1"]) as [
+      Record<string, number>,
+    ];
+    const figures: StepFigures = {
+      ...raw,
+      tokensPerSecond: { median: raw.tokensPerSecondMedian!, best: raw.tokensPerSecondBest! },
+      memory: { residentBefore: raw.rssBeforeBytes!, peakResident: raw.peakRssBytes! },
+    };
+    steps[`PEFT ${name}`] = [...(steps[`PEFT ${name}`] ?? []), figures];
+    say(`PEFT ${name}: ${figures.tokensPerSecond.median.toFixed(0)} tok/s, peak ${(figures.memory.peakResident / 1e9).toFixed(2)} GB`);
+  }
+}
+
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+const summary = Object.entries(steps).map(([name, runs]) => ({
+  name,
+  tokensPerSecond: median(runs.map((figures) => figures.tokensPerSecond.median)),
+  best: Math.max(...runs.map((figures) => figures.tokensPerSecond.best)),
+  peakResident: median(runs.map((figures) => figures.memory.peakResident)),
+  aboveStart: median(runs.map(({ memory }) => memory.peakResident - memory.residentBefore)),
+}));
+const peers = summary.filter(({ name }) => name.startsWith("PEFT"));
+const bestPeer = peers.sort((a, b) => b.tokensPerSecond - a.tokensPerSecond)[0];
+const ratios = bestPeer
+  ? summary
+      .filter(({ name }) => name.startsWith("remora"))
+      .map(({ name, tokensPerSecond, peakResident, aboveStart }) => ({
+        name,
+        against: bestPeer.name,
+        speed: tokensPerSecond / bestPeer.tokensPerSecond,
+        memory: peakResident / bestPeer.peakResident,
+        memoryAboveStart: aboveStart / bestPeer.aboveStart,
+      }))
+  : [];
+
+const products = existsSync(`${ROOT}bench/cpu/matmul.ts`)
+  ? { best: tsx("bench/cpu/matmul.ts", ["--json"]), avx2: tsx("bench/cpu/matmul.ts", ["--json"], { REMORA_CPU: "avx2" }) }
+  : undefined;
+
+const commit = spawnSync("git", ["rev-parse", "--short", "HEAD"], { cwd: ROOT, encoding: "utf8" }).stdout.trim();
+const report = {
+  commit,
+  machine: { processor: cpus()[0]?.model, cores: cpus().length, loadBefore: loadavg()[0], node: process.version },
+  helpMs: helpMs(),
+  steps: summary,
+  ratios,
+  products,
+};
+mkdirSync(`${ROOT}bench/results`, { recursive: true });
+writeFileSync(`${ROOT}bench/results/cpu.json`, `${JSON.stringify(report, null, 2)}\n`);
+console.log(JSON.stringify({ helpMs: report.helpMs, steps: summary, ratios }, null, 2));
+
+/** Whole process, median of seven. */
+function helpMs(): number | undefined {
+  const main = `${ROOT}dist/cli/main.js`;
+  if (!existsSync(main)) return undefined;
+  const times = Array.from({ length: 7 }, () => {
+    const startedAt = performance.now();
+    spawnSync(process.execPath, [main, "--help"]);
+    return performance.now() - startedAt;
+  });
+  return median(times);
+}
