@@ -22,13 +22,6 @@ struct Visible {
   }
 };
 
-static int32_t check_heads(remora_context *ctx, const char *op, int64_t H, int64_t K) {
-  if (K < 1 || H % K != 0)
-    return fail(ctx, REMORA_STATUS_SHAPE, "%s: %lld query heads over %lld key heads; expected a multiple", op, static_cast<long long>(H),
-                static_cast<long long>(K));
-  return REMORA_OK;
-}
-
 template <class T>
 static int32_t forward(remora_context *ctx, const T *qkv, const Visible &visible, T *out, float *lse, int64_t N, int64_t H, int64_t K, int64_t D,
                        const Scoring &scoring) {
@@ -73,7 +66,7 @@ static int32_t forward(remora_context *ctx, const T *qkv, const Visible &visible
 static int32_t attention_forward(remora_context *ctx, const void *qkv, const int32_t *segment_start, const int32_t *segment_end, void *out, float *lse,
                                  int64_t N, int64_t H, int64_t K, int64_t D, int32_t dtype, float scale, int32_t causal, int64_t window,
                                  float softcap) {
-  const int32_t status = check_heads(ctx, "attention_forward", H, K);
+  const int32_t status = check_heads(ctx, "attention_forward", H, K, D);
   if (status != REMORA_OK) return status;
   return dispatch_dtype(ctx, dtype, [&](auto tag) {
     using T = decltype(tag);
@@ -426,7 +419,7 @@ static int32_t backward(remora_context *ctx, const Backward<T> &job) {
 static int32_t attention_backward(remora_context *ctx, const void *qkv, const int32_t *segment_start, const int32_t *segment_end, const void *out,
                                   const float *lse, const void *d_out, void *d_qkv, int64_t N, int64_t H, int64_t K, int64_t D, int32_t dtype,
                                   float scale, int32_t causal, int64_t window, float softcap) {
-  const int32_t status = check_heads(ctx, "attention_backward", H, K);
+  const int32_t status = check_heads(ctx, "attention_backward", H, K, D);
   if (status != REMORA_OK || N == 0) return status;
   return dispatch_dtype(ctx, dtype, [&](auto tag) {
     using T = decltype(tag);

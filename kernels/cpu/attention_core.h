@@ -274,6 +274,12 @@ static void product(const float *a, int64_t lda, const float *b, int64_t ldb, fl
   }
 }
 
+static inline int32_t check_heads(remora_context *ctx, const char *op, int64_t H, int64_t K, int64_t D) {
+  if (H >= 1 && K >= 1 && D >= 1 && H % K == 0) return REMORA_OK;
+  return fail(ctx, REMORA_STATUS_SHAPE, "%s: %lld query heads over %lld key heads of size %lld; expected a multiple, and sizes of at least 1", op,
+              static_cast<long long>(H), static_cast<long long>(K), static_cast<long long>(D));
+}
+
 // ---- scores ----
 struct Scoring {
   float scale, softcap;

@@ -166,10 +166,8 @@ static int32_t attend_pages(remora_context *ctx, const T *qkv, const int32_t *se
 static int32_t attention_paged(remora_context *ctx, const void *qkv, const int32_t *sequences, const int32_t *positions, const int32_t *block_table,
                                const void *k_pages, const void *v_pages, void *out, int64_t N, int64_t H, int64_t K, int64_t D, int64_t page_size,
                                int64_t blocks_per_sequence, int32_t dtype, float scale, int64_t window, float softcap) {
-  if (K < 1 || H % K != 0)
-    return fail(ctx, REMORA_STATUS_SHAPE, "attention_paged: %lld query heads over %lld key heads; expected a multiple", static_cast<long long>(H),
-                static_cast<long long>(K));
-  const int32_t status = check_slots(ctx, "attention_paged", sequences, positions, N, page_size, blocks_per_sequence);
+  int32_t status = check_heads(ctx, "attention_paged", H, K, D);
+  if (status == REMORA_OK) status = check_slots(ctx, "attention_paged", sequences, positions, N, page_size, blocks_per_sequence);
   if (status != REMORA_OK) return status;
   return dispatch_dtype(ctx, dtype, [&](auto tag) {
     using T = decltype(tag);
