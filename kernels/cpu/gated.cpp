@@ -6,14 +6,24 @@ namespace remora::REMORA_ISA {
 constexpr float GELU_OUTER = 0.79788456080286535588f;  // sqrt(2/π)
 constexpr float GELU_CUBIC = 0.044715f;
 
+// σ(x), and 1 − σ(x) as e⁻ˣ σ(x): subtracting from 1 would leave the last bit of the reciprocal, which GELU's slope multiplies by g³.
+template <bool PRECISE>
+REMORA_INLINE V sigmoid_pair(V x, V &complement) {
+  const V e = exp2<PRECISE>(min(splat(124.0f), x * splat(-1.44269504088896341f)));
+  const V s = reciprocal(splat(1.0f) + e);
+  complement = e * s;
+  return s;
+}
+
 // PRECISE is for f32; results rounded to 16 bits take the shorter exponential.
 template <bool PRECISE>
 struct Silu {
   REMORA_INLINE V value(V g) { return g * sigmoid_fast<PRECISE>(g); }
   REMORA_INLINE void both(V g, V &value, V &slope) {
-    const V s = sigmoid_fast<PRECISE>(g);
+    V rest;
+    const V s = sigmoid_pair<PRECISE>(g, rest);
     value = g * s;
-    slope = s * fma(g, splat(1.0f) - s, splat(1.0f));
+    slope = s * fma(g, rest, splat(1.0f));
   }
 };
 
@@ -23,10 +33,11 @@ template <bool PRECISE>
 struct GeluTanh {
   REMORA_INLINE V value(V g) { return g * sigmoid_fast<PRECISE>(splat(2.0f * GELU_OUTER) * g * fma(splat(GELU_CUBIC) * g, g, splat(1.0f))); }
   REMORA_INLINE void both(V g, V &value, V &slope) {
-    const V square = g * g, s = sigmoid_fast<PRECISE>(splat(2.0f * GELU_OUTER) * g * fma(splat(GELU_CUBIC), square, splat(1.0f)));
+    V rest;
+    const V square = g * g, s = sigmoid_pair<PRECISE>(splat(2.0f * GELU_OUTER) * g * fma(splat(GELU_CUBIC), square, splat(1.0f)), rest);
     const V inner = splat(2.0f * GELU_OUTER) * fma(splat(3.0f * GELU_CUBIC), square, splat(1.0f));
     value = g * s;
-    slope = fma(value * (splat(1.0f) - s), inner, s);
+    slope = fma(value * rest, inner, s);
   }
 };
 
