@@ -80,18 +80,17 @@ export interface DemoSample {
 
 /** The demo's own events; a training run's events come in between. */
 export type DemoEvent =
-  | { event: "demo-start"; model: string; parameters: number; device: string; rows: number; heldOutRows: number; steps: number }
+  | { event: "demo-start"; model: string; instruction: string; rows: number; heldOutRows: number; steps: number }
+  | { event: "answers-start"; stage: "before" | "after"; count: number }
   | {
       event: "answers-end";
-      /** `reloaded`: from the saved files, in a fresh model. */
-      stage: "before" | "after" | "reloaded";
+      /** `before`: the model as it ships; `after`: with the saved adapter, in an engine of its own. */
+      stage: "before" | "after";
       heldOutLoss: number;
       /** 0 to 100. */
       chrF: number;
       count: number;
       samples: DemoSample[];
-      /** For `reloaded`: what was reloaded and how equal it is. */
-      note?: string;
     };
 
 /** The last line of `remora demo --json`. */

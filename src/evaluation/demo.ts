@@ -1,6 +1,6 @@
 /**
  * `demo`: the whole journey in minutes, offline. The model that ships with remora answers held-out sentences, learns from example rows,
- * answers again from the saved adapter in a fresh process of its own, and the two are compared.
+ * answers again from the saved adapter in a fresh engine, and the two are compared.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -41,12 +41,18 @@ export async function demo(config: DemoConfigInput = {}, options: DemoOptions = 
   const heldOut = await readRows(heldOutPath);
   const emit = options.onEvent ?? (() => {});
   const place = { device, threads, seed, offline: true };
+  const ask = async (stage: "before" | "after", adapter?: string) => {
+    options.signal?.throwIfAborted();
+    emit({ event: "answers-start", stage, count: heldOut.length });
+    return answer({ ...place, model: MODEL, template: "instruct", adapter }, heldOut, options.signal);
+  };
   try {
-    const before = await answer({ ...place, model: MODEL, template: "instruct" }, heldOut, options.signal);
-    const run = await trainWithStory();
-    const after = await answer({ ...place, model: MODEL, adapter: run.adapterPath }, heldOut, options.signal);
-    const note = "asked from the saved adapter, in a fresh engine";
-    emit(answersEnd("after", run.validationLossBest ?? Number.NaN, heldOut, after.answers, note));
+    const rows = (await readRows(trainPath)).length;
+    emit({ event: "demo-start", model: MODEL, instruction: heldOut[0]!.instruction, rows, heldOutRows: heldOut.length, steps: maxSteps });
+    const before = await ask("before");
+    const run = await trainWithStory(before.answers);
+    const after = await ask("after", run.adapterPath);
+    emit(answersEnd("after", run.validationLossBest ?? Number.NaN, heldOut, after.answers));
     return {
       model: MODEL,
       device: before.device,
@@ -60,70 +66,56 @@ export async function demo(config: DemoConfigInput = {}, options: DemoOptions = 
       eval: { metric: "chrF", count: heldOut.length, before: score(heldOut, before.answers), after: score(heldOut, after.answers) },
       seconds: (performance.now() - startedAt) / 1000,
     };
-
-    /** The run's first evaluation, before any step, is the loss that belongs to the answers before. */
-    async function trainWithStory(): Promise<RunResult> {
-      const onEvent = (event: TrainEvent) => {
-        if (event.event === "run-start") {
-          const { totalParameters, rows, validationRows, steps } = event;
-          emit({
-            event: "demo-start",
-            model: MODEL,
-            parameters: totalParameters,
-            device: event.device,
-            rows,
-            heldOutRows: validationRows,
-            steps,
-          });
-        } else if (event.event === "eval-end" && event.step === 0) emit(answersEnd("before", event.loss, heldOut, before.answers));
-        emit(event);
-      };
-      return train(
-        {
-          ...place,
-          model: MODEL,
-          data: trainPath,
-          out: folder,
-          force: true,
-          template: "instruct",
-          validation: { path: heldOutPath },
-          maxSteps,
-          learningRate: LEARNING_RATE,
-          lora: { rank: 16, alpha: 32 },
-        },
-        { signal: options.signal, onEvent },
-      );
-    }
   } finally {
     if (out === undefined) await rm(folder, { recursive: true, force: true });
+  }
+
+  /** The run's first evaluation, before any step, is the loss that belongs to the answers before. */
+  function trainWithStory(answersBefore: readonly string[]): Promise<RunResult> {
+    const onEvent = (event: TrainEvent) => {
+      if (event.event === "eval-end" && event.step === 0) emit(answersEnd("before", event.loss, heldOut, answersBefore));
+      emit(event);
+    };
+    const config = {
+      ...place,
+      model: MODEL,
+      data: trainPath,
+      out: folder,
+      force: true,
+      template: "instruct",
+      validation: { path: heldOutPath },
+      maxSteps,
+      learningRate: LEARNING_RATE,
+      lora: { rank: 16, alpha: 32 },
+    };
+    return train(config, { signal: options.signal, onEvent });
   }
 }
 
 async function answer(config: Parameters<typeof openModel>[0], rows: readonly Row[], signal: AbortSignal | undefined) {
-  const session = await openModel({ ...config, greedy: true, maxTokens: MAX_TOKENS, stop: ["\n"] });
+  const session = await openModel({ ...config, greedy: true, maxTokens: MAX_TOKENS });
   try {
     const asked = rows.map(({ instruction, input }) => ({ row: { instruction, input } }));
     const answers = await session.generate(asked, { signal });
     signal?.throwIfAborted();
-    return { device: session.device, answers: answers.map(({ text }) => text.trim()) };
+    return { device: session.device, answers: answers.map(({ text }) => firstLine(text)) };
   } finally {
     await session.close();
   }
 }
 
-function answersEnd(
-  stage: "before" | "after",
-  heldOutLoss: number,
-  rows: readonly Row[],
-  answers: readonly string[],
-  note?: string,
-): DemoEvent {
+/** Answers are one line; whoever goes on talking, as a base model does, is judged by the first line that says something. */
+function firstLine(text: string): string {
+  return text.trim().split("\n")[0]!.trim();
+}
+
+function answersEnd(stage: "before" | "after", heldOutLoss: number, rows: readonly Row[], answers: readonly string[]): DemoEvent {
   const every = Math.max(1, Math.floor(rows.length / SHOWN_SAMPLES));
   const samples: DemoSample[] = rows
     .map(({ input, output }, index) => ({ input, expected: output, answer: answers[index]! }))
     .filter((_, index) => index % every === 0)
     .slice(0, SHOWN_SAMPLES);
-  return { event: "answers-end", stage, heldOutLoss, chrF: score(rows, answers), count: rows.length, samples, note };
+  return { event: "answers-end", stage, heldOutLoss, chrF: score(rows, answers), count: rows.length, samples };
 }
 
 function score(rows: readonly Row[], answers: readonly string[]): number {

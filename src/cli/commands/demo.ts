@@ -16,11 +16,22 @@ export const command = defineCommand({
       const report = await library.demo(config, {
         signal,
         onEvent: (event) => {
-          if (event.event === "demo-start" || event.event === "answers-end") say(renderDemoEvent(event, proseStyle));
-          else progress.show(event);
+          switch (event.event) {
+            case "demo-start":
+            case "answers-start":
+            case "answers-end":
+              return say(renderDemoEvent(event, proseStyle));
+            // The report at the end says the same; the checkpoint's folder may be gone by then.
+            case "run-end":
+              return progress.end();
+            case "checkpoint-end":
+              return;
+            default:
+              progress.show(event);
+          }
         },
       });
-      say(renderDemoReport(report, proseStyle));
+      say(renderDemoReport(report, proseStyle, config.out));
       if (json) print(JSON.stringify(report));
       return 0;
     } finally {

@@ -120,35 +120,40 @@ test("demo", () => {
   ];
   const text = [
     renderDemoEvent(
-      { event: "demo-start", model: "remora-base", parameters: 3.2e6, device: "cpu", rows: 400, heldOutRows: 24, steps: 60 },
+      { event: "demo-start", model: "remora-base", instruction: "次の文を英語に翻訳してください。", rows: 400, heldOutRows: 24, steps: 60 },
       plain,
     ),
+    renderDemoEvent({ event: "answers-start", stage: "before", count: 24 }, plain),
     renderDemoEvent({ event: "answers-end", stage: "before", heldOutLoss: 3.3, chrF: 8.1, count: 24, samples }, plain),
-    renderDemoEvent(
-      { event: "answers-end", stage: "reloaded", heldOutLoss: 1, chrF: 61.4, count: 24, samples: [], note: "Equal to the last digit." },
-      plain,
-    ),
+    renderDemoEvent({ event: "answers-end", stage: "after", heldOutLoss: 1, chrF: 61.4, count: 24, samples: [] }, plain),
     renderDemoReport(report, plain),
+    renderDemoReport({ ...report, eval: { ...report.eval, after: 4 } }, plain, "run"),
   ].join("\n");
   expect(text).toMatchInlineSnapshot(`
     "remora demo: a language model learns to translate, on this machine, offline
-      The model is remora-base (3.20 M parameters), which ships with remora.
-      The task: a Japanese sentence comes in, English must come out.
-      It learns from 400 rows in 60 steps on cpu; 24 more rows are kept aside to judge it.
+      The model is remora-base, which ships with remora. It has read sentence pairs, but has never been given an instruction.
+      The task: 次の文を英語に翻訳してください。 (Translate the next sentence into English.)
+      It learns from 400 rows in 60 steps; 24 other rows are kept aside to judge it.
+      Loss: how surprised it is by the right answer, lower is better. chrF: the letters it shares with the right answer, 0 to 100.
 
-    Before: held-out loss 3.300, chrF 8.1 of 100 over 24 sentences
+    Asking the model as it ships: 24 sentences…
+    Before: held-out loss 3.300, chrF 8.1 over 24 sentences
       雨が降っています。
         expected It is raining.
         answered It is raining.
       風が強い。
         expected The wind is strong.
         answered (nothing)
-
-    Saved, loaded again, asked again: held-out loss 1.000, chrF 61.4 of 100 over 24 sentences
-      Equal to the last digit.
+    After: held-out loss 1.000, chrF 61.4 over 24 sentences
 
     Done in 1m14s: chrF 8.1 → 61.4
       60 steps, 61,440 tokens at 5,120 tok/s; training loss 3.210 → 1.020
+      The adapter was in a temporary folder, removed now; --out run keeps it.
+      Now yours: remora train --model <model> --data <rows.jsonl>
+
+    Done in 1m14s: chrF 8.1 → 4.0
+      60 steps, 61,440 tokens at 5,120 tok/s; training loss 3.210 → 1.020
+      The adapter, the one with the lowest held-out loss, is in run/adapter.
       Now yours: remora train --model <model> --data <rows.jsonl>"
   `);
 });
