@@ -23,7 +23,10 @@ const table = JSON.parse(readFileSync(join(sources, "kernels.json"), "utf8"));
 const kernels = table.kernels.filter(({ image }) => !LEFT_OUT.has(image));
 const images = [...new Set(kernels.map(({ image }) => image))].sort();
 
-const lines = kernels.map(({ name, threads, params }) => `  {"${name}", reinterpret_cast<void *>(${name}), "${params.map(({ type }) => TYPES[type]).join("")}", ${threads}},`);
+const lines = kernels.map(
+  ({ name, threads, params }) =>
+    `  {"${name}", reinterpret_cast<void *>(${name}), "${params.map(({ type }) => TYPES[type]).join("")}", ${threads}},`,
+);
 const header = [
   "// Made by scripts/build-cuda-emulator.mjs.",
   "#pragma once",
@@ -41,7 +44,9 @@ const run = promisify(execFile);
 const compiler = process.env.CXX ?? "g++";
 const flags = ["-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-DREMORA_EMULATE", "-Wno-unknown-pragmas", "-I", objects];
 const headers = [...readdirSync(sources), ...readdirSync(emulator)].filter((name) => /\.(cuh|h)$/.test(name));
-const newestHeader = Math.max(...headers.map((name) => statSync(existsSync(join(sources, name)) ? join(sources, name) : join(emulator, name)).mtimeMs));
+const newestHeader = Math.max(
+  ...headers.map((name) => statSync(existsSync(join(sources, name)) ? join(sources, name) : join(emulator, name)).mtimeMs),
+);
 
 async function compile(input, extra) {
   const object = join(objects, `${input.split("/").at(-1)}.o`);

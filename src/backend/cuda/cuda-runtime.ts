@@ -145,12 +145,18 @@ export class CudaRuntime {
   /** Copies bytes of the host to the card; they may be reused at once. Not while a graph is recorded: a replay would not see new ones. */
   sendBytes(target: number, source: Uint8Array): void {
     this.refuseWhileCapturing("copies from the host");
-    this.staging.send(this.op, target, source.byteLength, this.stream, (slot, start) => slot.set(source.subarray(start, start + slot.length)));
+    this.staging.send(this.op, target, source.byteLength, this.stream, (slot, start) =>
+      slot.set(source.subarray(start, start + slot.length)),
+    );
   }
 
   refuseWhileCapturing(what: string): void {
     if (this.capturing) {
-      throw new KernelError(this.op, "UNSUPPORTED", `${what} while a step is captured; move it before the captured work, into a buffer that stays`);
+      throw new KernelError(
+        this.op,
+        "UNSUPPORTED",
+        `${what} while a step is captured; move it before the captured work, into a buffer that stays`,
+      );
     }
   }
 

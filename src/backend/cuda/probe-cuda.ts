@@ -35,6 +35,10 @@ export function probeWith(found: CudaInstallation | { readonly reason: string })
     const reason = cardProblem(card);
     if (reason !== null) return { name, available: false, reason };
     const versions = `CUDA ${versionText(found.driver.version)}, cuBLASLt ${found.library.version}`;
-    return { name, available: true, detail: `${card.model}, ${(card.memoryBytes / 1e9).toFixed(1)} GB, sm_${card.major}${card.minor}, ${versions}` };
+    return {
+      name,
+      available: true,
+      detail: `${card.model}, ${(card.memoryBytes / 1e9).toFixed(1)} GB, sm_${card.major}${card.minor}, ${versions}`,
+    };
   });
 }

@@ -5,15 +5,12 @@
  *   forward         xa = drop(x) Aᵀ       y  = x Wᵀ + bias + xa (scale·B)ᵀ
  *   backward        db = dY (scale·B)     dX = dY W + mask/(1−p) · (db A)
  *   adapters        dA += dbᵀ drop(x)     dB += scale · dYᵀ xa
+ *
+ * drop(x) is mask(x), exact in the compute dtype, and 1/(1−p) is the product's own factor.
  */
 import type { ActivationDType, LinearOperand, Operand } from "../../backend.ts";
 import { BYTES_PER_ELEMENT } from "../../element-types.ts";
-import {
-  linearBackwardInputSizes,
-  linearBackwardWeightSizes,
-  linearForwardSizes,
-  loraBackwardSizes,
-} from "../../shapes/linear.ts";
+import { linearBackwardInputSizes, linearBackwardWeightSizes, linearForwardSizes, loraBackwardSizes } from "../../shapes/linear.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { adapterCopies, copyMatrix } from "./adapter-copies.ts";
 import { denseWeights } from "./dense-weights.ts";
@@ -47,10 +44,10 @@ export function linearForward(
   }
   if (ranks === 0) return;
   const { a, b } = adapterCopies(cuda, linear, state, dtype);
-  const dropped = droppedInput(cuda, linear, input, N * In, dtype);
+  const dropped = maskedInput(cuda, linear, input, N * In, dtype);
   const low = { address: rankOutput, ld: ranks };
   const down = { a: { address: dropped, ld: In }, b: { address: a.address!, ld: In }, c: low, M: N, N: ranks, K: In };
-  cuda.multiply({ ...down, transposeB: true, dtype });
+  cuda.multiply({ ...down, transposeB: true, dtype, alpha: keptFactor(linear) });
   const up = { a: low, b: { address: b.address!, ld: ranks }, c: { address: output, ld: outs }, M: N, N: outs, K: ranks };
   cuda.multiply({ ...up, transposeB: true, dtype, beta: 1 });
 }
@@ -88,7 +85,7 @@ export function linearBackwardInput(
     return;
   }
   const through = cuda.scratch.take("dropped rows", N * In * bytes);
-  cuda.multiply({ ...up, c: { address: through, ld: In } });
+  cuda.multiply({ ...up, c: { address: through, ld: In }, alpha: keptFactor(linear) });
   cuda.launch(`dropout_add_${dtype}`, strideBlocks(N * In, 2048), [through, target, N * In, cuda.optionalIn(linear.seed), linear.dropout]);
 }
 
@@ -116,17 +113,18 @@ export function loraBackward(
     const c = { address: cuda.out(lora.bGradient), ld: lora.rank };
     cuda.multiply({ ...product, a, b, c, M: weight.rows, N: lora.rank, alpha: lora.scale, beta: 1 });
   });
-  const b = { address: droppedInput(cuda, linear, cuda.in(x), N * In, dtype), ld: In };
+  const alpha = keptFactor(linear);
+  const b = { address: maskedInput(cuda, linear, cuda.in(x), N * In, dtype), ld: In };
   const a = { address: lowGradient, ld: ranks };
   const trained = linear.parts.filter(({ lora }) => lora?.aGradient && lora.rank > 0);
   if (trained.length === 0) return;
   if (ranks === trained[0]!.lora!.rank) {
-    cuda.multiply({ ...product, a, b, c: { address: cuda.out(trained[0]!.lora!.aGradient!), ld: In }, M: ranks, N: In, beta: 1 });
+    cuda.multiply({ ...product, a, b, c: { address: cuda.out(trained[0]!.lora!.aGradient!), ld: In }, M: ranks, N: In, alpha, beta: 1 });
     return;
   }
   // One pass over x for all parts, then a small addition each.
   const all = cuda.scratch.take("A gradients", ranks * In * 4);
-  cuda.multiply({ ...product, a, b, c: { address: all, ld: In }, M: ranks, N: In });
+  cuda.multiply({ ...product, a, b, c: { address: all, ld: In }, M: ranks, N: In, alpha });
   linear.parts.forEach(({ lora }, p) => {
     if (!lora?.aGradient || lora.rank === 0) return;
     const source = all + state.places[p]!.rankStart * In * 4;
@@ -134,14 +132,7 @@ export function loraBackward(
   });
 }
 
-export function linearBackwardWeight(
-  cuda: CudaRuntime,
-  x: Operand,
-  dY: Operand,
-  dW: Operand,
-  dBias: Operand | null,
-  column: number,
-): void {
+export function linearBackwardWeight(cuda: CudaRuntime, x: Operand, dY: Operand, dW: Operand, dBias: Operand | null, column: number): void {
   const { N, In, Out, stride, dtype } = linearBackwardWeightSizes(x, dY, dW, dBias, column);
   if (N === 0) return;
   const a = { address: cuda.in(dY) + column * BYTES_PER_ELEMENT[dtype], ld: stride };
@@ -159,8 +150,12 @@ export function linearBackwardWeight(
   cuda.launch("add_partials_f32", blocks(Out, 256), [partials, cuda.out(dBias), chunks, Out, 1]);
 }
 
-/** x itself, or drop(x) in scratch. */
-function droppedInput(cuda: CudaRuntime, linear: LinearOperand, x: number, count: number, dtype: ActivationDType): number {
+function keptFactor({ dropout }: LinearOperand): number {
+  return 1 / (1 - dropout);
+}
+
+/** x itself, or in scratch x with zeros where it is dropped. */
+function maskedInput(cuda: CudaRuntime, linear: LinearOperand, x: number, count: number, dtype: ActivationDType): number {
   if (linear.dropout === 0) return x;
   const dropped = cuda.scratch.take("dropped rows", count * BYTES_PER_ELEMENT[dtype]);
   cuda.launch(`dropout_${dtype}`, strideBlocks(count, 2048), [x, dropped, count, cuda.optionalIn(linear.seed), linear.dropout]);

@@ -15,7 +15,14 @@ export function nf4Encode(cuda: CudaRuntime, x: Operand, codes: Operand, absmax:
   cuda.launch(`nf4_encode_${dtype}`, blocks(count, 2048), [cuda.in(x), target, cuda.out(absmax), count]);
 }
 
-export function nf4Nest(cuda: CudaRuntime, absmax: Operand, nestedCode: Operand, scaleCodes: Operand, nested: Operand, offset: Operand): void {
+export function nf4Nest(
+  cuda: CudaRuntime,
+  absmax: Operand,
+  nestedCode: Operand,
+  scaleCodes: Operand,
+  nested: Operand,
+  offset: Operand,
+): void {
   const { blocks: count } = nf4NestSizes(absmax, nestedCode, scaleCodes, nested, offset);
   const [source, mean] = [cuda.in(absmax), cuda.out(offset)];
   const { address, parts } = sumPartials(cuda, "sum_partials_f32", source, count);

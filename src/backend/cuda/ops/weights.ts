@@ -50,7 +50,14 @@ export function decodeRows(cuda: CudaRuntime, weight: WeightOperand, target: Den
 }
 
 /** out[n] = scale · weight[ids[n]], zeros where ids[n] < 0. */
-export function gatherWeightRows(cuda: CudaRuntime, weight: WeightOperand, ids: number, target: DenseTarget, N: number, scale: number): void {
+export function gatherWeightRows(
+  cuda: CudaRuntime,
+  weight: WeightOperand,
+  ids: number,
+  target: DenseTarget,
+  N: number,
+  scale: number,
+): void {
   const { cols } = weight;
   const data = cuda.in(weight.data);
   if (isDense(weight)) {
