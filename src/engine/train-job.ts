@@ -17,6 +17,7 @@ import { isCancelled, type JobHost, resetCancel } from "./job.ts";
 import { openModelFiles } from "./model-files.ts";
 import { fingerprint, makeBatches, readRunData } from "./run-data.ts";
 import { prepareModel } from "./run-model.ts";
+import { sampler } from "./sample-answer.ts";
 import { planRun, trainFacts } from "./train-config.ts";
 
 export async function trainJob(input: TrainConfigInput, host: JobHost): Promise<RunEndEvent> {
@@ -56,6 +57,7 @@ export async function trainJob(input: TrainConfigInput, host: JobHost): Promise<
           out: config.out,
         },
         emit: (event) => host.emit(event),
+        sample: config.sampleEvery === undefined ? undefined : sampler(prepared.model, files.tokenizer, data.loaded),
         isCancelled: () => isCancelled(host),
         resetCancel: () => resetCancel(host),
         now: () => performance.timeOrigin + performance.now(),

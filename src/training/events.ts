@@ -90,7 +90,7 @@ export interface WarningEvent {
 export interface SampleEndEvent {
   event: "sample-end";
   step: number;
-  /** What was asked, without the template's wrapping. */
+  /** What was asked, as the model read it. */
   prompt: string;
   answer: string;
   /** The row's own response. */
