@@ -9,6 +9,7 @@ import { parseConfig } from "../config/parse.ts";
 import type { DemoEvent, DemoReport, DemoSample } from "../config/reports.ts";
 import { type DemoConfigInput, demoSchema } from "../config/schemas/demo.ts";
 import { openModel, type RunResult, train } from "../engine/index.ts";
+import { CancelledError } from "../errors/cancelled-error.ts";
 import { packageFolder } from "../hub/shipped-models.ts";
 import type { TrainEvent } from "../training/events.ts";
 import { chrF } from "./chrf.ts";
@@ -42,7 +43,7 @@ export async function demo(config: DemoConfigInput = {}, options: DemoOptions = 
   const emit = options.onEvent ?? (() => {});
   const place = { device, threads, seed, offline: true };
   const ask = async (stage: "before" | "after", adapter?: string) => {
-    options.signal?.throwIfAborted();
+    if (options.signal?.aborted) throw new CancelledError("Running the demo");
     emit({ event: "answers-start", stage, count: heldOut.length });
     return answer({ ...place, model: MODEL, template: "instruct", adapter }, heldOut, options.signal);
   };
@@ -97,7 +98,7 @@ async function answer(config: Parameters<typeof openModel>[0], rows: readonly Ro
   try {
     const asked = rows.map(({ instruction, input }) => ({ row: { instruction, input } }));
     const answers = await session.generate(asked, { signal });
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw new CancelledError("Running the demo");
     return { device: session.device, answers: answers.map(({ text }) => firstLine(text)) };
   } finally {
     await session.close();
