@@ -22,8 +22,11 @@ const RELEASE = ["75", "80", "86", "89", "90a"];
 const PTX = "90";
 /** Files that hold only wgmma and bulk tensor copies: machine code for sm_90a alone, no PTX (it would not run elsewhere). */
 const HOPPER_ONLY = ["attention_hopper"];
-/** Kernels that may spill, by name: head size 256 keeps 128 output and 128 gradient values a thread, the spill is a few bytes. */
-const MAY_SPILL = /^attention_.*_mma_d256_|^cache_write_/;
+/**
+ * Kernels that may spill, by name and card: head size 256 keeps 128 output and 128 gradient values a thread (a few bytes go to memory); the
+ * row kernels save registers around a 64-bit division, once; sm_75 needs two instructions and more registers for each matrix step.
+ */
+const MAY_SPILL = [/^attention_.*_mma_d256_/, /^cache_write_/, /^attention_.*_rows_/, /^attention_.*_mma_.* sm_75$/];
 
 function readArguments(list) {
   const options = { arch: [], only: "", jobs: 2, force: false };
@@ -129,7 +132,7 @@ let bad = 0;
 console.log("image                kernel                                                        card     registers  shared  spilled bytes");
 for (const { family, rows } of results) {
   for (const row of rows) {
-    const fails = row.spill > 0 && !MAY_SPILL.test(row.kernel);
+    const fails = row.spill > 0 && !MAY_SPILL.some((pattern) => pattern.test(`${row.kernel} ${row.arch}`));
     bad += fails ? 1 : 0;
     console.log(
       `${family.padEnd(20)} ${row.kernel.padEnd(61)} ${row.arch.padEnd(8)} ${String(row.registers).padStart(9)} ${String(row.shared).padStart(7)} ${String(row.spill).padStart(7)}${fails ? "  NOT ALLOWED" : ""}`,

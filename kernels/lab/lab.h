@@ -46,29 +46,44 @@ inline float from_f16(uint16_t b) {
   return static_cast<float>(h);
 }
 
-// An array of activations in one of the three dtypes, readable as f64 whatever it holds.
-struct Array {
-  int32_t dtype;
-  std::vector<float> f;
-  std::vector<uint16_t> h;
-  Array(int64_t count, int32_t dtype) : dtype(dtype), f(dtype == REMORA_F32 ? count : 0), h(dtype == REMORA_F32 ? 0 : count) {}
+// An array of activations in one of the three dtypes, readable as f64 whatever it holds. Memory as the runtime gives it: 64-byte aligned,
+// huge pages advised.
+class Array {
+ public:
+  Array(int64_t count, int32_t dtype) : dtype(dtype), count_(count), memory_(remora_allocate(count * (dtype == REMORA_F32 ? 4 : 2))) {
+    remora_fill_zero(memory_, count * (dtype == REMORA_F32 ? 4 : 2));
+  }
+  Array(Array &&other) noexcept : dtype(other.dtype), count_(other.count_), memory_(other.memory_) { other.memory_ = nullptr; }
+  Array &operator=(Array &&other) noexcept {
+    std::swap(dtype, other.dtype);
+    std::swap(count_, other.count_);
+    std::swap(memory_, other.memory_);
+    return *this;
+  }
+  ~Array() { remora_release(memory_, 0); }
   void set(int64_t i, float v) {
-    if (dtype == REMORA_F32) f[i] = v;
-    else h[i] = dtype == REMORA_BF16 ? to_bf16(v) : to_f16(v);
+    if (dtype == REMORA_F32) static_cast<float *>(memory_)[i] = v;
+    else static_cast<uint16_t *>(memory_)[i] = dtype == REMORA_BF16 ? to_bf16(v) : to_f16(v);
   }
   double at(int64_t i) const {
-    if (dtype == REMORA_F32) return f[i];
-    return dtype == REMORA_BF16 ? from_bf16(h[i]) : from_f16(h[i]);
+    if (dtype == REMORA_F32) return static_cast<float *>(memory_)[i];
+    const uint16_t bits = static_cast<uint16_t *>(memory_)[i];
+    return dtype == REMORA_BF16 ? from_bf16(bits) : from_f16(bits);
   }
-  int64_t count() const { return static_cast<int64_t>(f.size() + h.size()); }
-  void *data() { return dtype == REMORA_F32 ? static_cast<void *>(f.data()) : h.data(); }
-  const void *data() const { return dtype == REMORA_F32 ? static_cast<const void *>(f.data()) : h.data(); }
+  int64_t count() const { return count_; }
+  void *data() const { return memory_; }
   void randomize(float scale = 1.0f) {
-    for (int64_t i = 0; i < count(); i++) set(i, random_value() * scale);
+    for (int64_t i = 0; i < count_; i++) set(i, random_value() * scale);
   }
   void poison() {
-    for (int64_t i = 0; i < count(); i++) set(i, NAN);
+    for (int64_t i = 0; i < count_; i++) set(i, NAN);
   }
+
+  int32_t dtype;
+
+ private:
+  int64_t count_;
+  void *memory_;
 };
 
 // Root of Σ(difference²)/Σ(expected²); NaN counts as infinitely wrong.
