@@ -73,14 +73,7 @@ function cudaIndex(name: string): number | null {
   return match ? Number(match[1] ?? 0) : null;
 }
 
-async function importCuda(): Promise<CudaModule | null> {
-  // The path is a variable so that neither TypeScript nor a bundler wants the file before it exists.
-  const path = "./cuda/cuda-backend.ts";
-  try {
-    return (await import(/* @vite-ignore */ path)) as CudaModule;
-  } catch (error) {
-    const code = (error as { code?: string }).code;
-    if (code === "ERR_MODULE_NOT_FOUND" || /Cannot find module|Failed to load/.test(String(error))) return null;
-    throw error;
-  }
+/** Imported only here, so that a run on the CPU never looks for a driver. */
+async function importCuda(): Promise<CudaModule> {
+  return import("./cuda/cuda-backend.ts");
 }

@@ -37,6 +37,14 @@ export function fromF16(bits: number): number {
   return bits & 0x8000 ? -size : size;
 }
 
+let f16Table: Float64Array | undefined;
+
+/** All 65,536 of them, so that large arrays are quick to read. */
+function f16Values(): Float64Array {
+  f16Table ??= Float64Array.from({ length: 65536 }, (_, bits) => fromF16(bits));
+  return f16Table;
+}
+
 function roundToEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
@@ -49,7 +57,11 @@ export function encode(dtype: DType, values: ArrayLike<number>): Uint8Array {
   else if (dtype === "i32") new Int32Array(bytes.buffer).set(values);
   else if (dtype === "u8") bytes.set(values);
   else if (dtype === "u64") new BigUint64Array(bytes.buffer).set(Array.from(values, BigInt));
-  else new Uint16Array(bytes.buffer).set(Array.from(values, dtype === "bf16" ? toBf16 : toF16));
+  else {
+    const bits = new Uint16Array(bytes.buffer);
+    const round = dtype === "bf16" ? toBf16 : toF16;
+    for (let i = 0; i < bits.length; i++) bits[i] = round(values[i]!);
+  }
   return bytes;
 }
 
@@ -60,5 +72,9 @@ export function decode(dtype: DType, bytes: Uint8Array): Float64Array {
   if (dtype === "i32") return Float64Array.from(new Int32Array(buffer, byteOffset, count));
   if (dtype === "u8") return Float64Array.from(bytes);
   if (dtype === "u64") return Float64Array.from(new BigUint64Array(buffer, byteOffset, count), Number);
-  return Float64Array.from(new Uint16Array(buffer, byteOffset, count), dtype === "bf16" ? fromBf16 : fromF16);
+  const bits = new Uint16Array(buffer, byteOffset, count);
+  const values = new Float64Array(count);
+  const table = dtype === "bf16" ? null : f16Values();
+  for (let i = 0; i < count; i++) values[i] = table ? table[bits[i]!]! : fromBf16(bits[i]!);
+  return values;
 }

@@ -22,15 +22,21 @@ export class RandomData {
   }
 
   normals(count: number, scale = 1): Float64Array {
-    return Float64Array.from({ length: count }, () => scale * this.normal());
+    return this.#fill(count, () => scale * this.normal());
   }
 
   uniforms(count: number, low: number, high: number): Float64Array {
-    return Float64Array.from({ length: count }, () => low + (high - low) * this.uniform());
+    return this.#fill(count, () => low + (high - low) * this.uniform());
   }
 
   /** Integers in [low, high). */
   integers(count: number, low: number, high: number): Float64Array {
-    return Float64Array.from({ length: count }, () => low + Math.floor(this.uniform() * (high - low)));
+    return this.#fill(count, () => low + Math.floor(this.uniform() * (high - low)));
+  }
+
+  #fill(count: number, next: () => number): Float64Array {
+    const values = new Float64Array(count);
+    for (let i = 0; i < count; i++) values[i] = next();
+    return values;
   }
 }
