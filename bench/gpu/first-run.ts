@@ -1,0 +1,66 @@
+/**
+ * What a rented card is asked first, in one process: a short training step of two layers in bf16 and NF4 (eager equals graph), then the 40-layer
+ * Nemo shape with an NF4 base, timed; then the same op by op for a breakdown. Prints JSON lines; the last is the summary.
+ *
+ *   node .gpu/first-run.mjs [two] [forty] [profile] [small]      default: all
+ */
+
+import { formatOpTimes } from "../../src/backend/cpu/native-context.ts";
+import type { CudaBackend } from "../../src/backend/cuda/cuda-backend.ts";
+import { openBackend } from "../../src/backend/open-backend.ts";
+import { nemoConfig } from "./random-model.ts";
+import { benchSteps, type StepBench } from "./step-bench.ts";
+
+const wanted = process.argv.slice(2);
+const does = (name: string) => wanted.length === 0 || wanted.includes(name);
+const device = process.env.REMORA_BENCH_DEVICE ?? "cuda:0";
+const summary: Record<string, unknown> = {};
+
+async function run(name: string, bench: StepBench, config?: Record<string, unknown>): Promise<void> {
+  const backend = (await openBackend(device)) as CudaBackend;
+  try {
+    const result = await benchSteps(backend, bench, config);
+    summary[name] = result;
+    console.log(JSON.stringify({ name, bench, ...result }));
+    if (backend.opTimes) console.log(formatOpTimes(backend.opTimes));
+    if (name.startsWith("forty") && backend.productPlans)
+      for (const [shape, plan] of backend.productPlans) console.log(`  ${shape}: ${plan}`);
+  } catch (error) {
+    summary[name] = { error: String(error) };
+    console.log(JSON.stringify({ name, bench, error: String((error as Error).stack) }));
+  } finally {
+    backend.dispose();
+  }
+}
+
+const common = { compute: "bf16", optimizerState: "f32", steps: 3 } as const;
+if (does("tiny")) {
+  const config = {
+    ...nemoConfig(2),
+    vocab_size: 512,
+    hidden_size: 128,
+    intermediate_size: 256,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    head_dim: 32,
+  };
+  await run("tiny nf4", { ...common, layers: 2, linears: "nf4", blocks: 2, length: 64, policy: "cheap", steps: 1 }, config);
+}
+if (does("two")) {
+  await run("two layers bf16", { ...common, layers: 2, linears: "bf16", blocks: 1, length: 2048, policy: "none" });
+  await run("two layers nf4", { ...common, layers: 2, linears: "nf4", blocks: 4, length: 2048, policy: "none" });
+  await run("two layers nf4, layers made again", { ...common, layers: 2, linears: "nf4", blocks: 4, length: 2048, policy: "layers" });
+}
+const forty = { ...common, layers: 40, linears: "nf4", blocks: 4, length: 2048 } as const;
+if (does("forty")) {
+  await run("forty layers nf4 4x2048, cheap recompute", { ...forty, policy: "cheap" });
+  await run("forty layers nf4 4x2048, layers made again", { ...forty, policy: "layers" });
+}
+if (does("small")) {
+  await run("forty layers nf4 2x2048, layers made again, 8-bit state", { ...forty, blocks: 2, policy: "layers", optimizerState: "8bit" });
+}
+if (does("profile")) {
+  process.env.REMORA_PROFILE = "1";
+  await run("forty profile 4x2048, layers made again", { ...forty, policy: "layers", steps: 1 });
+}
+console.log(JSON.stringify({ summary }));

@@ -1,0 +1,99 @@
+/**
+ * A decoder of a given shape with random weights made on the device, layer by layer: linears in NF4 with double quantization (or bf16), embedding
+ * and head in bf16. For speed and memory; the answers mean nothing.
+ */
+
+import type { ActivationDType } from "../../src/backend/backend.ts";
+import { CausalLM } from "../../src/models/causal-lm.ts";
+import { buildDecoder, type ParameterMaker } from "../../src/models/load-model.ts";
+import { readDecoderShape } from "../../src/models/registry.ts";
+import { createDynamicMap } from "../../src/quant/dynamic-map.ts";
+import { NF4_BLOCK_ELEMENTS, NF4_NESTED_BLOCK } from "../../src/quant/weight-formats.ts";
+import type { Arena } from "../../src/tensor/arena.ts";
+import type { MatrixParameter } from "../../src/tensor/parameter.ts";
+import { Tensor } from "../../src/tensor/tensor.ts";
+
+/** Mistral Nemo 12B's config.json, with as many layers as asked for. */
+export function nemoConfig(layers: number): Record<string, unknown> {
+  return {
+    architectures: ["MistralForCausalLM"],
+    model_type: "mistral",
+    vocab_size: 131072,
+    hidden_size: 5120,
+    num_hidden_layers: layers,
+    num_attention_heads: 32,
+    num_key_value_heads: 8,
+    head_dim: 128,
+    intermediate_size: 14336,
+    max_position_embeddings: 131072,
+    rms_norm_eps: 1e-5,
+    rope_theta: 1000000,
+    hidden_act: "silu",
+    tie_word_embeddings: false,
+    sliding_window: null,
+    torch_dtype: "bfloat16",
+  };
+}
+
+export interface RandomModelOptions {
+  readonly linears: "nf4" | "bf16";
+  readonly compute: ActivationDType;
+}
+
+export async function makeRandomModel(arena: Arena, config: Record<string, unknown>, options: RandomModelOptions): Promise<CausalLM> {
+  const { backend } = arena;
+  const shape = readDecoderShape(config, "bench");
+  let seed = 1n;
+  // One flat scratch for all matrices, f32: the largest is the embedding. Given back at the end.
+  const random = (count: number, label: string): Tensor => {
+    const values = Tensor.take(arena, "f32", [count], label);
+    backend.random(values, seed++, 0.02, "normal");
+    return values;
+  };
+  const dense = (path: string, rows: number, cols: number): MatrixParameter => {
+    const data = Tensor.take(arena, "bf16", [rows, cols], path);
+    // In pieces, so that the f32 values of a large table need not exist at once.
+    const step = Math.min(rows, 8192);
+    for (let row = 0; row < rows; row += step) {
+      const count = Math.min(step, rows - row);
+      const values = random(count * cols, `random values of ${path}`);
+      backend.convert(values, data.view([count * cols], row * cols));
+      values.release("making a random model");
+    }
+    return { path, weight: { format: "bf16", rows, cols, data, path }, owned: [data] };
+  };
+  const nf4 = async (path: string, rows: number, cols: number): Promise<MatrixParameter> => {
+    const count = rows * cols;
+    const blocks = count / NF4_BLOCK_ELEMENTS;
+    const take = (dtype: "f32" | "u8", size: number, label: string) => Tensor.take(arena, dtype, [size], `${label} of ${path}`);
+    const [data, scales] = [take("u8", count / 2, "NF4 codes"), take("u8", blocks, "scales")];
+    const [nestedScales, code, offset] = [
+      take("f32", Math.ceil(blocks / NF4_NESTED_BLOCK), "nested scales"),
+      take("f32", 256, "map"),
+      take("f32", 1, "offset"),
+    ];
+    const [values, absmax] = [random(count, `random values of ${path}`), take("f32", blocks, "absmax")];
+    backend.nf4Encode(values, data, absmax);
+    backend.upload(code, new Uint8Array(createDynamicMap(true).buffer));
+    backend.nf4Nest(absmax, code, scales, nestedScales, offset);
+    const bytes = await backend.download(offset);
+    for (const temporary of [values, absmax, offset]) temporary.release("making a random model");
+    const mean = new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true);
+    const weight = { format: "nf4", rows, cols, data, scales, nested: { scales: nestedScales, code, offset: mean }, path } as const;
+    return { path, weight, owned: [data, scales, nestedScales, code] };
+  };
+  const maker: ParameterMaker = {
+    matrix: (path, rows, cols, role) => (role === "linear" && options.linears === "nf4" ? nf4(path, rows, cols) : dense(path, rows, cols)),
+    norm: (path, size) => {
+      const value = Tensor.take(arena, "f32", [size], path);
+      backend.upload(value, new Uint8Array(new Float32Array(size).fill(1).buffer));
+      return { path, value };
+    },
+    biases: () => {
+      throw new Error("this shape has no biases");
+    },
+  };
+  const owned: { release(by?: string): void }[] = [];
+  const weights = await buildDecoder(shape, maker, owned);
+  return new CausalLM(shape, arena, weights, options.compute, owned);
+}
