@@ -34,14 +34,19 @@ inline float from_bf16(uint16_t b) {
   memcpy(&f, &u, 4);
   return f;
 }
+#if defined(__aarch64__)
+typedef __fp16 Half;  // g++ 12 has no _Float16 in C++ there
+#else
+typedef _Float16 Half;
+#endif
 inline uint16_t to_f16(float f) {
-  const _Float16 h = static_cast<_Float16>(f);
+  const Half h = static_cast<Half>(f);
   uint16_t b;
   memcpy(&b, &h, 2);
   return b;
 }
 inline float from_f16(uint16_t b) {
-  _Float16 h;
+  Half h;
   memcpy(&h, &b, 2);
   return static_cast<float>(h);
 }

@@ -10,6 +10,31 @@ using namespace lab;
 
 namespace {
 
+// An array of one of the three dtypes that can be copied, so that every context gets the same start.
+struct Values {
+  int32_t dtype;
+  std::vector<float> f;
+  std::vector<uint16_t> h;
+  Values(int64_t count, int32_t dtype) : dtype(dtype), f(dtype == REMORA_F32 ? count : 0), h(dtype == REMORA_F32 ? 0 : count) {}
+  void set(int64_t i, float v) {
+    if (dtype == REMORA_F32) f[i] = v;
+    else h[i] = dtype == REMORA_BF16 ? to_bf16(v) : to_f16(v);
+  }
+  double at(int64_t i) const {
+    if (dtype == REMORA_F32) return f[i];
+    return dtype == REMORA_BF16 ? from_bf16(h[i]) : from_f16(h[i]);
+  }
+  int64_t count() const { return static_cast<int64_t>(f.size() + h.size()); }
+  void *data() { return dtype == REMORA_F32 ? static_cast<void *>(f.data()) : h.data(); }
+  const void *data() const { return dtype == REMORA_F32 ? static_cast<const void *>(f.data()) : h.data(); }
+  void randomize(float scale) {
+    for (int64_t i = 0; i < count(); i++) set(i, random_value() * scale);
+  }
+  void poison() {
+    for (int64_t i = 0; i < count(); i++) set(i, NAN);
+  }
+};
+
 int failures = 0, checks = 0;
 remora_context *reference;
 
@@ -20,18 +45,18 @@ struct Device {
 std::vector<Device> devices;
 
 // Runs `call` on the reference and on every device; the outputs it is given start as NaN, or as `outputs` when keep is set.
-void check(const char *name, const std::vector<Array> &outputs, double tolerance, bool keep, const std::function<int32_t(remora_context *, std::vector<Array> &)> &call) {
+void check(const char *name, const std::vector<Values> &outputs, double tolerance, bool keep, const std::function<int32_t(remora_context *, std::vector<Values> &)> &call) {
   const auto run = [&](remora_context *ctx) {
-    std::vector<Array> result = outputs;
+    std::vector<Values> result = outputs;
     if (!keep)
-      for (Array &a : result) a.poison();
+      for (Values &a : result) a.poison();
     const int32_t status = call(ctx, result);
     if (status != REMORA_OK) printf("FAIL %s: status %d, %s\n", name, status, remora_context_error(ctx)), failures++;
     return result;
   };
-  const std::vector<Array> expected = run(reference);
+  const std::vector<Values> expected = run(reference);
   for (const Device &device : devices) {
-    const std::vector<Array> found = run(device.ctx), again = run(device.ctx);
+    const std::vector<Values> found = run(device.ctx), again = run(device.ctx);
     for (size_t k = 0; k < found.size(); k++) {
       Difference difference;
       bool same = true;
@@ -51,80 +76,80 @@ void check(const char *name, const std::vector<Array> &outputs, double tolerance
 
 double tolerance(int32_t dtype, double factor = 1) { return factor * (dtype == REMORA_F32 ? 3e-6 : dtype == REMORA_BF16 ? 5e-3 : 7e-4); }
 
-Array random_array(int64_t count, int32_t dtype, float scale = 1) {
-  Array a(count, dtype);
+Values random_array(int64_t count, int32_t dtype, float scale = 1) {
+  Values a(count, dtype);
   a.randomize(scale);
   return a;
 }
 
 void check_rows(int32_t dtype, int64_t N, int64_t C) {
-  const Array x = random_array(N * C, dtype, 2), r = random_array(N * C, dtype), g = random_array(N * C, dtype), weight = random_array(C, REMORA_F32);
-  const Array act(N * C, dtype), bias = random_array(C, REMORA_F32);
-  Array rstd(N, REMORA_F32);
+  const Values x = random_array(N * C, dtype, 2), r = random_array(N * C, dtype), g = random_array(N * C, dtype), weight = random_array(C, REMORA_F32);
+  const Values act(N * C, dtype), bias = random_array(C, REMORA_F32);
+  Values rstd(N, REMORA_F32);
   for (int64_t n = 0; n < N; n++) rstd.f[n] = 0.7f + 0.1f * static_cast<float>(n % 5);
-  const auto f = [](const Array &a) { return static_cast<const float *>(a.data()); };
-  const auto out = [](Array &a) { return static_cast<float *>(a.data()); };
-  check("rms_norm_forward", {act, act, rstd}, tolerance(dtype), false, [&](remora_context *ctx, std::vector<Array> &o) {
+  const auto f = [](const Values &a) { return static_cast<const float *>(a.data()); };
+  const auto out = [](Values &a) { return static_cast<float *>(a.data()); };
+  check("rms_norm_forward", {act, act, rstd}, tolerance(dtype), false, [&](remora_context *ctx, std::vector<Values> &o) {
     return remora_rms_norm_forward(ctx, x.data(), r.data(), f(weight), o[0].data(), o[1].data(), out(o[2]), N, C, dtype, 1e-5f);
   });
-  check("rms_norm_backward", {act, weight}, tolerance(dtype, 2), true, [&](remora_context *ctx, std::vector<Array> &o) {
+  check("rms_norm_backward", {act, weight}, tolerance(dtype, 2), true, [&](remora_context *ctx, std::vector<Values> &o) {
     return remora_rms_norm_backward(ctx, x.data(), f(weight), f(rstd), g.data(), r.data(), o[0].data(), out(o[1]), N, C, dtype);
   });
-  check("rms_norm_apply", {act}, tolerance(dtype), false, [&](remora_context *ctx, std::vector<Array> &o) {
+  check("rms_norm_apply", {act}, tolerance(dtype), false, [&](remora_context *ctx, std::vector<Values> &o) {
     return remora_rms_norm_apply(ctx, x.data(), f(weight), f(rstd), o[0].data(), N, C, dtype);
   });
-  check("layer_norm_forward", {act}, tolerance(dtype, 4), false, [&](remora_context *ctx, std::vector<Array> &o) {
+  check("layer_norm_forward", {act}, tolerance(dtype, 4), false, [&](remora_context *ctx, std::vector<Values> &o) {
     return remora_layer_norm_forward(ctx, x.data(), r.data(), f(weight), f(bias), o[0].data(), N, C, dtype, 1e-5f);
   });
-  const Array gate_up = random_array(2 * N * C, dtype, 6);
+  const Values gate_up = random_array(2 * N * C, dtype, 6);
   for (int32_t kind : {0, 1}) {
-    check("gated_forward", {act}, tolerance(dtype, 2), false, [&](remora_context *ctx, std::vector<Array> &o) {
+    check("gated_forward", {act}, tolerance(dtype, 2), false, [&](remora_context *ctx, std::vector<Values> &o) {
       return remora_gated_forward(ctx, gate_up.data(), o[0].data(), N, C, dtype, kind);
     });
-    check("gated_backward", {gate_up}, tolerance(dtype, 2), false, [&](remora_context *ctx, std::vector<Array> &o) {
+    check("gated_backward", {gate_up}, tolerance(dtype, 2), false, [&](remora_context *ctx, std::vector<Values> &o) {
       return remora_gated_backward(ctx, gate_up.data(), g.data(), o[0].data(), N, C, dtype, kind);
     });
-    check("gelu_forward", {act}, tolerance(dtype, 2), false, [&](remora_context *ctx, std::vector<Array> &o) {
+    check("gelu_forward", {act}, tolerance(dtype, 2), false, [&](remora_context *ctx, std::vector<Values> &o) {
       return remora_gelu_forward(ctx, gate_up.data(), o[0].data(), N * C, dtype, kind);
     });
   }
   for (int32_t target : {REMORA_F32, REMORA_BF16, REMORA_F16}) {
-    check("convert", {Array(N * C, target)}, 0, false,
-          [&](remora_context *ctx, std::vector<Array> &o) { return remora_convert(ctx, x.data(), o[0].data(), N * C, dtype, target); });
+    check("convert", {Values(N * C, target)}, 0, false,
+          [&](remora_context *ctx, std::vector<Values> &o) { return remora_convert(ctx, x.data(), o[0].data(), N * C, dtype, target); });
   }
-  check("add", {g}, tolerance(dtype), true, [&](remora_context *ctx, std::vector<Array> &o) { return remora_add(ctx, x.data(), o[0].data(), N * C, dtype, 0.37f); });
+  check("add", {g}, tolerance(dtype), true, [&](remora_context *ctx, std::vector<Values> &o) { return remora_add(ctx, x.data(), o[0].data(), N * C, dtype, 0.37f); });
   std::vector<int32_t> ids;
   for (int i = 0; i < 50; i++) ids.push_back(static_cast<int32_t>(random_word() % (N + 1)) - 1);
-  check("gather_rows", {Array(50 * C, dtype)}, 0, false,
-        [&](remora_context *ctx, std::vector<Array> &o) { return remora_gather_rows(ctx, x.data(), ids.data(), o[0].data(), 50, C, dtype); });
+  check("gather_rows", {Values(50 * C, dtype)}, 0, false,
+        [&](remora_context *ctx, std::vector<Values> &o) { return remora_gather_rows(ctx, x.data(), ids.data(), o[0].data(), 50, C, dtype); });
   remora_weight table{};
   table.format = dtype, table.rows = N, table.cols = C, table.data = x.data();
-  check("embedding_forward", {Array(50 * C, dtype)}, tolerance(dtype), false,
-        [&](remora_context *ctx, std::vector<Array> &o) { return remora_embedding_forward(ctx, &table, ids.data(), o[0].data(), 50, dtype, 1.7f); });
-  const Array d_y = random_array(50 * C, dtype);
-  check("embedding_backward", {random_array(N * C, REMORA_F32)}, tolerance(REMORA_F32), true, [&](remora_context *ctx, std::vector<Array> &o) {
+  check("embedding_forward", {Values(50 * C, dtype)}, tolerance(dtype), false,
+        [&](remora_context *ctx, std::vector<Values> &o) { return remora_embedding_forward(ctx, &table, ids.data(), o[0].data(), 50, dtype, 1.7f); });
+  const Values d_y = random_array(50 * C, dtype);
+  check("embedding_backward", {random_array(N * C, REMORA_F32)}, tolerance(REMORA_F32), true, [&](remora_context *ctx, std::vector<Values> &o) {
     return remora_embedding_backward(ctx, ids.data(), d_y.data(), out(o[0]), 50, C, N, dtype, 0.5f);
   });
 }
 
 void check_rope(int32_t dtype, int64_t N, int64_t H, int64_t K, int64_t D, int64_t rotary, bool norms) {
   const int64_t count = N * (H + 2 * K) * D;
-  const Array qkv = random_array(count, dtype), g = random_array(count, dtype), q = random_array(D, REMORA_F32), k = random_array(D, REMORA_F32);
-  const Array table = random_array(100 * rotary, REMORA_F32);
+  const Values qkv = random_array(count, dtype), g = random_array(count, dtype), q = random_array(D, REMORA_F32), k = random_array(D, REMORA_F32);
+  const Values table = random_array(100 * rotary, REMORA_F32);
   std::vector<int32_t> positions;
   for (int64_t n = 0; n < N; n++) positions.push_back(static_cast<int32_t>(random_word() % 100));
   const float *qn = norms ? q.f.data() : nullptr, *kn = norms ? k.f.data() : nullptr;
-  check("rope_forward", {qkv}, tolerance(dtype), false, [&](remora_context *ctx, std::vector<Array> &o) {
+  check("rope_forward", {qkv}, tolerance(dtype), false, [&](remora_context *ctx, std::vector<Values> &o) {
     return remora_rope_forward(ctx, qkv.data(), qn, kn, table.f.data(), positions.data(), o[0].data(), N, H, K, D, rotary, dtype, 1e-6f);
   });
-  check("rope_backward", {qkv, q, k}, tolerance(dtype, 2), true, [&](remora_context *ctx, std::vector<Array> &o) {
+  check("rope_backward", {qkv, q, k}, tolerance(dtype, 2), true, [&](remora_context *ctx, std::vector<Values> &o) {
     return remora_rope_backward(ctx, qkv.data(), qn, kn, table.f.data(), positions.data(), g.data(), o[0].data(), norms ? o[1].f.data() : nullptr,
                                 norms ? o[2].f.data() : nullptr, N, H, K, D, rotary, dtype, 1e-6f);
   });
 }
 
 void check_attention(int32_t dtype, int64_t N, int64_t H, int64_t K, int64_t D, int32_t causal, int64_t window, float softcap, std::vector<int64_t> cuts) {
-  const Array qkv = random_array(N * (H + 2 * K) * D, dtype, 1.5f), g = random_array(N * H * D, dtype);
+  const Values qkv = random_array(N * (H + 2 * K) * D, dtype, 1.5f), g = random_array(N * H * D, dtype);
   std::vector<int32_t> start(N), end(N);
   cuts.push_back(N);
   for (int64_t n = 0, s = 0, at = 0; n < N; n++) {
@@ -134,12 +159,12 @@ void check_attention(int32_t dtype, int64_t N, int64_t H, int64_t K, int64_t D, 
     if (at > 1 && cuts[at] == N) end[n] = start[n];  // the last of three or more segments is padding
   }
   const float scale = 1.2f / std::sqrt(static_cast<float>(D));
-  std::vector<Array> kept;
-  check("attention_forward", {Array(N * H * D, dtype)}, tolerance(dtype, 2), false, [&](remora_context *ctx, std::vector<Array> &o) {
+  std::vector<Values> kept;
+  check("attention_forward", {Values(N * H * D, dtype)}, tolerance(dtype, 2), false, [&](remora_context *ctx, std::vector<Values> &o) {
     return remora_attention_forward(ctx, qkv.data(), start.data(), end.data(), o[0].data(), nullptr, N, H, K, D, dtype, scale, causal, window, softcap);
   });
-  check("attention_backward", {qkv}, tolerance(dtype, 4), false, [&](remora_context *ctx, std::vector<Array> &o) {
-    Array forward(N * H * D, dtype);
+  check("attention_backward", {qkv}, tolerance(dtype, 4), false, [&](remora_context *ctx, std::vector<Values> &o) {
+    Values forward(N * H * D, dtype);
     std::vector<float> lse(N * H);
     remora_attention_forward(ctx, qkv.data(), start.data(), end.data(), forward.data(), lse.data(), N, H, K, D, dtype, scale, causal, window, softcap);
     return remora_attention_backward(ctx, qkv.data(), start.data(), end.data(), forward.data(), lse.data(), g.data(), o[0].data(), N, H, K, D, dtype, scale,
@@ -153,32 +178,32 @@ void check_paged(int32_t dtype, int64_t H, int64_t K, int64_t D, int64_t page_si
   for (int64_t p = 0; p < pages; p++) table.push_back(static_cast<int32_t>(pages - 1 - p));
   for (int32_t i = 3; i < 3 + length / 2; i++) sequences.push_back(0), positions.push_back(i);
   const int64_t N = static_cast<int64_t>(sequences.size());
-  const Array qkv = random_array(N * (H + 2 * K) * D, dtype), k = random_array(pages * page_size * K * D, dtype), v = random_array(pages * page_size * K * D, dtype);
-  check("cache_write", {k, v}, 0, true, [&](remora_context *ctx, std::vector<Array> &o) {
+  const Values qkv = random_array(N * (H + 2 * K) * D, dtype), k = random_array(pages * page_size * K * D, dtype), v = random_array(pages * page_size * K * D, dtype);
+  check("cache_write", {k, v}, 0, true, [&](remora_context *ctx, std::vector<Values> &o) {
     return remora_cache_write(ctx, qkv.data(), sequences.data(), positions.data(), table.data(), o[0].data(), o[1].data(), N, H, K, D, page_size, blocks, dtype);
   });
   for (int64_t rows : {int64_t{1}, N})
-    check("attention_paged", {Array(rows * H * D, dtype)}, tolerance(dtype, 2), false, [&](remora_context *ctx, std::vector<Array> &o) {
+    check("attention_paged", {Values(rows * H * D, dtype)}, tolerance(dtype, 2), false, [&](remora_context *ctx, std::vector<Values> &o) {
       return remora_attention_paged(ctx, qkv.data(), sequences.data(), positions.data(), table.data(), k.data(), v.data(), o[0].data(), rows, H, K, D, page_size,
                                     blocks, dtype, 0.13f, window, 0);
     });
 }
 
 void check_numbers(int64_t count) {
-  const Array g = random_array(count, REMORA_F32), p = random_array(count, REMORA_F32), m = random_array(count, REMORA_F32, 0.1f);
-  Array v = random_array(count, REMORA_F32, 0.1f);
+  const Values g = random_array(count, REMORA_F32), p = random_array(count, REMORA_F32), m = random_array(count, REMORA_F32, 0.1f);
+  Values v = random_array(count, REMORA_F32, 0.1f);
   for (float &x : v.f) x = x * x;
   const float hyper[8] = {3e-3f, 0.9f, 0.999f, 1e-8f, 0.1f, 0.271f, 0.002997f, 0}, clip[1] = {0.5f};
-  check("gradient_norm", {Array(2, REMORA_F32)}, 1e-6, false,
-        [&](remora_context *ctx, std::vector<Array> &o) { return remora_gradient_norm(ctx, g.f.data(), o[0].f.data(), count, 1.0f); });
-  check("sum", {Array(1, REMORA_F32)}, 1e-5, false, [&](remora_context *ctx, std::vector<Array> &o) { return remora_sum(ctx, g.f.data(), o[0].f.data(), count); });
+  check("gradient_norm", {Values(2, REMORA_F32)}, 1e-6, false,
+        [&](remora_context *ctx, std::vector<Values> &o) { return remora_gradient_norm(ctx, g.f.data(), o[0].f.data(), count, 1.0f); });
+  check("sum", {Values(1, REMORA_F32)}, 1e-5, false, [&](remora_context *ctx, std::vector<Values> &o) { return remora_sum(ctx, g.f.data(), o[0].f.data(), count); });
   for (int32_t normal : {0, 1})
-    check("random", {Array(count, REMORA_F32)}, 0, false,
-          [&](remora_context *ctx, std::vector<Array> &o) { return remora_random(ctx, o[0].f.data(), count, 77, 0.3f, normal); });
-  check("adamw", {p, m, v, Array(count, REMORA_BF16)}, 4e-3, true, [&](remora_context *ctx, std::vector<Array> &o) {
+    check("random", {Values(count, REMORA_F32)}, 0, false,
+          [&](remora_context *ctx, std::vector<Values> &o) { return remora_random(ctx, o[0].f.data(), count, 77, 0.3f, normal); });
+  check("adamw", {p, m, v, Values(count, REMORA_BF16)}, 4e-3, true, [&](remora_context *ctx, std::vector<Values> &o) {
     return remora_adamw(ctx, g.f.data(), hyper, clip, o[0].f.data(), o[1].f.data(), o[2].f.data(), o[3].data(), count, REMORA_BF16);
   });
-  check("adamw_8bit", {p}, 1e-4, true, [&](remora_context *ctx, std::vector<Array> &o) {
+  check("adamw_8bit", {p}, 1e-4, true, [&](remora_context *ctx, std::vector<Values> &o) {
     std::vector<uint8_t> m8(count, 127), v8(count, 0);
     std::vector<float> ms(count / 256 + 1), vs(count / 256 + 1);
     int32_t status = 0;
@@ -187,10 +212,10 @@ void check_numbers(int64_t count) {
     return status;
   });
   for (int32_t dtype : {REMORA_F32, REMORA_BF16, REMORA_F16}) {
-    Array x = random_array(count, dtype, dtype == REMORA_F16 ? 1.0f : 1e-3f);
+    Values x = random_array(count, dtype, dtype == REMORA_F16 ? 1.0f : 1e-3f);
     for (int64_t i = 0; i < count && i < 200; i++) x.set(i, i < 64 ? 0.0f : static_cast<float>(x.at(i)) * 1e-36f);
     const int64_t bytes = (count + 1) / 2, blocks = (count + 63) / 64;
-    check("nf4_encode", {Array(bytes, REMORA_F32), Array(blocks, REMORA_F32)}, 0, false, [&](remora_context *ctx, std::vector<Array> &o) {
+    check("nf4_encode", {Values(bytes, REMORA_F32), Values(blocks, REMORA_F32)}, 0, false, [&](remora_context *ctx, std::vector<Values> &o) {
       std::vector<uint8_t> codes(bytes);
       const int32_t status = remora_nf4_encode(ctx, x.data(), codes.data(), o[1].f.data(), count, dtype);
       for (int64_t i = 0; i < bytes; i++) o[0].f[i] = codes[i];
@@ -213,20 +238,20 @@ void check_decode() {
     remora_weight w{};
     w.format = format, w.rows = rows, w.cols = cols, w.data = data.data();
     for (int32_t dtype : {REMORA_F32, REMORA_BF16, REMORA_F16})
-      check("weight_decode", {Array(3 * cols, dtype)}, tolerance(dtype, 0.3), false,
-            [&](remora_context *ctx, std::vector<Array> &o) { return remora_weight_decode(ctx, &w, o[0].data(), 1, 3, dtype); });
+      check("weight_decode", {Values(3 * cols, dtype)}, tolerance(dtype, 0.3), false,
+            [&](remora_context *ctx, std::vector<Values> &o) { return remora_weight_decode(ctx, &w, o[0].data(), 1, 3, dtype); });
   }
 }
 
 void check_sample(int64_t vocabulary) {
   const int64_t B = 6;
-  const Array logits = random_array(B * vocabulary, REMORA_F32, 12);
+  const Values logits = random_array(B * vocabulary, REMORA_F32, 12);
   const float params[B * 5] = {0, 0, 1, 0, 1, 0.8f, 40, 0.9f, 0, 1, 1, 0, 0.7f, 0, 1.2f, 1.3f, 0, 1, 0.05f, 1, 1, 5, 1, 0, 1, 0.7f, 0, 1, 0, 1};
   const uint64_t seeds[B] = {1, 2, 3, 4, 5, 6};
   const int32_t steps[B] = {0, 1, 2, 3, 4, 5}, lengths[B] = {0, 0, 3, 0, 2, 0};
   std::vector<int32_t> history(B * 4);
   for (int32_t &id : history) id = static_cast<int32_t>(random_word() % vocabulary);
-  check("sample", {Array(B, REMORA_F32), Array(B, REMORA_F32)}, 1e-5, false, [&](remora_context *ctx, std::vector<Array> &o) {
+  check("sample", {Values(B, REMORA_F32), Values(B, REMORA_F32)}, 1e-5, false, [&](remora_context *ctx, std::vector<Values> &o) {
     int32_t ids[B];
     const int32_t status = remora_sample(ctx, logits.f.data(), params, seeds, steps, history.data(), lengths, ids, o[1].f.data(), B, vocabulary, 4);
     for (int64_t b = 0; b < B; b++) o[0].f[b] = static_cast<float>(ids[b]);
