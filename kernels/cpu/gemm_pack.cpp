@@ -1,74 +1,11 @@
 // Packing for gemm.h. A "vector" here is W lanes of 32 bits: W values for the f32 kernel, W pairs of neighbouring bf16 values for the bf16
-// kernel. A Reader loads such vectors from a row of some format; everything else is written once over readers.
+// kernel. A Reader (gemm_readers.h) loads such vectors from a row of some format; everything here is written once over readers.
 // Formats without a reader of their own (GGUF, f16 weights, scaled or dropped values) are first decoded to rows in `space`.
-#include <type_traits>
-
-#include "gemm.h"
+#include "gemm_readers.h"
 #include "gemm_transpose.h"
 
 namespace remora::REMORA_ISA {
 namespace {
-
-// ---- readers: load(row, col, n) gives values [col, col + n) of a row, n <= VALUES, zeros beyond ----
-
-// Dense rows for the f32 kernel.
-template <class T>
-struct WideReader {
-  static constexpr int VALUES = W;
-  const T *x;
-  int64_t ld;
-  V load_all(int64_t row, int64_t col) const { return load(x + row * ld + col); }
-  V load_first(int64_t row, int64_t col, int64_t n) const { return n >= VALUES ? load_all(row, col) : load(x + row * ld + col, n); }
-  void prefetch(int64_t row, int64_t col) const { __builtin_prefetch(x + row * ld + col); }
-};
-
-#if REMORA_IS_AVX512_BF16
-// Rows for the bf16 kernel: bf16 as it is, wider ones rounded.
-template <class T>
-struct PairReader {
-  static constexpr int VALUES = 32;
-  const T *x;
-  int64_t ld;
-  static V join(V low, V high) { return (V)_mm512_cvtne2ps_pbh(high, low); }
-  V load_all(int64_t row, int64_t col) const {
-    const T *p = x + row * ld + col;
-    if constexpr (std::is_same<T, bf16_t>::value) return _mm512_loadu_ps(p);
-    else return join(load(p), load(p + W));
-  }
-  V load_first(int64_t row, int64_t col, int64_t n) const {
-    if (n >= VALUES) return load_all(row, col);
-    const T *p = x + row * ld + col;
-    if constexpr (std::is_same<T, bf16_t>::value) {
-      return _mm512_castsi512_ps(_mm512_maskz_loadu_epi16(static_cast<__mmask32>((uint64_t{1} << n) - 1), p));
-    } else {
-      return join(load_some(p, n), n > W ? load_some(p + W, n - W) : zero());
-    }
-  }
-  void prefetch(int64_t row, int64_t col) const { __builtin_prefetch(x + row * ld + col); }
-};
-
-// NF4 for the bf16 kernel: the 16 values times the block's scale, rounded to bf16, are the table of one vpermw that decodes 32 codes.
-struct Nf4PairReader {
-  static constexpr int VALUES = 32;
-  const uint8_t *codes;
-  const remora_weight *weight;
-  int64_t ld;
-  V load_all(int64_t row, int64_t col) const {
-    const int64_t index = row * ld + col;
-    const __m512 table = _mm512_mul_ps(_mm512_loadu_ps(NF4_VALUES), _mm512_set1_ps(scale_of(index >> 6)));
-    const __m512i words = _mm512_broadcast_i64x4((__m256i)_mm512_cvtneps_pbh(table));
-    const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i *>(codes + (index >> 1))));
-    // The even value of a byte is its high nibble. Index bits from 4 up choose between equal halves of the table.
-    return (V)_mm512_permutexvar_epi16(_mm512_or_si512(_mm512_srli_epi32(bytes, 4), _mm512_slli_epi32(bytes, 16)), words);
-  }
-  V load_first(int64_t row, int64_t col, int64_t) const { return load_all(row, col); }  // In is a multiple of 64
-  void prefetch(int64_t row, int64_t col) const { __builtin_prefetch(codes + ((row * ld + col) >> 1)); }
-  float scale_of(int64_t block) const {
-    if (weight->nested_scales == nullptr) return static_cast<const float *>(weight->scales)[block];
-    return weight->nested_code[static_cast<const uint8_t *>(weight->scales)[block]] * weight->nested_scales[block >> 8] + weight->nested_offset;
-  }
-};
-#endif
 
 // ---- rows to panels by transposing ----
 
@@ -136,20 +73,18 @@ void transpose_to_panel(const Reader &reader, int64_t rows, int64_t depth, float
 template <class Reader>
 void straight_to_tiles(const Reader &reader, int64_t row, int64_t depth, int64_t col, int64_t cols, float *tiles, int64_t tile_stride) {
 #if REMORA_IS_AVX512_BF16
-  if constexpr (Reader::VALUES == 32) {  // two rows interleaved to pairs
-    alignas(64) static const uint16_t LOW[32] = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
-                                                 8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
-    const __m512i low = _mm512_load_si512(LOW), high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+  if constexpr (Reader::VALUES == 2 * W) {  // two rows interleaved to pairs
+    const Interleave interleave;
     for (int64_t k = 0; k < depth; k += 2, tiles += NR) {
       float *out = tiles;
       for (int64_t c = 0; c < cols; c += NR, out += tile_stride) {
         const int64_t n = cols - c;
-        const __m512i a = (__m512i)reader.load_first(row + k, col + c, n);
-        const __m512i b = k + 1 < depth ? (__m512i)reader.load_first(row + k + 1, col + c, n) : _mm512_setzero_si512();
+        const V a = reader.load_first(row + k, col + c, n);
+        const V b = k + 1 < depth ? reader.load_first(row + k + 1, col + c, n) : zero();
         reader.prefetch(row + k + 16, col + c);
         reader.prefetch(row + k + 17, col + c);
-        _mm512_storeu_si512(out, _mm512_permutex2var_epi16(a, low, b));
-        _mm512_storeu_si512(out + W, _mm512_permutex2var_epi16(a, high, b));
+        store(out, interleave.low(a, b));
+        store(out + W, interleave.high(a, b));
       }
     }
     return;
@@ -198,21 +133,6 @@ bool has_reader(Kind kind, const Source &source) {
   return format == REMORA_BF16 || format == REMORA_F32 || format == REMORA_F16;
 }
 
-// Calls f(reader) with the weight's own reader. Only where has_reader().
-template <class F>
-void with_reader(Kind kind, const remora_weight &w, const F &f) {
-#if REMORA_IS_AVX512_BF16
-  if (kind == Kind::BF16) {
-    if (w.format == REMORA_NF4) return f(Nf4PairReader{static_cast<const uint8_t *>(w.data), &w, w.cols});
-    if (w.format == REMORA_BF16) return f(PairReader<bf16_t>{static_cast<const bf16_t *>(w.data), w.cols});
-    return f(PairReader<float>{static_cast<const float *>(w.data), w.cols});
-  }
-#endif
-  (void)kind;
-  if (w.format == REMORA_BF16) return f(WideReader<bf16_t>{static_cast<const bf16_t *>(w.data), w.cols});
-  if (w.format == REMORA_F16) return f(WideReader<f16_t>{static_cast<const f16_t *>(w.data), w.cols});
-  return f(WideReader<float>{static_cast<const float *>(w.data), w.cols});
-}
 template <class F>
 void with_float_reader(Kind kind, const float *x, int64_t ld, const F &f) {
 #if REMORA_IS_AVX512_BF16

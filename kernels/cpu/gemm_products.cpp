@@ -1,6 +1,8 @@
 // The two ready-made products: cut the depth, pack the left side in chunks, multiply.
 #include "gemm_products.h"
 
+#include "gemm_thin.h"
+
 namespace remora::REMORA_ISA {
 namespace {
 
@@ -89,6 +91,7 @@ int32_t transposed_product(const TransposedProduct &t, FinishTile finish) {
         }
       }
     });
+    if (is_thin(t)) return thin_product(t, a, plan.blocks, plan.count, finish);
     const Strip strip{t.columns, 0, 0, plan.count, 0, 0};
     const auto pack_b = [&](const Strip &, const Block &block, int64_t col, int64_t columns, float *tiles, int64_t stride, float *space) {
       pack_tiles_straight(t.kind, t.right, block.begin, block.length, t.col + col, columns, tiles, stride, space);
