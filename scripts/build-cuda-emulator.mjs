@@ -2,6 +2,7 @@
 // backend and its device tests run on a computer without a GPU (x86-64 Linux; slowly). Writes build/emulated-cuda/.
 //
 //   node scripts/build-cuda-emulator.mjs
+// The card is an Ampere; REMORA_EMULATED_SM=90 makes it a Hopper, =75 a Turing.
 //   REMORA_BUILD_DIR=build/emulated-cuda REMORA_CUDA_LIBS=build/emulated-cuda/lib REMORA_TEST_DEVICES=cuda:0 npx vitest run src/backend
 import { execFile } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
@@ -14,13 +15,11 @@ const sources = join(root, "kernels", "cuda");
 const emulator = join(root, "kernels", "lab", "emulator");
 const target = join(root, "build", "emulated-cuda");
 const objects = join(target, "obj");
-/** Kernels that only Hopper runs; the emulated card is an Ampere. */
-const LEFT_OUT = new Set(["attention_hopper"]);
-const TYPES = { ptr: "p", i32: "i", i64: "l", u64: "l", f32: "f" };
+const TYPES = { ptr: "p", i32: "i", i64: "l", u64: "l", f32: "f", tensormap: "m" };
 
 for (const folder of [objects, join(target, "lib"), join(target, "cuda")]) mkdirSync(folder, { recursive: true });
 const table = JSON.parse(readFileSync(join(sources, "kernels.json"), "utf8"));
-const kernels = table.kernels.filter(({ image }) => !LEFT_OUT.has(image));
+const { kernels } = table;
 const images = [...new Set(kernels.map(({ image }) => image))].sort();
 
 const lines = kernels.map(

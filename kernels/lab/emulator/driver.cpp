@@ -35,18 +35,29 @@ double now_ms() { return std::chrono::duration<double, std::milli>(std::chrono::
 
 // x86-64 System V: integers and floats have registers of their own, so one call fits every kernel: 6 integers and 8 floats in registers, the
 // rest of the integers on the stack in order.
+// Tensor maps come first and lie on the stack, before the integers that do.
+struct alignas(64) Map { uint64_t words[16]; };
 struct Call {
   void *function;
   uint64_t ints[24];
   float floats[8];
+  Map maps[3];
+  int map_count;
 };
-void call_kernel(void *context) {
-  const Call &c = *static_cast<Call *>(context);
+template <class... M> void call_with(const Call &c, M... maps) {
   const uint64_t *i = c.ints;
   const float *f = c.floats;
-  reinterpret_cast<void (*)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, float, float, float, float, float, float, float, float, uint64_t, uint64_t,
+  reinterpret_cast<void (*)(M..., uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, float, float, float, float, float, float, float, float, uint64_t, uint64_t,
                             uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t)>(c.function)(
-      i[0], i[1], i[2], i[3], i[4], i[5], f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], i[6], i[7], i[8], i[9], i[10], i[11], i[12], i[13], i[14], i[15], i[16], i[17]);
+      maps..., i[0], i[1], i[2], i[3], i[4], i[5], f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], i[6], i[7], i[8], i[9], i[10], i[11], i[12], i[13], i[14], i[15], i[16],
+      i[17]);
+}
+void call_kernel(void *context) {
+  const Call &c = *static_cast<Call *>(context);
+  if (c.map_count == 0) call_with(c);
+  else if (c.map_count == 1) call_with(c, c.maps[0]);
+  else if (c.map_count == 2) call_with(c, c.maps[0], c.maps[1]);
+  else call_with(c, c.maps[0], c.maps[1], c.maps[2]);
 }
 }  // namespace
 
@@ -143,6 +154,12 @@ API int cuModuleGetFunction(uint64_t *f, uint64_t, const char *name) {
   return NOT_FOUND;
 }
 API int cuFuncSetAttribute(uint64_t, int, int) { return SUCCESS; }
+API int cuTensorMapEncodeTiled(uint64_t *map, int dtype, unsigned rank, uint64_t address, const uint64_t *sizes, const uint64_t *strides, const uint32_t *box, const uint32_t *,
+                               int, int swizzle, int, int) {
+  if (rank != 2 || swizzle != 3 || (dtype != 6 && dtype != 9) || address % 16 || strides[0] % 16 || reinterpret_cast<uint64_t>(map) % 64) return INVALID_VALUE;
+  const uint64_t words[] = {address, sizes[0], sizes[1], strides[0], box[0], box[1]};
+  return memcpy(map, words, sizeof words), SUCCESS;
+}
 API int cuLaunchKernel(uint64_t f, unsigned gx, unsigned gy, unsigned gz, unsigned threads, unsigned, unsigned, unsigned shared, uint64_t stream, void **, void **extra) {
   const Kernel &kernel = *reinterpret_cast<const Kernel *>(f);
   if (gx == 0 || gy == 0 || gz == 0 || gy > 65535 || gz > 65535 || threads != kernel.threads) {
@@ -151,11 +168,17 @@ API int cuLaunchKernel(uint64_t f, unsigned gx, unsigned gy, unsigned gz, unsign
   }
   const auto *bytes = static_cast<const uint8_t *>(extra[1]);
   const size_t size = *static_cast<const size_t *>(extra[3]);
-  Call call{kernel.function, {}, {}};
+  Call call{kernel.function, {}, {}, {}, 0};
   size_t at = 0;
   int ints = 0, floats = 0;
   for (const char *type = kernel.types; *type; type++) {
     const size_t width = *type == 'p' || *type == 'l' ? 8 : 4;
+    if (*type == 'm') {
+      at = (at + 63) / 64 * 64;
+      memcpy(&call.maps[call.map_count++], bytes + at, 128);
+      at += 128;
+      continue;
+    }
     at = (at + width - 1) / width * width;
     if (*type == 'f') memcpy(&call.floats[floats++], bytes + at, 4);
     else if (*type == 'i') {

@@ -48,6 +48,10 @@ import { type CudaInstallation, findCuda, probeWith } from "./probe-cuda.ts";
 /** Uploads of indices up to this size are looked through, so that an id beyond a table is an error. */
 const CHECKED_INDEX_BYTES = 2 ** 20;
 
+/** Cards from here on make at least this many rows of logits at once (0.8 GB at 131,072 words); REMORA_CUDA_HEAD_ROWS says otherwise. */
+const LARGE_CARD = 40e9;
+const LARGE_HEAD_ROWS = 1024;
+
 export interface CudaBackendOptions {
   readonly cancelFlag?: Int32Array;
   /** @default true when `REMORA_PROFILE=1` */
@@ -91,6 +95,7 @@ export class CudaBackend implements Backend {
       profile: options.profile ?? fromEnvironment("REMORA_PROFILE"),
       debug: options.debug ?? fromEnvironment("REMORA_CUDA_DEBUG"),
       keepDecoded: options.keepDecoded ?? fromEnvironment("REMORA_CUDA_KEEP_DECODED"),
+      headRows: Number(process.env.REMORA_CUDA_HEAD_ROWS ?? (card.memoryBytes >= LARGE_CARD ? LARGE_HEAD_ROWS : 0)),
     });
     this.#files = new FileStream(this.#cuda);
     this.#linears = new LinearStates(this.#cuda);

@@ -19,6 +19,7 @@ import { OpTimes } from "./op-times.ts";
 import type { Product } from "./product.ts";
 import { Scratch } from "./scratch.ts";
 import { Staging } from "./staging.ts";
+import { encodeTensorMap } from "./tensor-map.ts";
 
 /** CU_STREAM_NON_BLOCKING: no implicit waiting on the legacy default stream. */
 const NON_BLOCKING = 1;
@@ -31,6 +32,8 @@ export interface RuntimeOptions {
   readonly debug: boolean;
   /** Keep the decoded copies of quantized weights. */
   readonly keepDecoded: boolean;
+  /** Rows of logits made at once when the caller asks for fewer: a card is not full with less. */
+  readonly headRows: number;
 }
 
 /** The context that is current on this thread. */
@@ -132,6 +135,10 @@ export class CudaRuntime {
       const bytes = outDType === "f32" ? 4 : 2;
       for (let row = 0; row < M; row++) this.zero(c.address + row * c.ld * bytes, N * bytes);
     }
+  }
+
+  tensorMap(dtype: "f16" | "bf16", address: number, columns: number, rows: number, boxColumns: number, boxRows: number): Uint8Array {
+    return encodeTensorMap(this.driver, this.op, dtype, address, columns, rows, boxColumns, boxRows);
   }
 
   copy(target: number, source: number, bytes: number): void {

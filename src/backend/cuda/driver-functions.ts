@@ -46,6 +46,8 @@ export const DRIVER_DECLARATIONS = {
   cuModuleUnload: "int cuModuleUnload(uint64 module)",
   cuModuleGetFunction: "int cuModuleGetFunction(void* function, uint64 module, str name)",
   cuFuncSetAttribute: "int cuFuncSetAttribute(uint64 function, int attribute, int value)",
+  cuTensorMapEncodeTiled:
+    "int cuTensorMapEncodeTiled(void* map, int dtype, uint32 rank, uint64 address, void* sizes, void* strides, void* box, void* steps, int interleave, int swizzle, int promotion, int fill)",
   cuLaunchKernel:
     "int cuLaunchKernel(uint64 function, uint32 gridX, uint32 gridY, uint32 gridZ, uint32 blockX, uint32 blockY, uint32 blockZ, uint32 shared, uint64 stream, void* params, void* extra)",
 } as const;
@@ -96,6 +98,20 @@ export interface DriverFunctions {
   cuModuleUnload(module: Handle): number;
   cuModuleGetFunction(fn: Out, module: Handle, name: string): number;
   cuFuncSetAttribute(fn: Handle, attribute: number, value: number): number;
+  cuTensorMapEncodeTiled(
+    map: Out,
+    dtype: number,
+    rank: number,
+    address: Handle,
+    sizes: Out,
+    strides: Out,
+    box: Out,
+    steps: Out,
+    interleave: number,
+    swizzle: number,
+    promotion: number,
+    fill: number,
+  ): number;
   cuLaunchKernel(
     fn: Handle,
     gridX: number,

@@ -9,7 +9,7 @@
  */
 import { existsSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 
 export interface CudaSearch {
@@ -81,7 +81,13 @@ function pythonFolders(search: CudaSearch): string[] {
 function defaultPythonRoots(env: NodeJS.ProcessEnv): string[] {
   const environments = [env.VIRTUAL_ENV, env.CONDA_PREFIX].filter((folder): folder is string => Boolean(folder));
   const path = (env.PYTHONPATH ?? "").split(delimiter).filter(Boolean);
-  return [...path, ...environments, "/usr/local", "/usr", join(homedir(), ".local"), "/opt/conda", "/opt/venv"];
+  return [...path, ...environments, ...pythonsOnPath(env), "/usr/local", "/usr", join(homedir(), ".local"), "/opt/conda", "/opt/venv"];
+}
+
+/** Installations whose `python3` is on the PATH: the folder above its `bin`. */
+function pythonsOnPath(env: NodeJS.ProcessEnv): string[] {
+  const folders = (env.PATH ?? "").split(delimiter).filter((folder) => folder && existsSync(join(folder, "python3")));
+  return folders.map((folder) => dirname(folder));
 }
 
 /** `root` itself (an entry of PYTHONPATH), and root/lib/python3.x/{site,dist}-packages. */

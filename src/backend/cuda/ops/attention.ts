@@ -1,22 +1,30 @@
 /**
  * Attention over packed rows. First a plan of the batch (which keys each row sees, attention_plan.cu), then flash attention on tensor cores
- * (attention.cu: bf16 and f16, head sizes that are multiples of 16 up to 256), or plain rows for everything else (attention_rows.cu).
+ * (attention.cu: bf16 and f16, head sizes that are multiples of 16 up to 256; attention_hopper.cu: head sizes 64 and 128 on sm_90), or plain rows
+ * for everything else (attention_rows.cu).
  */
 import { KernelError } from "../../../errors/kernel-error.ts";
 import type { ActivationDType, AttentionRule, Operand } from "../../backend.ts";
 import { attentionBackwardSizes, attentionForwardSizes } from "../../shapes/attention.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
+import { hopperBackward, hopperForward, isForHopper } from "./attention-hopper.ts";
 import { blocks } from "./grids.ts";
 
 /** Rows of one tile of the plan; bounds are kept for halves of it. */
 const TILE = 128;
 const LARGEST_HEAD = 256;
+/** Of each tile: two ranges, two places in the order, two numbers of work. */
+const ORDER_BYTES = 32;
 
-interface Plan {
+/** Addresses of what attention_plan.cu makes. */
+export interface AttentionPlan {
   readonly rows: number;
   readonly bounds: number;
+  /** T: tiles of 128 rows. */
   readonly tiles: number;
   readonly paddedRows: number;
+  /** What follows the bounds in memory; for the order of the tiles. */
+  readonly rest: number;
 }
 
 export interface HeadSizes {
@@ -41,6 +49,10 @@ export function attentionForward(
   if (N === 0) return;
   const plan = planRows(cuda, rule, segmentStart, segmentEnd, N);
   const [x, y, sums] = [cuda.in(qkv), cuda.out(out), cuda.optionalOut(lse)];
+  if (isForHopper(cuda, rule, sizes, [x, y])) {
+    hopperForward(cuda, sizes, plan, rule.scale, x, y, sums);
+    return;
+  }
   const values = [x, plan.rows, plan.bounds, y, sums, N, H, K, D, rule.scale, rule.softcap];
   const padded = tensorCoreHead(cuda, sizes, [x, y]);
   if (padded === null) {
@@ -70,6 +82,10 @@ export function attentionBackward(
   const stats = cuda.scratch.take("attention statistics", H * paddedRows * 8);
   const statValues = [cuda.in(out), dy, cuda.in(lse), stats, N, paddedRows, H, D];
   cuda.launch(`attention_backward_stats_${dtype}`, blocks(paddedRows * H, 8), statValues);
+  if (isForHopper(cuda, rule, sizes, [x, dy, dx])) {
+    hopperBackward(cuda, sizes, plan, rule.scale, x, stats, dy, dx);
+    return;
+  }
   const padded = tensorCoreHead(cuda, sizes, [x, dy, dx], true);
   if (padded === null) {
     const values = [x, rows, stats, dy, dx, N, paddedRows, H, K, D, rule.scale, rule.softcap];
@@ -87,13 +103,13 @@ export function attentionBackward(
 }
 
 /** Which keys each row sees, and bounds of them for each 64 rows. */
-function planRows(cuda: CudaRuntime, rule: AttentionRule, start: Operand, end: Operand, N: number): Plan {
+function planRows(cuda: CudaRuntime, rule: AttentionRule, start: Operand, end: Operand, N: number): AttentionPlan {
   const tiles = blocks(N, TILE);
-  const rows = cuda.scratch.take("attention plan", tiles * TILE * 8 + 2 * tiles * 16);
+  const rows = cuda.scratch.take("attention plan", tiles * (TILE * 8 + 32 + ORDER_BYTES));
   const bounds = rows + tiles * TILE * 8;
   const values = [cuda.in(start), cuda.in(end), rows, bounds, N, rule.causal ? 1 : 0, rule.window];
   cuda.launch("attention_plan_rows", 2 * tiles, values);
-  return { rows, bounds, tiles, paddedRows: tiles * TILE };
+  return { rows, bounds, tiles, paddedRows: tiles * TILE, rest: bounds + tiles * 32 };
 }
 
 /** Head size the tensor-core kernels pad to (64, 128, 256), or null where they cannot run. */

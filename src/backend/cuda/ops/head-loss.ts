@@ -31,7 +31,7 @@ export function headLoss(
   const weight = { address: headMatrix(cuda, head, dtype), ld: C };
   const [x, ids, scale] = [cuda.in(h), cuda.in(targets), cuda.optionalIn(lossScale)];
   const [loss, dx, dw, top1] = [cuda.out(rowLoss), cuda.optionalOut(dH), cuda.optionalOut(headGradient), cuda.optionalOut(rowTop1)];
-  const chunk = Math.min(N, chunkRows);
+  const chunk = Math.min(N, Math.max(chunkRows, cuda.options.headRows));
   const logits = cuda.scratch.take("logits", chunk * V * 4);
   const needsGradient = dx !== 0 || dw !== 0;
   const gradient = !needsGradient ? 0 : dtype === "f32" ? logits : cuda.scratch.take("logit gradients", chunk * V * bytes);

@@ -75,8 +75,8 @@ function partTable(cuda: CudaRuntime, linear: LinearOperand, state: LinearState)
     const at = p * PART_BYTES;
     const { row, rank, rankStart } = state.places[p]!;
     const pointers = [weight.data, weight.scales, weight.nested?.scales, weight.nested?.code, lora?.a, lora?.b];
-    pointers.forEach((operand, i) => view.setBigUint64(at + 8 * i, BigInt(cuda.optionalIn(operand)), true));
-    [weight.rows, row, rank, rankStart].forEach((value, i) => view.setInt32(at + 48 + 4 * i, value, true));
+    for (const [i, operand] of pointers.entries()) view.setBigUint64(at + 8 * i, BigInt(cuda.optionalIn(operand)), true);
+    for (const [i, value] of [weight.rows, row, rank, rankStart].entries()) view.setInt32(at + 48 + 4 * i, value, true);
     view.setFloat32(at + 64, lora?.scale ?? 0, true);
     view.setFloat32(at + 68, weight.nested?.offset ?? 0, true);
   });
