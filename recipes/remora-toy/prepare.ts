@@ -89,6 +89,6 @@ const backend = await openBackend("cpu");
 const arena = new Arena(backend);
 const full = await makeFullModel(arena, readDecoderShape(CONFIG, "remora-toy"), "f32");
 initializeWeights(arena, full, 1);
-await modelWeights(full, { config: CONFIG, companionsFrom: join(out, "model"), dtype: "F32" }).save(join(out, "model"));
+await modelWeights(full, { config: CONFIG, companionsFrom: join(out, "model"), dtype: "BF16" }).save(join(out, "model"));
 console.log(`${training.length} pairs for training, ${heldOut.length} held out, ${full.params.layout.count} parameters`);
 backend.dispose();
