@@ -31,7 +31,7 @@ void check_lora() {
         seed.ptr<uint64_t>()[0] = 991, seed.push();
         std::memcpy(start.host.data(), y.host.data(), y.host.size());
         for (int64_t i = 0; i < count; i++)
-          put(want.ptr(), i, dtype, (accumulate ? start.at(i) : 0) + (remora::random_uniform(991, static_cast<uint64_t>(i)) >= 0.3f ? x.at(i) / (1 - 0.3f) : 0.0));
+          put(want.ptr(), i, dtype, (accumulate ? start.at(i) : 0) + (remora::random_uniform(991, static_cast<uint64_t>(i)) >= 0.3f ? x.at(i) : 0.0));  // the factor 1 / (1 - p) is the products' work
         check_case(named("dropout", dtype) + " " + std::to_string(count) + (accumulate ? " added" : ""), {{&y, &want, tolerance_of(dtype)}}, [&] { std::memcpy(y.host.data(), start.host.data(), y.host.size()), y.push(); },
                    [&] { launch(named(accumulate ? "dropout_add" : "dropout", dtype).c_str(), {static_cast<uint32_t>((count + 2047) / 2048)}, 256, 0, x.dev(), y.dev(), count, seed.dev(), 0.3f); });
       }
