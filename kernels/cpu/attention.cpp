@@ -91,7 +91,8 @@ struct Part {
 struct BackwardSizes {
   int64_t G, D, Dp, chunk;  // chunk: rows (tokens) whose panels live together
   BackwardSizes(int64_t G, int64_t D) : G(G), D(D), Dp(round_up(D, W > 16 ? W : 16)) {
-    const int64_t rows = 768 / G / BAND * BAND;
+    // 768 rows of 64 in L2; fewer of larger heads, but never so few that packing the keys shows.
+    const int64_t fit = 768 * 64 / Dp, rows = (fit < 288 ? 288 : fit > 768 ? 768 : fit) / G / BAND * BAND;
     chunk = rows < BAND ? BAND : rows;
   }
   int64_t bytes() const {
@@ -103,6 +104,7 @@ struct BackwardSizes {
 template <class T>
 struct Backward {
   typedef typename WordsOf<T>::type P;
+  typedef typename P::Base Base;
   const T *qkv, *out, *d_out;
   const float *lse;
   T *d_qkv;
@@ -175,8 +177,8 @@ struct Backward {
       memset(a.q + (base + count) * Dw, 0, static_cast<size_t>((padded - count) * Dw) * 4);
       memset(a.d_o + (base + count) * Dw, 0, static_cast<size_t>((padded - count) * Dw) * 4);
       memset(a.d_q + base * z.Dp, 0, static_cast<size_t>(count * z.Dp) * 4);
-      a.q_stacked = stack_rows<P>(a.q + base * Dw, padded, z.Dp, a.q_space + base * Dw) - base * Dw;
-      a.d_o_stacked = stack_rows<P>(a.d_o + base * Dw, padded, z.Dp, a.d_o_space + base * Dw) - base * Dw;
+      a.q_stacked = stack_rows<Base>(a.q + base * Dw, padded, z.Dp, a.q_space + base * Dw) - base * Dw;
+      a.d_o_stacked = stack_rows<Base>(a.d_o + base * Dw, padded, z.Dp, a.d_o_space + base * Dw) - base * Dw;
     }
   }
 
@@ -188,9 +190,9 @@ struct Backward {
       k[i] = first + i * stride();
       v[i] = k[i] + K * z.D;
     }
-    pack_columns<P>(k, count, z.D, z.Dp, a.k_rows, a.k_columns);
-    pack_columns<P>(v, count, z.D, z.Dp, a.k_rows, a.v_columns);
-    const float *const k_stacked = pack_stacked<P>(k, count, z.D, z.Dp, a.k_rows, a.k_space);
+    pack_columns<Base>(k, count, z.D, z.Dp, a.k_rows, a.k_columns);
+    pack_columns<Base>(v, count, z.D, z.Dp, a.k_rows, a.v_columns);
+    const float *const k_stacked = pack_stacked<Base>(k, count, z.D, z.Dp, a.k_rows, a.k_space);
     for (int64_t i = KEYS; i < KEYS + more; i++) {
       prefetch_row(first + i * stride(), z.D);
       prefetch_row(first + i * stride() + K * z.D, z.D);
@@ -201,8 +203,8 @@ struct Backward {
   // P and dS of rows t … t + m of one head (panel row r), columns [from, to), into scores and d_scores; zeros elsewhere in the row.
   void score_tile(const Arrays &a, int64_t j, int64_t t, int64_t r, int64_t m, int64_t from, int64_t to, bool whole) const {
     const int64_t Dw = z.Dp / P::E, depth = (z.D + P::E - 1) / P::E;
-    product<P, false>(a.q + r * Dw, Dw, a.k_columns + from, KEYS, a.scores + from, KEYS, m, to - from, depth, false, nullptr);
-    product<P, false>(a.d_o + r * Dw, Dw, a.v_columns + from, KEYS, a.d_scores + from, KEYS, m, to - from, depth, false, nullptr);
+    product<Base, false>(a.q + r * Dw, Dw, a.k_columns + from, KEYS, a.scores + from, KEYS, m, to - from, depth, false, nullptr);
+    product<Base, false>(a.d_o + r * Dw, Dw, a.v_columns + from, KEYS, a.d_scores + from, KEYS, m, to - from, depth, false, nullptr);
     for (int64_t i = 0; i < m; i++) {
       float *s = a.scores + i * KEYS, *ds = a.d_scores + i * KEYS;
       const V lse2 = splat(a.lse2[r + i]), delta = splat(a.delta[r + i]);
@@ -282,7 +284,7 @@ struct Backward {
       score_tile(a, j, t, base + t, m, from, to, tight_from <= from && tight_to >= to);
       keep_tile(a, tile * TILE_M, m);
       const float *ds = P::E == 1 ? a.ds_across + tile * TILE_M * KEYS : a.ds_rows + tile * TILE_M * KEYS / P::E;
-      product<P, false>(ds + from / P::E, KEYS / P::E, k_stacked + from / P::E * Dp, Dp, a.d_q + (base + t) * Dp, Dp, m, Dp, (to - from) / P::E, true,
+      product<Base, false>(ds + from / P::E, KEYS / P::E, k_stacked + from / P::E * Dp, Dp, a.d_q + (base + t) * Dp, Dp, m, Dp, (to - from) / P::E, true,
                         nullptr);
     }
     const int64_t key_end = block_to < count ? block_to : count;
@@ -297,8 +299,8 @@ struct Backward {
         if (first_tile == tile) break;
         const int64_t first_row = first_tile * TILE_M, last_row = tile * TILE_M < tokens ? tile * TILE_M : tokens;
         const int64_t word = first_row / P::E, depth = (last_row - first_row + P::E - 1) / P::E, at = (base + t0 + first_row) / P::E * Dp;
-        product<P, true>(a.p_across + word * KEYS + key, KEYS, a.d_o_stacked + at, Dp, d_v + key * Dp, Dp, m, Dp, depth, true, nullptr);
-        product<P, true>(a.ds_across + word * KEYS + key, KEYS, a.q_stacked + at, Dp, d_k + key * Dp, Dp, m, Dp, depth, true, nullptr);
+        product<Base, true>(a.p_across + word * KEYS + key, KEYS, a.d_o_stacked + at, Dp, d_v + key * Dp, Dp, m, Dp, depth, true, nullptr);
+        product<Base, true>(a.ds_across + word * KEYS + key, KEYS, a.q_stacked + at, Dp, d_k + key * Dp, Dp, m, Dp, depth, true, nullptr);
       }
     }
   }

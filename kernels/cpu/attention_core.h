@@ -36,6 +36,7 @@ REMORA_INLINE int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) 
 
 // ---- words ----
 struct FloatWords {
+  typedef FloatWords Base;  // whose products and forms this one uses
   static constexpr int64_t E = 1;
   static constexpr bool PRECISE = true;
   REMORA_INLINE V madd(V sum, V a, V b) { return fma(a, b, sum); }
@@ -58,6 +59,7 @@ struct HalfWords : FloatWords {
 
 #if REMORA_IS_AVX512_BF16
 struct PairWords {
+  typedef PairWords Base;
   static constexpr int64_t E = 2;
   static constexpr bool PRECISE = false;
   REMORA_INLINE V madd(V sum, V a, V b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
@@ -349,6 +351,7 @@ template <class T, class Query, class Keys>
 static ForwardResult attend(const ForwardSizes &z, const Scoring &scoring, const int64_t *low, const int64_t *high, void *memory, Query &&query,
                             Keys &&keys) {
   typedef typename WordsOf<T>::type P;
+  typedef typename P::Base Base;
   const int64_t rows = z.rows(), Dp = z.Dp, Dw = Dp / P::E, depth = (z.D + P::E - 1) / P::E;
   Carver carver{static_cast<char *>(memory)};
   float *const q = carver.floats(rows * Dw), *const out = carver.floats(rows * Dp), *const lanes = carver.floats(rows * W);
@@ -376,8 +379,8 @@ static ForwardResult attend(const ForwardSizes &z, const Scoring &scoring, const
     if (!seen) continue;
     const T *k[KEYS], *v[KEYS];
     keys(j, count, k, v);
-    pack_columns<P>(k, count, z.D, Dp, row_words, k_columns);
-    const float *const v_stacked = pack_stacked<P>(v, count, z.D, Dp, v_rows, v_space);
+    pack_columns<Base>(k, count, z.D, Dp, row_words, k_columns);
+    const float *const v_stacked = pack_stacked<Base>(v, count, z.D, Dp, v_rows, v_space);
     if (j + KEYS < last_key) {
       const int64_t next = last_key - j - KEYS < KEYS ? last_key - j - KEYS : KEYS;
       keys(j + KEYS, next, k, v);
@@ -405,7 +408,7 @@ static ForwardResult attend(const ForwardSizes &z, const Scoring &scoring, const
       const bool whole = tight_from <= from && tight_to >= to;
       for (int64_t g = 0; g < z.G; g++) {
         const int64_t r = g * z.tokens + t;
-        product<P, false>(q + r * Dw, Dw, k_columns + from, KEYS, scores + from, KEYS, m, to - from, depth, false, nullptr);
+        product<Base, false>(q + r * Dw, Dw, k_columns + from, KEYS, scores + from, KEYS, m, to - from, depth, false, nullptr);
         float fresh[TILE_M], alpha[ALPHAS];
         const bool plain = whole && scoring.plain();
         const V factor = splat(scoring.scale * LOG2_E);
@@ -437,11 +440,11 @@ static ForwardResult attend(const ForwardSizes &z, const Scoring &scoring, const
           for (int64_t n = from; n < to; n += W) {
             const V p = exp2<P::PRECISE>(fma(load(scores + i * KEYS + n), slope, -top));
             sum = sum + p;
-            store_probability<P>(weights + i * (KEYS / P::E), n, p);
+            store_probability<Base>(weights + i * (KEYS / P::E), n, p);
           }
           store(lanes + (r + i) * W, sum);
         }
-        product<P, false>(weights + from / P::E, KEYS / P::E, v_stacked + from / P::E * Dp, Dp, out + r * Dp, Dp, m, Dp, (to - from) / P::E, true,
+        product<Base, false>(weights + from / P::E, KEYS / P::E, v_stacked + from / P::E * Dp, Dp, out + r * Dp, Dp, m, Dp, (to - from) / P::E, true,
                           alpha);
       }
     }
