@@ -34,6 +34,7 @@ const TESTS = [
     "paged-attention",
     "goldens",
   ].map((name) => `src/backend/${name}.device.test.ts`),
+  "src/backend/cuda/cuda-backend.device.test.ts",
   "src/training/losses.device.test.ts",
   "src/training/models.device.test.ts",
 ];

@@ -35,7 +35,7 @@ export class CudaMemoryPool {
   allocate(bytes: number, label: string): CudaMemory {
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw new RangeError(`Allocating "${label}": ${bytes} is not a number of bytes`);
     const size = blockBytes(bytes);
-    const address = this.#kept.get(size)?.pop() ?? this.#fromDriver(size) ?? (this.trim(), this.#fromDriver(size));
+    const address = this.#kept.get(size)?.pop() ?? this.#fromDriver(size) ?? this.#afterTrimming(size);
     if (address === null) {
       throw new OutOfMemoryError({ doing: `Allocating "${label}"`, device: this.#device, neededBytes: bytes, freeBytes: this.freeBytes() });
     }
@@ -85,6 +85,11 @@ export class CudaMemoryPool {
     for (const memory of [...this.#live]) this.release(memory);
     this.pins = 0;
     this.trim();
+  }
+
+  #afterTrimming(size: number): number | null {
+    this.trim();
+    return this.#fromDriver(size);
   }
 
   #fromDriver(size: number): number | null {

@@ -1,0 +1,124 @@
+/** What only the CUDA backend does: graphs, files streamed to the card, accounting, its own errors. Ops are tested with every other device. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { it as anyTest, expect } from "vitest";
+import type { Backend, Operand } from "../backend.ts";
+import { describeOnEachDevice } from "../testing/describe-on-each-device.ts";
+import { TestArrays } from "../testing/test-arrays.ts";
+
+describeOnEachDevice("CUDA backend", (device) => {
+  const it = anyTest.runIf(device.name.startsWith("cuda"));
+  const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer);
+  const step = (backend: Backend, x: Operand, y: Operand) => () => {
+    backend.add(x, y, 2);
+    backend.copy(y, x);
+  };
+
+  it("replays captured work as if it were run again", async () => {
+    const backend = device.backend();
+    const results: number[][] = [];
+    for (const captured of [false, true]) {
+      const arrays = new TestArrays(backend);
+      const [x, y] = [arrays.input("f32", [3], [1, 2, 3]), arrays.input("f32", [3], [10, 20, 30])];
+      const work = step(backend, x, y);
+      if (captured) {
+        const graph = backend.capture(work);
+        for (let i = 0; i < 3; i++) graph.replay();
+        graph.release();
+      } else for (let i = 0; i < 4; i++) work();
+      results.push(Array.from(await arrays.read(y)));
+      arrays.release();
+    }
+    expect(results[0]).toEqual([324, 648, 972]);
+    expect(results[1]).toEqual(results[0]);
+  });
+
+  it("reads what was uploaded between replays", async () => {
+    const backend = device.backend();
+    const arrays = new TestArrays(backend);
+    const [x, y] = [arrays.input("f32", [1], [1]), arrays.input("f32", [1], [0])];
+    const graph = backend.capture(() => backend.copy(x, y));
+    for (const value of [5, 7, 9]) {
+      backend.upload(x, bytesOf(Float32Array.of(value)));
+      graph.replay();
+      expect(Array.from(await arrays.read(y))).toEqual([value]);
+    }
+    graph.release();
+    arrays.release();
+  });
+
+  it("brings an adapter's compute copy up to date in each replay", async () => {
+    const backend = device.backend();
+    const arrays = new TestArrays(backend);
+    const [a, b] = [arrays.input("f32", [1, 8], new Array(8).fill(1)), arrays.input("f32", [1, 1], [1])];
+    const weight = arrays.weight("bf16", 1, 8, new Array(8).fill(0));
+    const linear = { parts: [{ weight, lora: { a, b, rank: 1, scale: 1 } }], dropout: 0 };
+    const x = arrays.input("bf16", [32, 8], new Array(256).fill(1));
+    const [y, xa, one] = [arrays.output("y", "bf16", [32, 1]), arrays.output("xa", "bf16", [32, 1]), arrays.input("f32", [1, 1], [1])];
+    const graph = backend.capture(() => {
+      backend.linearForward(linear, x, y, xa);
+      backend.add(one, b, 1);
+    });
+    for (const expected of [16, 24, 32]) {
+      graph.replay();
+      expect((await arrays.read(y))[0]).toBe(expected);
+    }
+    backend.linearForward(linear, x, y, xa);
+    expect((await arrays.read(y))[0]).toBe(40);
+    graph.release();
+    arrays.release();
+  });
+
+  it("refuses an upload inside captured work, and goes on", () => {
+    const backend = device.backend();
+    const arrays = new TestArrays(backend);
+    const x = arrays.input("f32", [1], [1]);
+    const graph = backend.capture(() => backend.upload(x, bytesOf(Float32Array.of(2))));
+    expect(() => graph.replay()).toThrow(/Running upload: uploads to "input" while a step is captured/);
+    backend.add(x, x, 1);
+    graph.release();
+    arrays.release();
+  });
+
+  it("streams part of a file", async () => {
+    const backend = device.backend();
+    const folder = mkdtempSync(join(tmpdir(), "remora-stream-"));
+    const path = join(folder, "weights.bin");
+    const bytes = Uint8Array.from({ length: 50_000 }, (_, i) => (i * 7) % 251);
+    writeFileSync(path, bytes);
+    const memory = backend.loadFile(path, 123, 40_001, "weights");
+    const found = await backend.download({ memory, byteOffset: 0, dtype: "u8", shape: [40_001] });
+    expect(Buffer.from(found).equals(bytes.subarray(123, 40_124))).toBe(true);
+    backend.release(memory);
+    expect(() => backend.loadFile(path, 40_000, 20_000, "weights")).toThrow(/bytes 40000 … 60000.*50000/s);
+    rmSync(folder, { recursive: true });
+  });
+
+  it("counts bytes and their peak, and says what it cannot give", () => {
+    const backend = device.backend();
+    const before = backend.allocatedBytes;
+    backend.resetPeak();
+    const memory = backend.allocate(5_000_000, "a test");
+    expect(backend.allocatedBytes - before).toBe(5_000_000);
+    backend.release(memory);
+    expect(backend.allocatedBytes).toBe(before);
+    expect(backend.peakBytes - before).toBe(5_000_000);
+    const tooMuch = 2 ** 45;
+    expect(() => backend.allocate(tooMuch, "too much")).toThrow(/Allocating "too much": needs 35184\.4 GB; cuda:0 has [\d.]+ [GM]B free/);
+    expect(() => backend.release(memory)).toThrow(/"a test" was already released/);
+    expect(() => backend.zero({ memory, byteOffset: 0, dtype: "u8", shape: [1] })).toThrow(/was used after it was released/);
+  });
+
+  it("moves more bytes than its staging holds, both ways", async () => {
+    const backend = device.backend();
+    const count = 10_000_000;
+    const memory = backend.allocate(count * 4, "large");
+    const operand: Operand = { memory, byteOffset: 0, dtype: "f32", shape: [count] };
+    const values = Float32Array.from({ length: count }, (_, i) => i % 9973);
+    backend.upload(operand, bytesOf(values));
+    const back = await backend.download(operand);
+    expect(Buffer.from(back).equals(Buffer.from(values.buffer))).toBe(true);
+    backend.release(memory);
+  });
+});
