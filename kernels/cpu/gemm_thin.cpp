@@ -58,6 +58,7 @@ void micro(const Reader &reader, int64_t row, int64_t depth, int64_t col, int64_
   if constexpr (!PAIRS) {
     for (; columns >= NR && k < depth; k++) {
       reader.prefetch(row + k, col + NR);
+      reader.prefetch(row + k, col + NR + W);
       multiply(reader.load_all(row + k, col), reader.load_all(row + k, col + W));
     }
     for (; k < depth; k++) {
