@@ -122,7 +122,7 @@ export interface DriverFunctions {
     blockZ: number,
     shared: number,
     stream: Handle,
-    params: null,
-    extra: Out,
+    params: Out,
+    extra: null,
   ): number;
 }

@@ -1,6 +1,9 @@
 /**
  * Kernels by name: their image is loaded and their handle looked up at first use, their parameters are packed into a buffer that lives as long
  * as they do, so a launch allocates nothing on the native side.
+ *
+ * The driver gets the address of each parameter, not one packed buffer: where a parameter lies is the compiler's choice (for sm_90 a tensor map
+ * that comes first lies at byte 48, so that its address in the constant bank is aligned to 64), and the driver knows it from the image.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,8 +17,7 @@ import { type KernelSignature, type ParameterLayout, type ParameterValue, packPa
 const MAX_DYNAMIC_SHARED = 8;
 /** More dynamic shared memory than this must be asked for first. */
 const SHARED_WITHOUT_ASKING = 48 * 1024;
-/** Keys of cuLaunchKernel's `extra` list. */
-const EXTRA = { end: 0n, buffer: 1n, size: 2n } as const;
+const PARAMETER_ALIGNMENT = 64;
 
 export interface Grid {
   readonly x: number;
@@ -28,9 +30,8 @@ interface LoadedKernel {
   readonly threads: number;
   readonly layout: ParameterLayout;
   readonly view: DataView;
-  readonly extra: Uint8Array;
-  /** Kept so that their addresses in `extra` stay good. */
-  readonly kept: readonly unknown[];
+  /** Addresses of the parameters in `view`, which keeps them good. */
+  readonly addresses: Uint8Array;
   shared: number;
 }
 
@@ -59,7 +60,7 @@ export class KernelModules {
     const kernel = this.#kernels.get(name) ?? this.#load(op, name);
     packParameters(kernel.view, kernel.layout, values);
     if (shared > kernel.shared) this.#allowShared(op, kernel, shared);
-    const status = this.#driver.fn.cuLaunchKernel(kernel.handle, x, y, z, kernel.threads, 1, 1, shared, stream, null, kernel.extra);
+    const status = this.#driver.fn.cuLaunchKernel(kernel.handle, x, y, z, kernel.threads, 1, 1, shared, stream, kernel.addresses, null);
     if (status !== 0) this.#driver.check(`${op} (${name})`, status);
   }
 
@@ -76,19 +77,13 @@ export class KernelModules {
     const module = this.#module(op, signature.image);
     this.#driver.check(`${op} (finding ${name})`, this.#driver.fn.cuModuleGetFunction(handle, module, name));
     const layout = parameterLayout(signature.params.map(({ type }) => type));
-    const buffer = Buffer.alloc(Math.max(8, layout.bytes));
-    const size = Buffer.alloc(8);
-    size.writeBigUInt64LE(BigInt(layout.bytes));
-    const words = [EXTRA.buffer, addressOf(buffer), EXTRA.size, addressOf(size), EXTRA.end];
-    const extra = new Uint8Array(BigUint64Array.from(words).buffer);
-    const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    const { view, addresses } = parameterBuffer(layout);
     const kernel = {
       handle: handle[0]!,
       threads: signature.threads,
       layout,
       view,
-      extra,
-      kept: [buffer, size],
+      addresses,
       shared: SHARED_WITHOUT_ASKING,
     };
     this.#kernels.set(name, kernel);
@@ -111,6 +106,12 @@ export class KernelModules {
   }
 }
 
-function addressOf(buffer: Buffer): bigint {
-  return BigInt(koffi.address(buffer));
+/** Room for the parameters of one kernel, aligned to 64, and the address of each as cuLaunchKernel reads them. */
+export function parameterBuffer({ offsets, bytes }: ParameterLayout): { view: DataView; addresses: Uint8Array } {
+  const room = Buffer.alloc(bytes + PARAMETER_ALIGNMENT);
+  const address = BigInt(koffi.address(room));
+  const start = Number(-address & BigInt(PARAMETER_ALIGNMENT - 1));
+  const view = new DataView(room.buffer, room.byteOffset + start, bytes);
+  const words = offsets.map((offset) => address + BigInt(start + offset));
+  return { view, addresses: new Uint8Array(BigUint64Array.from(words).buffer) };
 }
