@@ -9,6 +9,7 @@ import type { AskAnswer, AskRequest } from "../config/reports.ts";
 import type { SessionConfig } from "../config/schemas/generate.ts";
 import { RequestError } from "../errors/request-error.ts";
 import { type GenerationRequest, Generator } from "../generation/generator.ts";
+import { pagesOf } from "../generation/paged-cache.ts";
 import type { SamplingSettings } from "../generation/sampling.ts";
 import { attachAdapter } from "../models/attach-adapter.ts";
 import type { CausalLM } from "../models/causal-lm.ts";
@@ -76,7 +77,7 @@ export class AskSession {
   ): Promise<AskAnswer[]> {
     const { tokenizer } = this.#files;
     const answers = requests.map((request, index) => this.#begin(request, index, onText, now));
-    const results = await this.#generatorFor(requests.length).generate(
+    const results = await this.#generatorFor(answers.map(({ generation }) => generation)).generate(
       answers.map(({ generation }) => generation),
       isCancelled,
     );
@@ -153,11 +154,21 @@ export class AskSession {
   }
 
   /** One slot for a conversation; more when many are asked at once. The cache of a conversation is kept between calls. */
-  #generatorFor(requests: number): Generator {
-    const slots = Math.min(SLOTS, requests);
-    if (this.#generator && this.#generator.slots >= slots) return this.#generator;
-    this.#generator?.release();
-    this.#generator = new Generator(this.#model, { slots, positions: this.#contextLength });
+  #generatorFor(requests: readonly GenerationRequest[]): Generator {
+    const slots = Math.min(SLOTS, requests.length);
+    const longest = (request: GenerationRequest) => Math.min(request.ids.length + request.maxTokens, this.#contextLength);
+    // Pages for the longest answers that can run together: a large model's whole context would be gigabytes that nobody asked for.
+    const needed = requests
+      .map((request) => pagesOf(longest(request)))
+      .sort((a, b) => b - a)
+      .slice(0, slots)
+      .reduce((sum, pages) => sum + pages, 0);
+    const old = this.#generator;
+    if (old && old.slots >= slots && old.pages >= needed) return old;
+    old?.release();
+    // A conversation grows with every turn: room for the next ones, so that its cache is seldom lost.
+    const pages = Math.min(old ? Math.max(needed, 2 * old.pages) : needed, Math.max(slots, old?.slots ?? 0) * pagesOf(this.#contextLength));
+    this.#generator = new Generator(this.#model, { slots: Math.max(slots, old?.slots ?? 0), positions: this.#contextLength, pages });
     return this.#generator;
   }
 }

@@ -62,6 +62,11 @@ export class Generator {
     this.#remembered = Array.from({ length: options.slots }, () => []);
   }
 
+  /** Pages of cache for all sequences together. */
+  get pages(): number {
+    return this.#cache.pages;
+  }
+
   get slots(): number {
     return this.#remembered.length;
   }
@@ -80,6 +85,7 @@ export class Generator {
       if (isCancelled()) break;
       while (waiting.length > 0) {
         const admitted = this.#admit(waiting[0]!.request, waiting[0]!.finish);
+        if (!admitted && running.length === 0) throw new Error(`the KV cache of ${this.pages} pages is too small for a request`);
         if (!admitted) break;
         waiting.shift();
         running.push(admitted);

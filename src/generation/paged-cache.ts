@@ -11,15 +11,16 @@ import { Tensor } from "../tensor/tensor.ts";
 /** Tokens of a page: small enough to waste little at a sequence's end, large enough that a page's keys are a long read. */
 export const PAGE_SIZE = 32;
 
-/** Bytes of cache that one token takes in all layers. */
-export function cacheBytesPerToken(model: CausalLM): number {
-  const { layers, keyValueHeads, headDim } = model.shape;
-  return 2 * layers.length * keyValueHeads * headDim * bytesPerElement(model.dtype);
+/** Pages that a sequence of `tokens` tokens takes. */
+export function pagesOf(tokens: number): number {
+  return Math.ceil(tokens / PAGE_SIZE);
 }
 
 export class PagedCache {
   /** Sequences that can be cached at once. */
   readonly slots: number;
+  /** Pages in all, for all sequences together. */
+  readonly pages: number;
   /** Longest sequence in tokens. */
   readonly positions: number;
   readonly blocksPerSequence: number;
@@ -37,8 +38,9 @@ export class PagedCache {
     this.#model = model;
     this.slots = options.slots;
     this.positions = options.positions;
-    this.blocksPerSequence = Math.ceil(options.positions / PAGE_SIZE);
+    this.blocksPerSequence = pagesOf(options.positions);
     const pages = options.pages ?? this.slots * this.blocksPerSequence;
+    this.pages = pages;
     const pool = (label: string) =>
       layers.map((_, layer) =>
         Tensor.take(model.arena, model.dtype, [pages, PAGE_SIZE, keyValueHeads, headDim], `${label} of layer ${layer}`),
@@ -57,7 +59,7 @@ export class PagedCache {
 
   /** Pages that `tokens` tokens need beyond what the slot has. */
   missingPages(slot: number, tokens: number): number {
-    return Math.max(0, Math.ceil(tokens / PAGE_SIZE) - this.#owned[slot]!);
+    return Math.max(0, pagesOf(tokens) - this.#owned[slot]!);
   }
 
   /** Makes room for `tokens` tokens in the slot. The caller has checked `missingPages` against `freePages`. */
@@ -72,7 +74,7 @@ export class PagedCache {
 
   /** Gives back the pages beyond the first `tokens` tokens. */
   shrink(slot: number, tokens: number): void {
-    const keep = Math.ceil(tokens / PAGE_SIZE);
+    const keep = pagesOf(tokens);
     while (this.#owned[slot]! > keep) this.#free.push(this.#table[slot * this.blocksPerSequence + --this.#owned[slot]!]!);
   }
 
