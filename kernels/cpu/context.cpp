@@ -80,7 +80,7 @@ remora_context::~remora_context() {
   for (int t = 0; of_thread != nullptr && t < pool.size(); t++) {
     for (remora::Scratch &block : of_thread[t].slots) remora::release_aligned(block.memory);
   }
-  delete[] of_thread;
+  remora::release_aligned(of_thread);
 }
 
 extern "C" {
@@ -92,17 +92,25 @@ remora_context *remora_context_create(int32_t isa, int32_t threads) {
   if (kernels == nullptr || threads < 0 || threads > MAX_THREADS) return nullptr;
   if (threads == 0) threads = available_cores();
   if (isa == REMORA_ISA_REFERENCE) threads = 1;
-  auto *ctx = new (std::nothrow) remora_context(kernels, isa, threads);
-  if (ctx == nullptr) return nullptr;
-  ctx->of_thread = new (std::nothrow) ThreadScratch[ctx->pool.size()];
+  // allocate_aligned and placement: operator new would need a C++ run-time library
+  void *memory = allocate_aligned(sizeof(remora_context));
+  if (memory == nullptr) return nullptr;
+  auto *ctx = new (memory) remora_context(kernels, isa, threads);
+  const int workers = ctx->pool.size();
+  ctx->of_thread = static_cast<ThreadScratch *>(allocate_aligned(static_cast<int64_t>(workers) * sizeof(ThreadScratch)));
   if (ctx->of_thread == nullptr) {
-    delete ctx;
+    remora_context_destroy(ctx);
     return nullptr;
   }
+  for (int t = 0; t < workers; t++) new (&ctx->of_thread[t]) ThreadScratch;
   return ctx;
 }
 
-void remora_context_destroy(remora_context *ctx) { delete ctx; }
+void remora_context_destroy(remora_context *ctx) {
+  if (ctx == nullptr) return;
+  ctx->~remora_context();
+  remora::release_aligned(ctx);
+}
 
 int32_t remora_context_isa(const remora_context *ctx) { return ctx == nullptr ? -1 : ctx->isa; }
 

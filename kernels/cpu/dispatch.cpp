@@ -5,11 +5,19 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <thread>
 
 #include "families.h"  // made by scripts/build-kernels.mjs: REMORA_ISA_LIST, REMORA_HAS_REFERENCE
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #if defined(__linux__)
 #include <sched.h>
+#endif
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#else
+#include <unistd.h>
 #endif
 
 namespace remora {
@@ -35,15 +43,33 @@ constexpr Entry ENTRIES[] = {
     {REMORA_ISA_AVX512, "avx512", "avx512"},          {REMORA_ISA_AVX512_BF16, "avx512-bf16", "avx512_bf16"},
 };
 
+#if defined(__x86_64__)
+// Asked of the processor itself: __builtin_cpu_supports reads a table of the compiler's run-time library, which not every compiler fills.
+struct X64Features {
+  bool avx2, avx512, bf16;
+
+  X64Features() : avx2(false), avx512(false), bf16(false) {
+    unsigned a, b, c, d, eax7, ebx7, ecx7, edx7;
+    if (__get_cpuid(1, &a, &b, &c, &d) == 0 || !has(c, 27)) return;  // bit 27: the system saves wide registers and xgetbv says which
+    unsigned low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    if (__get_cpuid_count(7, 0, &eax7, &ebx7, &ecx7, &edx7) == 0) return;
+    // fma, avx, f16c; avx2; the system saves xmm and ymm
+    avx2 = has(c, 12) && has(c, 28) && has(c, 29) && has(ebx7, 5) && (low & 0x06) == 0x06;
+    // f, dq, bw, vl; the system saves the masks and both halves of zmm
+    avx512 = avx2 && has(ebx7, 16) && has(ebx7, 17) && has(ebx7, 30) && has(ebx7, 31) && (low & 0xE6) == 0xE6;
+    if (avx512 && eax7 >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0) bf16 = has(a, 5);
+  }
+  static bool has(unsigned word, int bit) { return ((word >> bit) & 1u) != 0; }
+};
+#endif
+
 bool machine_runs(int32_t isa) {
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (isa == REMORA_ISA_AVX2) return avx2;
-  if (isa == REMORA_ISA_AVX512) return avx512;
-  if (isa == REMORA_ISA_AVX512_BF16) return avx512 && __builtin_cpu_supports("avx512bf16");
+  const X64Features machine;
+  if (isa == REMORA_ISA_AVX2) return machine.avx2;
+  if (isa == REMORA_ISA_AVX512) return machine.avx512;
+  if (isa == REMORA_ISA_AVX512_BF16) return machine.bf16;
 #elif defined(__aarch64__)
   if (isa == REMORA_ISA_NEON) return true;  // part of the base architecture
 #endif
@@ -101,7 +127,11 @@ int32_t resolve_isa(int32_t isa) {
 }
 
 int available_cores() {
-  int cores = static_cast<int>(std::thread::hardware_concurrency());
+#if defined(_WIN32)
+  int cores = static_cast<int>(GetActiveProcessorCount(ALL_PROCESSOR_GROUPS));
+#else
+  int cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+#endif
 #if defined(__linux__)
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof(set), &set) == 0) cores = CPU_COUNT(&set);

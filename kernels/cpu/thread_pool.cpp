@@ -2,16 +2,19 @@
 // The thread pool. Publishing is one atomic increment; the mutex is touched only when somebody is parked.
 // Parking cannot lose a wake-up: a worker first counts itself as parked and then looks at the generation, the caller first raises the
 // generation and then looks at the count (both sequentially consistent), so at least one of them sees the other.
+// POSIX threads and no std::mutex or std::thread: the library needs nothing of a C++ run-time library (DESIGN §2, docs/add/platform.md).
 #include "thread_pool.h"
 
-#include <chrono>
+#include <time.h>
+
 #include <csignal>
+#include <cstdlib>
 #include <new>
 
 namespace remora {
 namespace {
 
-constexpr auto SPIN = std::chrono::microseconds(50);
+constexpr int64_t SPIN = 50'000;  // nanoseconds
 constexpr int PAUSES_PER_CLOCK_READ = 16;
 
 inline void cpu_pause() {
@@ -22,16 +25,34 @@ inline void cpu_pause() {
 #endif
 }
 
+inline int64_t monotonic_nanoseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
+// Holds a mutex until the end of the block.
+class Lock {
+ public:
+  explicit Lock(pthread_mutex_t &mutex) : mutex_(mutex) { pthread_mutex_lock(&mutex_); }
+  ~Lock() { pthread_mutex_unlock(&mutex_); }
+  Lock(const Lock &) = delete;
+  Lock &operator=(const Lock &) = delete;
+
+ private:
+  pthread_mutex_t &mutex_;
+};
+
 // Spins until done() or until SPIN has passed; returns done().
 template <class Done>
 bool spin_until(const Done &done) {
-  const auto start = std::chrono::steady_clock::now();
+  const int64_t start = monotonic_nanoseconds();
   for (;;) {
     for (int i = 0; i < PAUSES_PER_CLOCK_READ; i++) {
       if (done()) return true;
       cpu_pause();
     }
-    if (std::chrono::steady_clock::now() - start > SPIN) return done();
+    if (monotonic_nanoseconds() - start > SPIN) return done();
   }
 }
 
@@ -39,7 +60,7 @@ bool spin_until(const Done &done) {
 
 ThreadPool::ThreadPool(int threads) {
   if (threads <= 1) return;
-  workers_ = new (std::nothrow) Worker[threads];
+  workers_ = static_cast<Worker *>(std::malloc(static_cast<size_t>(threads) * sizeof(Worker)));
   if (workers_ == nullptr) return;
 #if !defined(_WIN32)
   // Workers take no signals: the host's handlers (Node's SIGINT) must run on the host's threads.
@@ -48,8 +69,7 @@ ThreadPool::ThreadPool(int threads) {
   pthread_sigmask(SIG_SETMASK, &all, &before);
 #endif
   for (int i = 1; i < threads; i++) {
-    workers_[i].pool = this;
-    workers_[i].index = i;
+    new (&workers_[i]) Worker{this, i, {}};
     if (pthread_create(&workers_[i].thread, nullptr, worker_main, &workers_[i]) != 0) break;
     size_ = i + 1;
   }
@@ -62,12 +82,15 @@ ThreadPool::~ThreadPool() {
   if (workers_ == nullptr) return;
   stopping_ = true;
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     generation_.fetch_add(1);
   }
-  wake_.notify_all();
+  pthread_cond_broadcast(&wake_);
   for (int i = 1; i < size_; i++) pthread_join(workers_[i].thread, nullptr);
-  delete[] workers_;
+  std::free(workers_);
+  pthread_cond_destroy(&wake_);
+  pthread_cond_destroy(&done_);
+  pthread_mutex_destroy(&mutex_);
 }
 
 void *ThreadPool::worker_main(void *argument) {
@@ -80,17 +103,17 @@ void ThreadPool::work(int index) {
   uint64_t seen = 0;
   for (;;) {
     if (!spin_until([&] { return generation_.load(std::memory_order_acquire) != seen; })) {
-      std::unique_lock<std::mutex> lock(mutex_);
+      const Lock lock(mutex_);
       parked_.fetch_add(1);
-      wake_.wait(lock, [&] { return generation_.load() != seen; });
+      while (generation_.load() == seen) pthread_cond_wait(&wake_, &mutex_);
       parked_.fetch_sub(1);
     }
     seen = generation_.load(std::memory_order_acquire);
     if (stopping_) return;
     (*body_)(index);
     if (running_.fetch_sub(1) == 1 && caller_parked_.load()) {
-      std::lock_guard<std::mutex> lock(mutex_);
-      done_.notify_one();
+      const Lock lock(mutex_);
+      pthread_cond_signal(&done_);
     }
   }
 }
@@ -101,8 +124,8 @@ void ThreadPool::run(FunctionRef<void(int)> body) {
   running_.store(size_ - 1);
   generation_.fetch_add(1);
   if (parked_.load() > 0) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    wake_.notify_all();
+    const Lock lock(mutex_);
+    pthread_cond_broadcast(&wake_);
   }
   body(0);
   wait_for_workers();
@@ -110,9 +133,9 @@ void ThreadPool::run(FunctionRef<void(int)> body) {
 
 void ThreadPool::wait_for_workers() {
   if (spin_until([&] { return running_.load(std::memory_order_acquire) == 0; })) return;
-  std::unique_lock<std::mutex> lock(mutex_);
+  const Lock lock(mutex_);
   caller_parked_.store(true);
-  done_.wait(lock, [&] { return running_.load() == 0; });
+  while (running_.load() != 0) pthread_cond_wait(&done_, &mutex_);
   caller_parked_.store(false);
 }
 

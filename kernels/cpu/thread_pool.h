@@ -4,9 +4,7 @@
 #include <pthread.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
 
 #include "context.h"
 
@@ -43,8 +41,8 @@ class ThreadPool {
   alignas(64) std::atomic<int> running_{0};
   alignas(64) std::atomic<int> parked_{0};
   std::atomic<bool> caller_parked_{false};
-  std::mutex mutex_;
-  std::condition_variable wake_, done_;
+  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+  pthread_cond_t wake_ = PTHREAD_COND_INITIALIZER, done_ = PTHREAD_COND_INITIALIZER;
 };
 
 }  // namespace remora
