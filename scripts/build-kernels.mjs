@@ -4,7 +4,8 @@
 // `// build: once`; kernels/reference/*.cpp is compiled once, as REMORA_ISA=reference. Incremental: an object is kept while the hash of its
 // flags, source and every header the compiler read is unchanged. families.h, written here, lists the `fill_<family>` functions found.
 //
-// Environment: REMORA_BUILD_DIR (default build), CXX, REMORA_BUILD_JOBS (default: the cores).
+// Environment: REMORA_BUILD_DIR (default build), CXX, REMORA_BUILD_JOBS (default: the cores). scripts/refresh-prebuilds.mjs calls buildKernels()
+// with a cross compiler, for other platforms.
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
@@ -13,11 +14,18 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const buildDir = resolve(root, process.env.REMORA_BUILD_DIR ?? "build");
-const objectDir = join(buildDir, "obj");
 const kernels = join(root, "kernels");
 
-const COMMON_FLAGS = ["-O3", "-std=c++17", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-pthread", "-Wall"];
+const COMMON_FLAGS = [
+  "-O3",
+  "-std=c++17",
+  "-fvisibility=hidden",
+  "-fno-exceptions",
+  "-fno-rtti",
+
+  "-pthread",
+  "-Wall",
+];
 const ISA_FLAGS = {
   x64: {
     scalar: [],
@@ -34,11 +42,23 @@ export function libraryName(platform = process.platform) {
   return platform === "darwin" ? "libremora.dylib" : "libremora.so";
 }
 
+/**
+ * What one build is made for and with. Each field has this machine's value unless it is given.
+ * @typedef {{ platform: string, arch: string, buildDir: string, objectDir: string, compiler: { words: string[], version: string },
+ *   linker: string[] | null, linkFlags: string[] }} Build  linker: words of the command that links; null: the compiler
+ */
+function resolveBuild(options) {
+  const { platform = process.platform, arch = process.arch, linker = null, linkFlags = [] } = options;
+  const buildDir = resolve(root, options.buildDir ?? process.env.REMORA_BUILD_DIR ?? "build");
+  if (!ISA_FLAGS[arch]) throw new Error(`building the kernels: no instruction sets are listed for ${arch}; expected x64 or arm64.`);
+  return { platform, arch, buildDir, objectDir: join(buildDir, "obj"), compiler: options.compiler ?? findCompiler(), linker, linkFlags };
+}
+
 function findCompiler() {
   for (const name of [process.env.CXX, "g++", "clang++"]) {
     if (!name) continue;
     try {
-      return { name, version: execFileSync(name, ["--version"], { encoding: "utf8" }) };
+      return { words: [name], version: execFileSync(name, ["--version"], { encoding: "utf8" }) };
     } catch {
       // not installed: try the next one
     }
@@ -61,7 +81,7 @@ function sourcesIn(folder) {
 }
 
 /** The list of families that the tables call, kept only when it changes so that nothing else is compiled again. */
-function writeFamilies(isas, cpu, reference, referenceHasTable) {
+function writeFamilies(build, isas, cpu, reference, referenceHasTable) {
   const list = (sources) =>
     sources
       .flatMap((source) => source.families)
@@ -79,12 +99,12 @@ function writeFamilies(isas, cpu, reference, referenceHasTable) {
     "#endif",
     "",
   ].join("\n");
-  const path = join(objectDir, "families.h");
+  const path = join(build.objectDir, "families.h");
   if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
 }
 
-function planUnits(isas, cpu, reference, referenceHasTable) {
-  const arch = ISA_FLAGS[process.arch];
+function planUnits(build, isas, cpu, reference, referenceHasTable) {
+  const arch = ISA_FLAGS[build.arch];
   const units = [];
   for (const source of cpu.filter((source) => source.once)) units.push({ ...source, group: "once", flags: [] });
   // Not vectorized: nothing there needs speed, and GCC 12 for arm64 stops with an internal error when it vectorizes weights.cpp.
@@ -97,7 +117,7 @@ function planUnits(isas, cpu, reference, referenceHasTable) {
   }
   const table = cpu.find((source) => source.name === "table");
   if (reference.length > 0 && !referenceHasTable) units.push({ ...table, group: "reference", flags: referenceFlags });
-  return units.map((unit) => ({ ...unit, object: join(objectDir, `${unit.group}-${unit.name}.o`) }));
+  return units.map((unit) => ({ ...unit, object: join(build.objectDir, `${unit.group}-${unit.name}.o`) }));
 }
 
 function unitHash(flags, compiler, dependencies) {
@@ -115,9 +135,11 @@ function readDependencies(path) {
     .filter(Boolean);
 }
 
-function compile(unit, compiler) {
-  const pic = process.platform === "win32" ? [] : ["-fPIC"];
-  const flags = [...COMMON_FLAGS, ...pic, ...unit.flags, `-I${objectDir}`];
+function compile(unit, build) {
+  const { compiler } = build;
+  const pic = build.platform === "win32" ? [] : ["-fPIC"];
+  const [command, ...words] = compiler.words;
+  const flags = [...words, ...COMMON_FLAGS, ...pic, ...unit.flags, `-I${build.objectDir}`];
   const stamp = `${unit.object}.json`;
   if (existsSync(unit.object) && existsSync(stamp)) {
     const kept = JSON.parse(readFileSync(stamp, "utf8"));
@@ -127,7 +149,7 @@ function compile(unit, compiler) {
     const dependencyFile = `${unit.object}.d`;
     const temporary = `${unit.object}.${process.pid}.tmp.o`;
     execFile(
-      compiler.name,
+      command,
       [...flags, "-MMD", "-MF", dependencyFile, "-c", unit.path, "-o", temporary],
       { maxBuffer: 1 << 26 },
       (error, _, log) => {
@@ -142,14 +164,14 @@ function compile(unit, compiler) {
   });
 }
 
-async function compileAll(units, compiler) {
+async function compileAll(units, build) {
   const queue = [...units].sort((a, b) => b.text.length - a.text.length); // long ones first: the tail stays short
   const jobs = Number(process.env.REMORA_BUILD_JOBS) || availableParallelism();
   let compiled = 0;
   await Promise.all(
     Array.from({ length: jobs }, async () => {
       for (let unit = queue.shift(); unit; unit = queue.shift()) {
-        const work = compile(unit, compiler);
+        const work = compile(unit, build);
         if (work === null) continue;
         await work;
         compiled++;
@@ -180,42 +202,44 @@ function findSharedCode(units) {
   return found;
 }
 
-function link(units, compiler, library) {
+function link(units, build, library) {
+  const { compiler } = build;
   const order = ["once", "scalar", "reference"];
   const rank = (unit) => (order.includes(unit.group) ? order.indexOf(unit.group) : order.length);
   const objects = [...units].sort((a, b) => rank(a) - rank(b)).map((unit) => unit.object);
   const isGcc = /g\+\+|gcc|GCC/.test(compiler.version.split("\n")[0]) && !/clang/i.test(compiler.version);
-  const staticRuntime = isGcc ? ["-static-libstdc++", "-static-libgcc"] : [];
+  // exclude-libs: what comes from the compiler's own archives stays inside
+  const staticRuntime = isGcc ? ["-static-libstdc++", "-static-libgcc", "-Wl,--exclude-libs,ALL"] : [];
   const platform = {
-    // nodelete: worker threads may outlive a dlclose; exclude-libs: another libstdc++ in the process must not see ours
-    linux: ["-shared", "-Wl,-z,nodelete", "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections", "-Wl,-soname,libremora.so"],
+    // nodelete: worker threads may outlive a dlclose
+    linux: ["-shared", "-Wl,-z,nodelete", "-Wl,--gc-sections", "-Wl,-soname,libremora.so"],
     darwin: ["-dynamiclib", "-Wl,-dead_strip"],
     win32: ["-shared", "-static"],
-  }[process.platform];
+  }[build.platform];
   const temporary = `${library}.${process.pid}.tmp`;
-  execFileSync(compiler.name, [...platform, "-pthread", ...staticRuntime, "-o", temporary, ...objects], { stdio: "inherit" });
+  const [command, ...words] = build.linker ?? compiler.words;
+  const flags = [...platform, "-pthread", ...staticRuntime, ...build.linkFlags];
+  execFileSync(command, [...words, ...flags, "-o", temporary, ...objects], { stdio: "inherit" });
   renameSync(temporary, library); // atomic: a process that has the old library mapped keeps it
 }
 
-/** Compiles and links what changed; returns the path of the library. */
-export async function buildKernels({ log = (line) => process.stderr.write(`${line}\n`) } = {}) {
-  const isaFlags = ISA_FLAGS[process.arch];
-  if (!isaFlags) throw new Error(`building the kernels: no instruction sets are listed for ${process.arch}; expected x64 or arm64.`);
-  const compiler = findCompiler();
-  mkdirSync(objectDir, { recursive: true });
-  const isas = Object.keys(isaFlags);
+/** Compiles and links what changed; returns the path of the library. `options` are fields of Build, for a cross compiler. */
+export async function buildKernels({ log = (line) => process.stderr.write(`${line}\n`), ...options } = {}) {
+  const build = resolveBuild(options);
+  mkdirSync(build.objectDir, { recursive: true });
+  const isas = Object.keys(ISA_FLAGS[build.arch]);
   const cpu = sourcesIn("cpu");
   const reference = sourcesIn("reference");
   const referenceHasTable = reference.some((source) => /kernels_reference\(\)\s*\{/.test(source.text));
-  writeFamilies(isas, cpu, reference, referenceHasTable);
+  writeFamilies(build, isas, cpu, reference, referenceHasTable);
   const started = Date.now();
-  const units = planUnits(isas, cpu, reference, referenceHasTable);
-  const compiled = await compileAll(units, compiler);
-  const library = join(buildDir, libraryName());
+  const units = planUnits(build, isas, cpu, reference, referenceHasTable);
+  const compiled = await compileAll(units, build);
+  const library = join(build.buildDir, libraryName(build.platform));
   const newest = Math.max(...units.map((unit) => statSync(unit.object).mtimeMs));
   if (compiled > 0 || !existsSync(library) || statSync(library).mtimeMs < newest) {
     for (const [symbol, file] of findSharedCode(units)) log(`warning: ${file}.cpp shares code between instruction sets: ${symbol}`);
-    link(units, compiler, library);
+    link(units, build, library);
   }
   log(`${library}: ${units.length} objects, ${compiled} compiled in ${((Date.now() - started) / 1000).toFixed(1)} s`);
   return library;
