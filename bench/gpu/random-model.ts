@@ -38,6 +38,8 @@ export function nemoConfig(layers: number): Record<string, unknown> {
 export interface RandomModelOptions {
   readonly linears: "nf4" | "bf16";
   readonly compute: ActivationDType;
+  /** The embedding stays in the host's memory and its rows are gathered over the bus. @default false */
+  readonly hostEmbedding?: boolean;
 }
 
 export async function makeRandomModel(arena: Arena, config: Record<string, unknown>, options: RandomModelOptions): Promise<CausalLM> {
@@ -50,8 +52,8 @@ export async function makeRandomModel(arena: Arena, config: Record<string, unkno
     backend.random(values, seed++, 0.02, "normal");
     return values;
   };
-  const dense = (path: string, rows: number, cols: number): MatrixParameter => {
-    const data = Tensor.take(arena, "bf16", [rows, cols], path);
+  const dense = (path: string, rows: number, cols: number, home = arena): MatrixParameter => {
+    const data = Tensor.take(home, "bf16", [rows, cols], path);
     // In pieces, so that the f32 values of a large table need not exist at once.
     const step = Math.min(rows, 8192);
     for (let row = 0; row < rows; row += step) {
@@ -83,7 +85,10 @@ export async function makeRandomModel(arena: Arena, config: Record<string, unkno
     return { path, weight, owned: [data, scales, nestedScales, code] };
   };
   const maker: ParameterMaker = {
-    matrix: (path, rows, cols, role) => (role === "linear" && options.linears === "nf4" ? nf4(path, rows, cols) : dense(path, rows, cols)),
+    matrix: (path, rows, cols, role) => {
+      if (role === "linear" && options.linears === "nf4") return nf4(path, rows, cols);
+      return dense(path, rows, cols, role === "embedding" && options.hostEmbedding ? (arena.host ?? arena) : arena);
+    },
     norm: (path, size) => {
       const value = Tensor.take(arena, "f32", [size], path);
       backend.upload(value, new Uint8Array(new Float32Array(size).fill(1).buffer));

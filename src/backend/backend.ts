@@ -143,6 +143,12 @@ export interface Backend {
   /** @throws OutOfMemoryError */
   allocate(bytes: number, label: string): DeviceMemory;
   release(memory: DeviceMemory): void;
+  /**
+   * Memory of the host that ops read and write over the bus: for what is used rarely or a few rows at a time. Absent where the device has no memory
+   * of its own. Not counted in `allocatedBytes`.
+   * @throws OutOfMemoryError
+   */
+  allocateHost?(bytes: number, label: string): DeviceMemory;
   /** Bytes of a file as device memory: mapped in place on the CPU, streamed on a GPU. Released like any other memory. */
   loadFile(path: string, byteOffset: number, bytes: number, label: string): DeviceMemory;
   /** Copies from host; `source` may be reused at once. */

@@ -70,7 +70,7 @@ export function decoderForward(
   for (const [index, layer] of weights.layers.entries()) {
     const before = [stream, pending];
     const run = (on: Tape, h: Tensor, delta: Tensor | null) => decoderLayer(on, shape, layer, index, h, delta, input);
-    if (tape.policy === "layers" && tape.isRecording) {
+    if ((tape.policy === "layers" || tape.policy === "host") && tape.isRecording) {
       // One tensor a layer is kept: the stream with the addition done.
       const whole: Tensor = pending ? add(tape, stream, pending) : stream;
       before.push(whole);

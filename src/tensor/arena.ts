@@ -23,13 +23,23 @@ export interface Piece {
 
 export class Arena {
   readonly backend: Backend;
+  readonly #allocate: (bytes: number, label: string) => DeviceMemory;
+  #host: Arena | undefined;
   readonly #blocks: DeviceMemory[] = [];
   readonly #free = new Set<Piece>();
   #usedBytes = 0;
   #peakBytes = 0;
 
-  constructor(backend: Backend) {
+  constructor(backend: Backend, allocate = (bytes: number, label: string) => backend.allocate(bytes, label)) {
     this.backend = backend;
+    this.#allocate = allocate;
+  }
+
+  /** The arena of host memory that the device reaches over the bus; undefined where the device has no memory of its own. */
+  get host(): Arena | undefined {
+    const { backend } = this;
+    if (backend.allocateHost) this.#host ??= new Arena(backend, (bytes, label) => backend.allocateHost!(bytes, label));
+    return this.#host;
   }
 
   /** Bytes handed out now. */
@@ -73,6 +83,7 @@ export class Arena {
 
   /** Returns blocks that hold nothing to the backend. */
   trim(): void {
+    this.#host?.trim();
     for (const piece of [...this.#free]) {
       if (piece.previous || piece.next) continue;
       this.#free.delete(piece);
@@ -82,6 +93,7 @@ export class Arena {
   }
 
   dispose(): void {
+    this.#host?.dispose();
     for (const block of this.#blocks.splice(0)) this.backend.release(block);
     this.#free.clear();
     this.#usedBytes = 0;
@@ -97,7 +109,7 @@ export class Arena {
 
   #grow(size: number, label: string): Piece {
     const bytes = Math.max(size, MINIMUM_BLOCK_BYTES);
-    const memory = this.backend.allocate(bytes, label);
+    const memory = this.#allocate(bytes, label);
     this.#blocks.push(memory);
     return { memory, offset: 0, bytes, free: true, previous: undefined, next: undefined };
   }

@@ -2,8 +2,8 @@
  * Recompute of a segment (gradient checkpointing, Chen et al. 2016, arXiv:1604.06174): forward keeps only the segment's inputs; backward
  * runs the segment again on a tape of its own and walks back through that.
  */
-import { Tape } from "./tape.ts";
-import type { Tensor } from "./tensor.ts";
+import { type KeptTensor, Tape } from "./tape.ts";
+import { Tensor } from "./tensor.ts";
 
 /**
  * @param inputs everything non-parameter that `body` reads and that may need a gradient
@@ -18,7 +18,7 @@ export function recompute(
 ): readonly Tensor[] {
   if (!tape.isRecording) return body(tape, inputs);
   const outputs = tape.withoutRecording(() => tape.scope(name, () => body(tape, inputs)));
-  const kept = inputs.map((input) => tape.keep(input));
+  const kept = inputs.map((input) => (tape.policy === "host" ? keepOnHost(tape, input) : tape.keep(input)));
   tape.record({
     name,
     inputs,
@@ -49,4 +49,20 @@ export function recompute(
     },
   });
   return outputs;
+}
+
+/** A copy in the host's memory, brought back when backward asks; on a device without memory of its own the tensor itself. */
+function keepOnHost(tape: Tape, input: Tensor): KeptTensor {
+  const { host } = tape.arena;
+  if (!host) return tape.keep(input);
+  const copy = Tensor.take(host, input.dtype, input.shape, `${input.label} on the host`);
+  tape.backend.copy(input, copy);
+  return {
+    get() {
+      const back = tape.allocate(copy.dtype, copy.shape, input.label);
+      tape.backend.copy(copy, back);
+      return back;
+    },
+    release: (by) => copy.release(by),
+  };
 }

@@ -20,7 +20,9 @@ export type RecomputePolicy =
   /** Make norm outputs and gated activations again (elementwise work). */
   | "cheap"
   /** Keep only the input of each layer and run its forward again. */
-  | "layers";
+  | "layers"
+  /** As "layers", with the inputs in the host's memory (on a device that has its own). */
+  | "host";
 
 /** One op on the tape. */
 export interface TapeNode {
@@ -28,7 +30,7 @@ export interface TapeNode {
   readonly inputs: readonly (Tensor | null)[];
   readonly outputs: readonly Tensor[];
   /** What backward reads. Retained until it ran. */
-  readonly kept: readonly Kept[];
+  readonly kept: readonly KeptTensor[];
   /** True when backward needs no incoming gradient (a loss). */
   readonly isRoot?: boolean;
   /**
@@ -38,8 +40,15 @@ export interface TapeNode {
   backward(dOutputs: readonly (Tensor | undefined)[]): readonly (Tensor | undefined)[];
 }
 
-/** A forward result that backward will read: the tensor itself, or the recipe to make it again. */
-export class Kept {
+/** A forward result that backward will read. */
+export interface KeptTensor {
+  /** Its values; a tensor that had to be made belongs to the current scope. */
+  get(): Tensor;
+  release(by: string): void;
+}
+
+/** Kept on the device: the tensor itself, or the recipe to make it again. */
+export class Kept implements KeptTensor {
   readonly #tensor: Tensor;
   readonly #fromRecipe: boolean;
 

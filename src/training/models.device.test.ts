@@ -64,7 +64,7 @@ describeOnEachDevice("Models equal Transformers", (device) => {
         if (path === EMBEDDING_PATH && shape.tiedHead) maskPaddingRow(source.config.pad_token_id, shape.hiddenSize, ours, reference);
         expectClose(ours, reference, { name: `gradient of ${path}`, tolerance: TOLERANCE });
       }
-      for (const policy of ["cheap", "layers"] as const) {
+      for (const policy of ["cheap", "layers", "host"] as const) {
         const again = await gradients(policy);
         for (const [path, gradient] of again.found) {
           // Not to the bit: norm outputs are made again from a rounded rstd.

@@ -102,20 +102,28 @@ API int cuMemFree_v2(uint64_t p) {
   allocations.erase(found);
   return free(reinterpret_cast<void *>(p)), SUCCESS;
 }
-API int cuMemHostAlloc(uint64_t *p, size_t bytes, unsigned) { return *p = reinterpret_cast<uint64_t>(aligned_alloc(4096, (bytes + 4095) / 4096 * 4096)), SUCCESS; }
-API int cuMemFreeHost(uint64_t p) { return free(reinterpret_cast<void *>(p)), SUCCESS; }
-static bool inside(uint64_t p, size_t bytes) {
-  auto after = allocations.upper_bound(p);
-  if (after == allocations.begin()) return false;
+static std::map<uint64_t, size_t> pinned;
+API int cuMemHostAlloc(uint64_t *p, size_t bytes, unsigned) {
+  pinned[*p = reinterpret_cast<uint64_t>(aligned_alloc(4096, (bytes + 4095) / 4096 * 4096))] = bytes;
+  return SUCCESS;
+}
+API int cuMemFreeHost(uint64_t p) { return pinned.erase(p) ? (free(reinterpret_cast<void *>(p)), SUCCESS) : INVALID_VALUE; }
+static bool inside_of(const std::map<uint64_t, size_t> &known, uint64_t p, size_t bytes) {
+  auto after = known.upper_bound(p);
+  if (after == known.begin()) return false;
   --after;
   return p + bytes <= after->first + after->second;
 }
+static bool inside(uint64_t p, size_t bytes) { return inside_of(allocations, p, bytes); }
 static int copy(uint64_t t, uint64_t s, size_t n, uint64_t stream) {
   return enqueue(stream, [=] { memmove(reinterpret_cast<void *>(t), reinterpret_cast<void *>(s), n); }), SUCCESS;
 }
 API int cuMemcpyHtoDAsync_v2(uint64_t t, uint64_t s, size_t n, uint64_t stream) { return inside(t, n) ? copy(t, s, n, stream) : INVALID_VALUE; }
 API int cuMemcpyDtoHAsync_v2(uint64_t t, uint64_t s, size_t n, uint64_t stream) { return inside(s, n) ? copy(t, s, n, stream) : INVALID_VALUE; }
 API int cuMemcpyDtoDAsync_v2(uint64_t t, uint64_t s, size_t n, uint64_t stream) { return inside(t, n) && inside(s, n) ? copy(t, s, n, stream) : INVALID_VALUE; }
+API int cuMemcpyAsync(uint64_t t, uint64_t s, size_t n, uint64_t stream) {
+  return (inside(t, n) || inside_of(pinned, t, n)) && (inside(s, n) || inside_of(pinned, s, n)) ? copy(t, s, n, stream) : INVALID_VALUE;
+}
 API int cuMemsetD8Async(uint64_t t, unsigned char v, size_t n, uint64_t stream) {
   if (!inside(t, n)) return INVALID_VALUE;
   return enqueue(stream, [=] { memset(reinterpret_cast<void *>(t), v, n); }), SUCCESS;

@@ -27,7 +27,7 @@ import type { OpTime } from "../cpu/native-context.ts";
 import { operandBytes } from "../element-types.ts";
 import type { DeviceProbe } from "../open-backend.ts";
 import { CapturedStep } from "./captured-step.ts";
-import { noteIndices } from "./cuda-memory.ts";
+import { CudaMemory, noteIndices } from "./cuda-memory.ts";
 import { CudaRuntime } from "./cuda-runtime.ts";
 import { FileStream } from "./file-stream.ts";
 import * as activations from "./ops/activations.ts";
@@ -134,8 +134,14 @@ export class CudaBackend implements Backend {
     this.#cuda.op = "allocate";
     return this.#cuda.memory.allocate(bytes, label);
   }
+  allocateHost(bytes: number, label: string): DeviceMemory {
+    this.#cuda.op = "allocateHost";
+    return this.#cuda.hostMemory.allocate(bytes, label);
+  }
   release(memory: DeviceMemory): void {
-    this.#cuda.memory.release(memory);
+    const { hostMemory } = this.#cuda;
+    if (memory instanceof CudaMemory && memory.owner === hostMemory) hostMemory.release(memory);
+    else this.#cuda.memory.release(memory);
   }
   loadFile(path: string, byteOffset: number, bytes: number, label: string): DeviceMemory {
     let memory: DeviceMemory | undefined;

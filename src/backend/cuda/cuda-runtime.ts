@@ -12,6 +12,7 @@ import { CublasLt, type CublasLtLibrary, WORKSPACE_BYTES } from "./cublaslt.ts";
 import { cudaMemory, readable, writable } from "./cuda-memory.ts";
 import type { CardFacts, Driver } from "./driver.ts";
 import type { KernelImages } from "./find-images.ts";
+import { HostMemory } from "./host-memory.ts";
 import { type Grid, KernelModules } from "./kernel-modules.ts";
 import type { ParameterValue } from "./kernel-table.ts";
 import { CudaMemoryPool } from "./memory-pool.ts";
@@ -49,6 +50,7 @@ export class CudaRuntime {
   readonly kernels: KernelModules;
   readonly blas: CublasLt;
   readonly memory: CudaMemoryPool;
+  readonly hostMemory: HostMemory;
   readonly scratch: Scratch;
   readonly staging: Staging;
   readonly times: OpTimes | null;
@@ -80,6 +82,7 @@ export class CudaRuntime {
     this.copyStream = out[0]!;
     this.kernels = new KernelModules(driver, images);
     this.memory = new CudaMemoryPool(driver, this.name);
+    this.hostMemory = new HostMemory(driver);
     this.scratch = new Scratch(this.memory);
     this.staging = new Staging(driver, UPLOAD_SLOTS.count, UPLOAD_SLOTS.bytes);
     this.#workspace = this.memory.allocate(WORKSPACE_BYTES, "cuBLASLt's workspace");
@@ -142,7 +145,10 @@ export class CudaRuntime {
   }
 
   copy(target: number, source: number, bytes: number): void {
-    if (bytes > 0 && target !== source) this.#check(this.driver.fn.cuMemcpyDtoDAsync_v2(target, source, bytes, this.stream));
+    if (bytes === 0 || target === source) return;
+    const { fn } = this.driver;
+    const overBus = this.hostMemory.covers(target) || this.hostMemory.covers(source);
+    this.#check((overBus ? fn.cuMemcpyAsync : fn.cuMemcpyDtoDAsync_v2)(target, source, bytes, this.stream));
   }
 
   zero(target: number, bytes: number): void {
@@ -195,6 +201,7 @@ export class CudaRuntime {
     this.staging.release();
     this.blas.release();
     this.memory.releaseAll();
+    this.hostMemory.releaseAll();
     this.kernels.unload();
     fn.cuStreamDestroy_v2(this.stream);
     fn.cuStreamDestroy_v2(this.copyStream);

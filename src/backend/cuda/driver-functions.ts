@@ -24,6 +24,7 @@ export const DRIVER_DECLARATIONS = {
   cuMemFreeHost: "int cuMemFreeHost(uint64 address)",
   cuMemcpyHtoDAsync_v2: "int cuMemcpyHtoDAsync_v2(uint64 target, uint64 source, size_t bytes, uint64 stream)",
   cuMemcpyDtoHAsync_v2: "int cuMemcpyDtoHAsync_v2(uint64 target, uint64 source, size_t bytes, uint64 stream)",
+  cuMemcpyAsync: "int cuMemcpyAsync(uint64 target, uint64 source, size_t bytes, uint64 stream)",
   cuMemcpyDtoDAsync_v2: "int cuMemcpyDtoDAsync_v2(uint64 target, uint64 source, size_t bytes, uint64 stream)",
   cuMemsetD8Async: "int cuMemsetD8Async(uint64 target, uint8 value, size_t bytes, uint64 stream)",
   cuStreamCreate: "int cuStreamCreate(void* stream, uint32 flags)",
@@ -76,6 +77,7 @@ export interface DriverFunctions {
   cuMemFreeHost(address: Handle): number;
   cuMemcpyHtoDAsync_v2(target: Handle, source: Handle, bytes: number, stream: Handle): number;
   cuMemcpyDtoHAsync_v2(target: Handle, source: Handle, bytes: number, stream: Handle): number;
+  cuMemcpyAsync(target: Handle, source: Handle, bytes: number, stream: Handle): number;
   cuMemcpyDtoDAsync_v2(target: Handle, source: Handle, bytes: number, stream: Handle): number;
   cuMemsetD8Async(target: Handle, value: number, bytes: number, stream: Handle): number;
   cuStreamCreate(stream: Out, flags: number): number;

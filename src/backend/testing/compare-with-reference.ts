@@ -32,10 +32,12 @@ export async function compareWithReference(backend: Backend, makeCase: OpCase, o
 
 async function answerOf(makeCase: OpCase, label: string): Promise<Outputs> {
   reference ??= openReferenceBackend();
-  const known = answers.get(label);
+  // The text of the case too: where test files share a process, two ops may have a case of the same label.
+  const key = `${label} ${makeCase}`;
+  const known = answers.get(key);
   if (known) return known;
   const answer = await runCase(reference, makeCase);
-  answers.set(label, answer);
+  answers.set(key, answer);
   return answer;
 }
 
