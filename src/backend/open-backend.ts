@@ -7,10 +7,7 @@ import { DeviceError } from "../errors/device-error.ts";
 import { RemoraError } from "../errors/remora-error.ts";
 import type { Backend } from "./backend.ts";
 import { availableCpuIsas, type CpuBackendOptions, openCpuBackend, openReferenceBackend } from "./cpu/open-cpu.ts";
-
-export type DeviceProbe =
-  | { readonly name: string; readonly available: true; readonly detail: string }
-  | { readonly name: string; readonly available: false; readonly reason: string };
+import type { DeviceProbe } from "./device-probe.ts";
 
 /** What a CUDA backend module exports. It is imported only when asked for. */
 export interface CudaModule {

@@ -5,7 +5,6 @@
  */
 import type { PagedCacheOperand } from "../backend/backend.ts";
 import type { CausalLM } from "../models/causal-lm.ts";
-import { bytesPerElement } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** Tokens of a page: small enough to waste little at a sequence's end, large enough that a page's keys are a long read. */

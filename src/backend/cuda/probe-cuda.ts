@@ -1,5 +1,5 @@
 /** What cards this machine has and whether remora can use them: each answer is a value with a reason, never a crash. */
-import type { DeviceProbe } from "../open-backend.ts";
+import type { DeviceProbe } from "../device-probe.ts";
 import { type CublasLtLibrary, findCublasLt } from "./cublaslt.ts";
 import { type CardFacts, type Driver, openDriver } from "./driver.ts";
 import { cardProblem, driverProblem, versionText } from "./driver-requirements.ts";

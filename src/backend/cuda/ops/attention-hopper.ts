@@ -5,7 +5,7 @@
 import process from "node:process";
 import type { AttentionRule } from "../../backend.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
-import type { AttentionPlan, HeadSizes } from "./attention.ts";
+import type { AttentionPlan, HeadSizes } from "./attention-sizes.ts";
 
 /** Columns of a tensor map's box: 128 bytes, the width of the swizzle. */
 const BOX_COLUMNS = 64;

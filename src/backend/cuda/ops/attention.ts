@@ -8,6 +8,7 @@ import type { ActivationDType, AttentionRule, Operand } from "../../backend.ts";
 import { attentionBackwardSizes, attentionForwardSizes } from "../../shapes/attention.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { hopperBackward, hopperForward, isForHopper } from "./attention-hopper.ts";
+import type { AttentionPlan, HeadSizes } from "./attention-sizes.ts";
 import { blocks } from "./grids.ts";
 
 /** Rows of one tile of the plan; bounds are kept for halves of it. */
@@ -15,25 +16,6 @@ const TILE = 128;
 const LARGEST_HEAD = 256;
 /** Of each tile: two ranges, two places in the order, two numbers of work. */
 const ORDER_BYTES = 32;
-
-/** Addresses of what attention_plan.cu makes. */
-export interface AttentionPlan {
-  readonly rows: number;
-  readonly bounds: number;
-  /** T: tiles of 128 rows. */
-  readonly tiles: number;
-  readonly paddedRows: number;
-  /** What follows the bounds in memory; for the order of the tiles. */
-  readonly rest: number;
-}
-
-export interface HeadSizes {
-  readonly N: number;
-  readonly H: number;
-  readonly K: number;
-  readonly D: number;
-  readonly dtype: ActivationDType;
-}
 
 export function attentionForward(
   cuda: CudaRuntime,
