@@ -16,16 +16,7 @@ import { fileURLToPath } from "node:url";
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const kernels = join(root, "kernels");
 
-const COMMON_FLAGS = [
-  "-O3",
-  "-std=c++17",
-  "-fvisibility=hidden",
-  "-fno-exceptions",
-  "-fno-rtti",
-
-  "-pthread",
-  "-Wall",
-];
+const COMMON_FLAGS = ["-O3", "-std=c++17", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-pthread", "-Wall"];
 const ISA_FLAGS = {
   x64: {
     scalar: [],

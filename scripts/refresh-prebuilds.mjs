@@ -48,7 +48,7 @@ function zigBuild(target) {
   return {
     platform,
     arch,
-    compiler: { words: [...zig, "c++", ...words, "-fno-sanitize=all"], version },
+    compiler: { words: [...zig, "c++", ...words, "-fno-sanitize=all", "-g0"], version },
     // The C driver links: our code asks nothing of a C++ run-time library, so that none is built or shipped. On Linux not of the compiler's
     // own either (it would shadow libc's memcpy and libm's exp); a symbol that nothing defines is an error there.
     linker: [...zig, "cc", ...words],
