@@ -94,7 +94,8 @@ __device__ void attention_paged_split(const T *qkv, const int32_t *sequences, co
       }
     }
     __syncthreads();
-    for (int j = 0; j < keys; j++) {
+#pragma unroll 8
+    for (int j = 0; j < keys; j++) {  // unrolled: the loads of several keys are under way at once
       const int64_t at = base + j;
       const T *v = v_pages + ((static_cast<int64_t>(table[at / page_size]) * page_size + at % page_size) * K + kv) * D;
       const float4 a = *reinterpret_cast<const float4 *>(&p[j][0]), b = *reinterpret_cast<const float4 *>(&p[j][4]);

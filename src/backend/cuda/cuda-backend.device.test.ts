@@ -110,6 +110,61 @@ describeOnEachDevice("CUDA backend", (device) => {
     expect(() => backend.zero({ memory, byteOffset: 0, dtype: "u8", shape: [1] })).toThrow(/was used after it was released/);
   });
 
+  it("copies and gathers in the host's memory, also in captured work", async () => {
+    const backend = device.backend();
+    const arrays = new TestArrays(backend);
+    const before = backend.allocatedBytes;
+    const memory = backend.allocateHost!(1024, "a table");
+    expect(backend.allocatedBytes).toBe(before);
+    const table: Operand = { memory, byteOffset: 0, dtype: "f32", shape: [8, 32] };
+    const values = Array.from({ length: 256 }, (_, i) => i);
+    const [x, ids] = [arrays.input("f32", [8, 32], values), arrays.input("i32", [2], [5, 2])];
+    const [y, back] = [arrays.output("y", "f32", [2, 32]), arrays.output("back", "f32", [8, 32])];
+    const weight = { format: "f32", rows: 8, cols: 32, data: table, path: "table" } as const;
+    const graph = backend.capture(() => {
+      backend.add(x, x, 1);
+      backend.copy(x, table);
+      backend.embeddingForward(weight, ids, y, 1);
+      backend.copy(table, back);
+    });
+    graph.replay();
+    expect(Array.from(await arrays.read(y))).toEqual([...values.slice(160, 192), ...values.slice(64, 96)].map((value) => 4 * value));
+    expect(Array.from(await arrays.read(back))).toEqual(values.map((value) => 4 * value));
+    graph.release();
+    backend.release(memory);
+    expect(() => backend.copy(table, back)).toThrow(/"a table" was used after it was released/);
+    arrays.release();
+  });
+
+  it("multiplies f32 rows by a large bf16 weight as exactly as f32 allows", async () => {
+    const backend = device.backend();
+    const arrays = new TestArrays(backend);
+    const [rows, columns, outs] = [2, 256, 2 ** 16];
+    const random = (count: number, seed: number) => Float64Array.from({ length: count }, (_, i) => Math.sin(i * 12.9898 + seed) * 1.7);
+    const [xs, ws] = [random(rows * columns, 1).map(Math.fround), random(columns * 7, 2)];
+    const weights = new Float64Array(outs * columns);
+    for (let i = 0; i < weights.length; i++) weights[i] = Math.round(ws[i % ws.length]! * 64) / 64; // exact in bf16
+    const weight = arrays.weight("bf16", outs, columns, weights);
+    const x = arrays.input("f32", [rows, columns], xs);
+    const y = arrays.output("y", "f32", [rows, outs]);
+    backend.linearForward({ parts: [{ weight }], dropout: 0 }, x, y, null);
+    const found = await arrays.read(y);
+    let worst = 0;
+    for (let r = 0; r < rows; r++) {
+      for (let o = 0; o < 40; o++) {
+        let [want, size] = [0, 0];
+        for (let c = 0; c < columns; c++) {
+          const term = xs[r * columns + c]! * weights[o * columns + c]!;
+          want += term;
+          size += Math.abs(term);
+        }
+        worst = Math.max(worst, Math.abs(found[r * outs + o]! - want) / size);
+      }
+    }
+    expect(worst).toBeLessThan(4e-6); // bf16 rows alone would give 1e-3
+    arrays.release();
+  });
+
   it("moves more bytes than its staging holds, both ways", async () => {
     const backend = device.backend();
     const count = 10_000_000;

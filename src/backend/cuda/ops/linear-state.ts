@@ -18,6 +18,8 @@ export interface AdapterCopy {
   /** [ΣOut, ΣR]: scale · B of each part on its own block of the diagonal, zeros elsewhere. */
   readonly b: CudaMemory;
   readonly madeFrom: number;
+  /** What pack_matrices reads: where each matrix comes from and goes to. */
+  readonly table: CudaMemory | undefined;
 }
 
 export interface DecodedCopy {
@@ -65,7 +67,7 @@ export class LinearStates {
   #release({ adapters, decoded, table }: LinearState): void {
     // A captured graph may hold their addresses.
     if (this.#cuda.memory.pins > 0) return;
-    for (const memory of [adapters?.a, adapters?.b, decoded?.memory, table]) {
+    for (const memory of [adapters?.a, adapters?.b, adapters?.table, decoded?.memory, table]) {
       if (memory && memory.address !== null) this.#cuda.memory.release(memory);
     }
   }

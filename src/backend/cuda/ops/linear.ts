@@ -17,6 +17,7 @@ import { denseWeights } from "./dense-weights.ts";
 import { blocks, gridRows, strideBlocks } from "./grids.ts";
 import { linearDecode } from "./linear-decode.ts";
 import type { LinearStates } from "./linear-state.ts";
+import { splitProduct } from "./split-product.ts";
 
 export function linearForward(
   cuda: CudaRuntime,
@@ -34,7 +35,8 @@ export function linearForward(
   const rankOutput = ranks > 0 ? cuda.optionalOut(xa) : 0;
   if (linearDecode(cuda, linear, state, { N, dtype, x: input, y: output, xa: rankOutput })) return;
   const bytes = BYTES_PER_ELEMENT[dtype];
-  for (const { address, row, rows } of denseWeights(cuda, linear, state, dtype)) {
+  const split = splitProduct(cuda, linear, state, { N, dtype, x: input, y: output });
+  for (const { address, row, rows } of split ? [] : denseWeights(cuda, linear, state, dtype)) {
     const c = { address: output + row * bytes, ld: outs };
     cuda.multiply({ a: { address: input, ld: In }, b: { address, ld: In }, c, M: N, N: rows, K: In, transposeB: true, dtype });
   }

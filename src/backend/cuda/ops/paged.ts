@@ -14,7 +14,7 @@ import { blocks } from "./grids.ts";
 /** Query heads that one block of the split kernel serves. */
 const HEADS_A_BLOCK = 8;
 /** Keys of one split, until the partial results of all rows would take too much memory. */
-const SPLIT_KEYS = 256;
+const SPLIT_KEYS = 64;
 const MOST_SPLITS_OF_ALL_ROWS = 2048;
 /** From this many rows on the flash kernel is the better one. */
 const PROMPT_ROWS = 32;
