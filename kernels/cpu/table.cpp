@@ -1,6 +1,8 @@
 // The kernel table of one ISA. Every kernels/cpu/<family>.cpp (and kernels/reference/<family>.cpp) ends in `void fill_<family>(Kernels &)`;
 // scripts/build-kernels.mjs finds those and writes families.h, so a new family needs no line here. Ops nobody filled stay null and
 // answer REMORA_STATUS_UNSUPPORTED.
+#include <pthread.h>
+
 #include "families.h"
 #include "kernels.h"
 
@@ -13,18 +15,20 @@ namespace REMORA_ISA {
 REMORA_FAMILY_LIST(REMORA_DECLARE_FILL)
 #undef REMORA_DECLARE_FILL
 
-static Kernels fill_all() {
-  Kernels kernels{};
-#define REMORA_CALL_FILL(family) fill_##family(kernels);
+static Kernels table;
+static pthread_once_t filled = PTHREAD_ONCE_INIT;
+
+// Not before the first call: this file is compiled for its ISA, and the machine may lack it.
+static void fill_table() {
+#define REMORA_CALL_FILL(family) fill_##family(table);
   REMORA_FAMILY_LIST(REMORA_CALL_FILL)
 #undef REMORA_CALL_FILL
-  return kernels;
 }
 }  // namespace REMORA_ISA
 
 extern const Kernels *REMORA_JOIN(kernels_, REMORA_ISA)();
 const Kernels *REMORA_JOIN(kernels_, REMORA_ISA)() {
-  static const Kernels table = REMORA_ISA::fill_all();
-  return &table;
+  pthread_once(&REMORA_ISA::filled, REMORA_ISA::fill_table);
+  return &REMORA_ISA::table;
 }
 }  // namespace remora

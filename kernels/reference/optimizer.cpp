@@ -79,7 +79,7 @@ struct DynamicMap {
 // Blocks of 256: decode the state with the block's scales, step, make new scales (the largest size in the block), encode.
 static int32_t adamw_8bit(remora_context *ctx, const float *gradients, const float *hyper, const float *clip, float *params, uint8_t *m,
                           uint8_t *v, float *m_scales, float *v_scales, void *weights_out, int64_t count, int32_t out_dtype) {
-  static const DynamicMap signed_map(true), unsigned_map(false);
+  const DynamicMap signed_map(true), unsigned_map(false);
   Moments *states = static_cast<Moments *>(scratch(ctx, 0, 256 * sizeof(Moments)));
   REMORA_NEED(states);
   for (int64_t start = 0; start < count; start += 256) {
