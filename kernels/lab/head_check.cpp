@@ -65,8 +65,10 @@ void check(int64_t N, int64_t C, int64_t V, int32_t dtype, float softcap, int64_
       for (int64_t i = 0; i < V * C; i++) c.add(grad[i] - 0.5, dw[i]);
       const double loose = dtype == REMORA_F32 ? 5e-6 : 5e-3;
       expect("loss", a.relative(), 2e-6, isa.name, dtype, N, C, V);
-      expect("d_h", b.relative(), loose, isa.name, dtype, N, C, V);
-      expect("head_grad", c.relative(), dtype == REMORA_F32 ? 1e-5 : loose, isa.name, dtype, N, C, V);
+      // With one word every gradient is 0 and only rounding is left: no relative error of that.
+      const auto error = [](const Difference &d) { return d.worst <= 1e-6 ? 0 : d.relative(); };
+      expect("d_h", error(b), loose, isa.name, dtype, N, C, V);
+      expect("head_grad", error(c), dtype == REMORA_F32 ? 1e-5 : loose, isa.name, dtype, N, C, V);
       expect("top1", wrong, 0, isa.name, dtype, N, C, V);
     }
     remora_context_destroy(ctx);
