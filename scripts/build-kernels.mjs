@@ -205,7 +205,7 @@ function link(units, build, library) {
     // nodelete: worker threads may outlive a dlclose
     linux: ["-shared", "-Wl,-z,nodelete", "-Wl,--gc-sections", "-Wl,-soname,libremora.so"],
     darwin: ["-dynamiclib", "-Wl,-dead_strip"],
-    win32: ["-shared", "-static"],
+    win32: build.linker ? ["-shared"] : ["-shared", "-static"],
   }[build.platform];
   const temporary = `${library}.${process.pid}.tmp`;
   const [command, ...words] = build.linker ?? compiler.words;
