@@ -4,7 +4,7 @@
  * for everything else (attention_rows.cu).
  */
 import { KernelError } from "../../../errors/kernel-error.ts";
-import type { ActivationDType, AttentionRule, Operand } from "../../backend.ts";
+import type { AttentionRule, Operand } from "../../backend.ts";
 import { attentionBackwardSizes, attentionForwardSizes } from "../../shapes/attention.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { hopperBackward, hopperForward, isForHopper } from "./attention-hopper.ts";
