@@ -24,8 +24,8 @@ import type {
   WeightOperand,
 } from "../backend.ts";
 import type { OpTime } from "../cpu/native-context.ts";
+import type { DeviceProbe } from "../device-probe.ts";
 import { operandBytes } from "../element-types.ts";
-import type { DeviceProbe } from "../open-backend.ts";
 import { CapturedStep } from "./captured-step.ts";
 import { CudaMemory, noteIndices } from "./cuda-memory.ts";
 import { CudaRuntime } from "./cuda-runtime.ts";
