@@ -190,13 +190,20 @@ int32_t multiply(remora_context *ctx, const Product &product) {
 
 namespace {
 
+// 2·W values, converted.
+template <class T>
+REMORA_INLINE void store_two(T *out, V a, V b) {
+  store(out, a);
+  store(out + W, b);
+}
+#if REMORA_IS_AVX512_BF16
+REMORA_INLINE void store_two(bf16_t *out, V a, V b) { _mm512_storeu_si512(out, (__m512i)_mm512_cvtne2ps_pbh(b, a)); }
+#endif
+
 template <class T>
 void store_rows(const float *tile, int64_t rows, int64_t columns, T *out, int64_t ld, const float *bias, float scale) {
   if (columns == NR && bias == nullptr && scale == 1.0f) {  // the usual tile
-    for (int64_t i = 0; i < rows; i++, out += ld, tile += NR) {
-      store(out, load(tile));
-      store(out + W, load(tile + W));
-    }
+    for (int64_t i = 0; i < rows; i++, out += ld, tile += NR) store_two(out, load(tile), load(tile + W));
     return;
   }
   for (int64_t j = 0; j < columns; j += W) {

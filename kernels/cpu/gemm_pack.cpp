@@ -46,24 +46,40 @@ REMORA_INLINE void store_spilling(float *panel, int64_t size, int64_t offset, V 
   else store_some(panel + offset, v, n);
 }
 
-// panel[k][i] = row i, `rows` <= MR rows side by side.
+// panel[k][i] = row i, `rows` <= MR rows side by side. Lanes beyond `rows` repeat the last row: they are spilled over or not stored.
 template <class Reader>
 void transpose_to_panel(const Reader &reader, int64_t rows, int64_t depth, float *panel) {
   constexpr int GROUPS = (MR + W - 1) / W;
-  const int64_t all = (depth * W + Reader::VALUES - 1) / Reader::VALUES;
-  int64_t step = 0;
-  for (int64_t k = 0; k < depth; k += Reader::VALUES) {
+  const int64_t all = (depth * W + Reader::VALUES - 1) / Reader::VALUES, size = all * rows;
+  int64_t step = 0, k = 0;
+  // Whole vectors whose stores, spills included, stay inside the panel.
+  for (; k + Reader::VALUES <= depth && size - (step + W - 1) * rows >= GROUPS * W; k += Reader::VALUES, step += W) {
     V r[GROUPS][W];
-    const int64_t n = depth - k;
 #pragma GCC unroll 4
     for (int g = 0; g < GROUPS; g++) {
-      for (int i = 0; i < W; i++) r[g][i] = g * W + i < rows ? reader.load_first(g * W + i, k, n) : zero();
+#pragma GCC unroll 16
+      for (int i = 0; i < W; i++) {
+        const int64_t row = g * W + i < rows ? g * W + i : rows - 1;
+        r[g][i] = reader.load_all(row, k);
+        reader.prefetch(row + rows, k);  // the next panel, usually the next to be packed
+      }
+      transpose(r[g]);
+    }
+    float *out = panel + step * rows;
+#pragma GCC unroll 16
+    for (int i = 0; i < W; i++, out += rows) {
+#pragma GCC unroll 4
+      for (int g = 0; g < GROUPS; g++) store(out + g * W, r[g][i]);
+    }
+  }
+  for (; k < depth; k += Reader::VALUES) {
+    V r[GROUPS][W];
+    for (int g = 0; g < GROUPS; g++) {
+      for (int i = 0; i < W; i++) r[g][i] = reader.load_first(g * W + i < rows ? g * W + i : rows - 1, k, depth - k);
       transpose(r[g]);
     }
     for (int i = 0; i < W && step < all; i++, step++) {
-      for (int g = 0; g < GROUPS && g * W < rows; g++) {
-        store_spilling(panel, all * rows, step * rows + g * W, r[g][i], rows - g * W);
-      }
+      for (int g = 0; g < GROUPS && g * W < rows; g++) store_spilling(panel, size, step * rows + g * W, r[g][i], rows - g * W);
     }
   }
 }

@@ -160,6 +160,7 @@ void run_case(const Case &c, int32_t dtype) {
     for (int threads = 1; threads <= 2; threads++) {
       remora_context *ctx = remora_context_create(isa.isa, threads);
       Array fy(c.N * out, dtype), fxa(c.N * rank, dtype), fdx(c.N * c.in, dtype), fdb(c.N * rank, dtype);
+      std::vector<double> before;  // every result of the first call: the second must equal it to the bit
       for (int repeat = 0; repeat < 2; repeat++) {
         std::vector<std::vector<float>> fga(parts), fgb(parts);
         std::vector<remora_linear_part> list(parts);
@@ -201,6 +202,17 @@ void run_case(const Case &c, int32_t dtype) {
         for (int64_t o = 0; o < c.outs[0]; o++) dbs.add(fdbias[o] - 0.25, dbias[o]);
         expect("d_w", ddw, dtype, isa.name, threads, c);
         expect("d_bias", dbs, dtype, isa.name, threads, c);
+        std::vector<double> all;
+        for (const Array *array : {&fy, &fdx, &fxa, &fdb}) {
+          for (int64_t i = 0; i < array->count(); i++) all.push_back(array->at(i));
+        }
+        for (int p = 0; p < parts; p++) all.insert(all.end(), fga[p].begin(), fga[p].end()), all.insert(all.end(), fgb[p].begin(), fgb[p].end());
+        all.insert(all.end(), fdw.begin(), fdw.end());
+        if (repeat > 0 && (all.size() != before.size() || memcmp(all.data(), before.data(), all.size() * sizeof(double)) != 0)) {
+          printf("FAIL not deterministic: %s threads %d dtype %d N %ld In %ld\n", isa.name, threads, dtype, (long)c.N, (long)c.in);
+          failures++;
+        }
+        before = all;
       }
       remora_context_destroy(ctx);
     }
