@@ -181,7 +181,7 @@ function findSharedCode(units) {
   for (const unit of units.filter((unit) => !["once", "reference", "scalar"].includes(unit.group))) {
     let symbols;
     try {
-      symbols = execFileSync("nm", ["-C", "--defined-only", unit.object], { encoding: "utf8" });
+      symbols = execFileSync("nm", ["-C", "--defined-only", unit.object], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
     } catch {
       return found; // no binutils: the link order still protects
     }
@@ -204,7 +204,7 @@ function link(units, build, library) {
   const platform = {
     // nodelete: worker threads may outlive a dlclose
     linux: ["-shared", "-Wl,-z,nodelete", "-Wl,--gc-sections", "-Wl,-soname,libremora.so"],
-    darwin: ["-dynamiclib", "-Wl,-dead_strip"],
+    darwin: ["-dynamiclib", "-Wl,-dead_strip", "-Wl,-install_name,@rpath/libremora.dylib"],
     win32: build.linker ? ["-shared"] : ["-shared", "-static"],
   }[build.platform];
   const temporary = `${library}.${process.pid}.tmp`;
