@@ -1,6 +1,8 @@
 // The two ready-made products: cut the depth, pack the left side in chunks, multiply.
 #include "gemm_products.h"
 
+#include <atomic>
+
 #include "gemm_thin.h"
 
 namespace remora::REMORA_ISA {
@@ -47,15 +49,28 @@ int32_t rows_product(const RowsProduct &t, FinishTile finish) {
   Depth plan;
   if (const int32_t status = plan_depth(t.ctx, t.depth, unit, plan)) return status;
   return for_each_chunk(t.ctx, t.kind, t.rows, plan.padded, [&](const PackedRows &a, int64_t row0) {
-    parallel_for(t.ctx, a.panels, 1, [&](int64_t begin, int64_t end, int) {
+    std::atomic<bool> refused{false};
+    parallel_for(t.ctx, a.panels, 1, [&](int64_t begin, int64_t end, int thread) {
+      float *made = nullptr;
+      if (t.make_row != nullptr) {
+        made = static_cast<float *>(thread_scratch(t.ctx, thread, 3, MR * MAX_KC * 4));
+        if (made == nullptr) return refused.store(true);
+      }
       for (int64_t p = begin; p < end; p++) {
-        const int64_t row = a.first_row(p);
+        const int64_t row = row0 + a.first_row(p);
+        const int rows = a.panel_rows(p);
         for (int b = 0; b < plan.count; b++) {
-          const void *x = offset_values(t.x, (row0 + row) * t.ld + plan.blocks[b].begin, t.dtype);
-          pack_rows(t.kind, x, t.dtype, t.ld, a.panel_rows(p), plan.blocks[b].length, a.panel(p, plan.blocks[b]));
+          const Block &block = plan.blocks[b];
+          if (made == nullptr) {
+            pack_rows(t.kind, offset_values(t.x, row * t.ld + block.begin, t.dtype), t.dtype, t.ld, rows, block.length, a.panel(p, block));
+            continue;
+          }
+          for (int r = 0; r < rows; r++) (*t.make_row)(row + r, block.begin, block.length, made + r * block.length);
+          pack_rows(t.kind, made, REMORA_F32, block.length, rows, block.length, a.panel(p, block));
         }
       }
     });
+    if (refused.load()) return fail(t.ctx, REMORA_STATUS_MEMORY, "matrix product: no memory for the rows being made");
     const Strip strip{t.straight ? t.weight->cols : t.weight->rows, 0, 0, plan.count, 0, 0};
     const auto pack_b = [&](const Strip &, const Block &block, int64_t col, int64_t columns, float *tiles, int64_t stride, float *space) {
       const int64_t begin = t.depth_begin + block.begin;

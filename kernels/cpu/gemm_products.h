@@ -27,6 +27,8 @@ struct RowsProduct {
   const remora_weight *weight;
   bool straight;
   int64_t depth_begin;
+  // Instead of x (which is then null): writes values [begin, begin + count) of a row of the left side. Called while packing, by any thread.
+  const FunctionRef<void(int64_t row, int64_t begin, int64_t count, float *out)> *make_row = nullptr;
 };
 int32_t rows_product(const RowsProduct &product, FinishTile finish);
 
