@@ -3,7 +3,9 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "bench/**/*.test.ts", "scripts/**/*.test.ts", "studio/**/*.test.ts"],
-    testTimeout: 60_000,
+    // Generous: tests start processes and workers, on machines that also do other things. Nothing here is a timed test.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     maxWorkers: 2,
   },
 });
