@@ -19,8 +19,8 @@ export interface ModelFiles {
   readonly tokenizer: Tokenizer;
 }
 
-export async function openModelFiles(name: string, options: { offline: boolean }): Promise<ModelFiles> {
-  const { path } = await resolveModel(name, { offline: options.offline, env: process.env });
+export async function openModelFiles(name: string, options: { offline: boolean; signal?: AbortSignal }): Promise<ModelFiles> {
+  const { path } = await resolveModel(name, { offline: options.offline, env: process.env, signal: options.signal });
   const source = openWeightSource(path);
   const shape = readDecoderShape(source.config, path);
   let tokenizer: Tokenizer | undefined;

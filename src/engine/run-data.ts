@@ -14,6 +14,7 @@ import { BatchLoader, type Cursor } from "../data/loader.ts";
 import { PackedRows } from "../data/pack.ts";
 import { TextBlocks } from "../data/text-blocks.ts";
 import { CancelledError } from "../errors/cancelled-error.ts";
+import { resolveData } from "../hub/resolve-data.ts";
 import { loadTemplate } from "../text/templates/load-template.ts";
 import type { BatchSource } from "../training/trainer.ts";
 import { isCancelled, type JobHost } from "./job.ts";
@@ -27,7 +28,8 @@ export interface RunData extends Disposable {
 
 /** Reads and tokenizes everything once. @throws DataError, TemplateError, TokenizerError */
 export async function readRunData(config: TrainConfig, files: ModelFiles, facts: TrainFacts, host: JobHost): Promise<RunData> {
-  const paths = [config.data].flat();
+  const hub = { offline: config.offline, env: process.env };
+  const paths = await resolveData([config.data].flat(), hub);
   const { tokenizer, shape } = files;
   const fields = await firstFields(paths, config);
   const [templateName] = config.template ? [config.template] : chooseTemplate(config, fields, tokenizer.chatTemplate !== undefined);
@@ -43,7 +45,7 @@ export async function readRunData(config: TrainConfig, files: ModelFiles, facts:
     objective: pretrain ? "pretrain" : "respond",
     blockLength,
     heldOut: (rows) => resolveTrainConfig(config, { ...facts, data: { rows, fields } }).validation,
-    heldOutFiles: config.validation.path === undefined ? undefined : [config.validation.path],
+    heldOutFiles: config.validation.path === undefined ? undefined : await resolveData([config.validation.path], hub),
     onProgress: () => {
       if (isCancelled(host)) abort.abort(new CancelledError("Reading the data"));
     },

@@ -4,6 +4,7 @@ import { parseConfig } from "../config/parse.ts";
 import type { AskAnswer, AskRequest } from "../config/reports.ts";
 import { type SessionConfigInput, sessionSchema } from "../config/schemas/generate.ts";
 import { CancelledError } from "../errors/cancelled-error.ts";
+import { resolveAdapter } from "../hub/resolve-adapter.ts";
 import { isCancelled, type JobHost } from "./job.ts";
 import { openModelFiles } from "./model-files.ts";
 import { AskSession } from "./session.ts";
@@ -18,7 +19,9 @@ export interface OpenedSession {
 }
 
 export async function openSessionJob(input: SessionConfigInput, host: JobHost): Promise<OpenedSession> {
-  const config = parseConfig(sessionSchema, input, "Opening a model");
+  const asked = parseConfig(sessionSchema, input, "Opening a model");
+  const adapter = asked.adapter && (await resolveAdapter(asked.adapter, { offline: asked.offline, env: process.env }));
+  const config = { ...asked, adapter };
   const files = await openModelFiles(config.model, config);
   const backend = await openBackend(config.device, { threads: config.threads, cancelFlag: host.cancelFlag });
   try {

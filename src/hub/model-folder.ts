@@ -1,11 +1,18 @@
-/** Is this folder a model, and which of its files? Looks at names only; the files are read by the model loader. */
+/** Is this folder a model, and which of its files? Looks at names (and the shard index) only; the files are read by the model loader. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { readJsonObject } from "../formats/json-file.ts";
 
 export type ModelFolder =
   | { readonly kind: "folder"; readonly path: string }
   | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "problem"; readonly problem: string; readonly next: string };
+  | {
+      readonly kind: "problem";
+      readonly problem: string;
+      readonly next: string;
+      /** Nothing of a model is there at all. */
+      readonly isEmpty?: boolean;
+    };
 
 export function inspectModelFolder(path: string): ModelFolder {
   if (existsSync(join(path, "config.json"))) return { kind: "folder", path };
@@ -32,5 +39,15 @@ export function inspectModelFolder(path: string): ModelFolder {
     kind: "problem",
     problem: `${path} has neither config.json nor a .gguf file`,
     next: "Name the folder that holds the model's config.json.",
+    isEmpty: true,
   };
+}
+
+/** What weights a model folder lacks, in words, or nothing when all are there. Looks at names only. */
+export function missingWeights(path: string): string | undefined {
+  const index = join(path, "model.safetensors.index.json");
+  if (!existsSync(index)) return existsSync(join(path, "model.safetensors")) ? undefined : `${path} has no model.safetensors`;
+  const shards = new Set(Object.values((readJsonObject(index).weight_map ?? {}) as Record<string, unknown>).map(String));
+  const missing = [...shards].filter((shard) => !existsSync(join(path, shard)));
+  return missing.length > 0 ? `${path} lacks ${missing.length} of ${shards.size} shards` : undefined;
 }

@@ -104,16 +104,16 @@ describe("resolveModel", () => {
         Shipped: mini. Models on the Hub are named owner/name."
     `);
     expect(await refusal("org/other")).toMatchInlineSnapshot(`
-      "Finding the model "org/other": there is no such folder here, and it is not in the Hugging Face cache (/hub)
-        This version does not download: run \`hf download org/other\` where there is a network, or name a local folder."
+      "Finding the model "org/other": it is not in the Hugging Face cache (/hub)
+        The network may not be used now: run \`remora pull org/other\` where it may, or name something local."
     `);
     expect(await refusal("org/name@v2")).toMatchInlineSnapshot(`
       "Finding the model "org/name@v2": revision v2 is not in the Hugging Face cache (/hub/models--org--name); cached: 0123456789abcdef0123456789abcdef01234567, main
-        This version does not download: run \`hf download org/name --revision v2\` where there is a network, or name a local folder."
+        The network may not be used now: run \`remora pull org/name@v2\` where it may, or name something local."
     `);
     expect(await refusal("org/name/a.gguf")).toMatchInlineSnapshot(`
-      "Finding the model "org/name/a.gguf": the cached snapshot /hub/models--org--name/snapshots/0123456789abcdef0123456789abcdef01234567 has no a.gguf; it has config.json
-        This version does not download: run \`hf download org/name\` where there is a network, or name a local folder."
+      "Finding the model "org/name/a.gguf": the cached snapshot is incomplete: it has no a.gguf
+        The network may not be used now: run \`remora pull org/name\` where it may, or name something local."
     `);
     expect(await refusal("what is this")).toMatchInlineSnapshot(`
       "Finding the model "what is this": this is not a way to name a model
@@ -146,7 +146,7 @@ describe("resolveModel", () => {
     mkdirSync(join(root, `hub/models--org--half/snapshots/${COMMIT}`), { recursive: true });
     expect(await refusal(`org/half@${COMMIT}`)).toMatchInlineSnapshot(`
       "Finding the model "org/half@0123456789abcdef0123456789abcdef01234567": the cached snapshot is incomplete: /hub/models--org--half/snapshots/0123456789abcdef0123456789abcdef01234567 has neither config.json nor a .gguf file
-        This version does not download: run \`hf download org/half --revision 0123456789abcdef0123456789abcdef01234567\` where there is a network, or name a local folder."
+        The network may not be used now: run \`remora pull org/half@0123456789abcdef0123456789abcdef01234567\` where it may, or name something local."
     `);
   });
 

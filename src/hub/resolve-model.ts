@@ -1,20 +1,18 @@
 /**
- * From what a user calls a model to the folder or file on this machine. Nothing is downloaded here: what is not in the Hugging Face cache is
- * an error that says how to get it.
+ * From what a user calls a model to the folder or file on this machine. A repository of the Hub that is in the cache is used as it is,
+ * without asking the network; one that is not is pulled, unless the network may not be used.
  */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ModelNotFoundError } from "../errors/model-not-found-error.ts";
-import { type Environment, expandHome, findInCache, hubCacheFolder } from "./hub-cache.ts";
-import { inspectModelFolder } from "./model-folder.ts";
+import { ensureSnapshot, type FetchOptions } from "./ensure-snapshot.ts";
+import { type Environment, expandHome } from "./hub-cache.ts";
+import { inspectModelFolder, missingWeights } from "./model-folder.ts";
 import { type HubReference, parseModelReference } from "./model-reference.ts";
+import { chooseModelFiles } from "./pull/choose-files.ts";
 import { packageFolder, shippedModelFolder, shippedModels } from "./shipped-models.ts";
 
-export interface ResolveOptions {
-  /** Nothing may be fetched. */
-  readonly offline: boolean;
-  /** HF_HOME, HF_HUB_CACHE, HOME … */
-  readonly env: Environment;
+export interface ResolveOptions extends FetchOptions {
   /** @default the root of this package; for tests */
   readonly packageRoot?: string;
 }
@@ -40,7 +38,7 @@ export async function resolveModel(model: string, options: ResolveOptions): Prom
     case "shipped":
       return resolveShipped(model, reference.name, options.packageRoot ?? packageFolder());
     case "hub":
-      return resolveCached(model, reference, options);
+      return resolveHub(model, reference, options);
     case "unknown":
       throw new ModelNotFoundError(
         model,
@@ -77,40 +75,29 @@ function resolveShipped(model: string, name: string, root: string): ResolvedMode
   );
 }
 
-function resolveCached(model: string, reference: HubReference, options: ResolveOptions): ResolvedModel {
-  const repository = `${reference.owner}/${reference.name}`;
-  const revision = reference.revision ? ` --revision ${reference.revision}` : "";
-  const download = `This version does not download: run \`hf download ${repository}${revision}\` where there is a network, or name a local folder.`;
-  const cache = hubCacheFolder(options.env);
-  const found = findInCache(cache, reference);
-  if (found.kind === "no-repository") {
-    throw new ModelNotFoundError(model, `there is no such folder here, and it is not in the Hugging Face cache (${cache})`, download);
-  }
-  if (found.kind === "no-revision") {
-    throw new ModelNotFoundError(
-      model,
-      `revision ${found.revision} is not in the Hugging Face cache (${found.folder}); cached: ${found.cached.join(", ")}`,
-      download,
-    );
-  }
-  const origin = { origin: "hub", repository, commit: found.commit } as const;
-  if (reference.file !== undefined) {
-    const path = join(found.folder, reference.file);
-    if (existsSync(path)) return { path, kind: "file", ...origin };
-    throw new ModelNotFoundError(
-      model,
-      `the cached snapshot ${found.folder} has no ${reference.file}; it has ${listFiles(found.folder)}`,
-      download,
-    );
-  }
-  const inspected = inspectModelFolder(found.folder);
-  if (inspected.kind === "problem")
-    throw new ModelNotFoundError(
-      model,
-      `the cached snapshot is incomplete: ${inspected.problem}`,
-      inspected.next.startsWith("Name one") ? inspected.next : download,
-    );
-  return { path: inspected.path, kind: inspected.kind, ...origin };
+async function resolveHub(model: string, reference: HubReference, options: ResolveOptions): Promise<ResolvedModel> {
+  const { owner, name, revision, file } = reference;
+  const { folder, commit } = await ensureSnapshot({
+    repository: { type: "model", owner, name },
+    revision,
+    choose: (files) => chooseModelFiles(files, { doing: `Choosing the files of ${owner}/${name}`, file }),
+    problemOf: (snapshot) => problemOf(snapshot, file, options.offline),
+    refuse: (problem, next) => new ModelNotFoundError(model, problem, next),
+    options,
+  });
+  const origin = { origin: "hub", repository: `${owner}/${name}`, commit } as const;
+  if (file !== undefined) return { path: join(folder, file), kind: "file", ...origin };
+  return { ...checkFolder(model, folder), ...origin };
+}
+
+/** Why a cached snapshot cannot be used as it is: other tools fetch single files, and may have been interrupted. */
+function problemOf(snapshot: string, file: string | undefined, offline: boolean): string | undefined {
+  if (file !== undefined) return existsSync(join(snapshot, file)) ? undefined : `it has no ${file}`;
+  const inspected = inspectModelFolder(snapshot);
+  // Several GGUF files, or an adapter: whole, but not what was meant. The check of the folder says so.
+  if (inspected.kind === "problem") return inspected.isEmpty ? inspected.problem : undefined;
+  // Without a network a tokenizer alone is still good for `data preview`; whoever needs the weights will say so.
+  return inspected.kind === "folder" && !offline ? missingWeights(snapshot) : undefined;
 }
 
 function checkFolder(model: string, path: string): { path: string; kind: "folder" | "file" } {
@@ -118,5 +105,3 @@ function checkFolder(model: string, path: string): { path: string; kind: "folder
   if (inspected.kind === "problem") throw new ModelNotFoundError(model, inspected.problem, inspected.next);
   return inspected;
 }
-
-const listFiles = (folder: string): string => readdirSync(folder).sort().slice(0, 12).join(", ");

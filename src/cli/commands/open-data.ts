@@ -6,6 +6,7 @@ import { chooseTemplate, deriveBlockLength } from "../../config/resolve-train.ts
 import type { DataPreviewConfig, DataStatsConfig } from "../../config/schemas/data.ts";
 import { readTemplateRows } from "../../data/load-data.ts";
 import { openModelFiles } from "../../engine/model-files.ts";
+import { resolveData } from "../../hub/resolve-data.ts";
 import { loadTemplate } from "../../text/templates/load-template.ts";
 import type { Template } from "../../text/templates/template.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
@@ -22,7 +23,7 @@ export interface OpenData {
 
 export async function openData(config: DataPreviewConfig | DataStatsConfig): Promise<OpenData> {
   const { shape, tokenizer } = await openModelFiles(config.model, config);
-  const files = typeof config.data === "string" ? [config.data] : config.data;
+  const files = await resolveData([config.data].flat(), { offline: config.offline, env: process.env });
   const blockLimit = config.blockLength ?? deriveBlockLength(shape.maxPositions, undefined)[0];
   if (config.objective === "pretrain")
     return { files, tokenizer, template: undefined, templateReason: "the objective is pretrain", blockLimit };
