@@ -105,9 +105,10 @@ export class HubRoutes {
   async #api(exchange: HttpExchange, account: Account | undefined, match: RegExpExecArray): Promise<void> {
     const [, type, id, verb = "revision", encoded = "main", rest] = match;
     const revision = decodeURIComponent(encoded);
-    const place = this.#place(exchange, account, type, id!, verb === "preupload" || verb === "commit");
+    const place = this.#place(exchange, account, type, id!, ["preupload", "commit", "branch"].includes(verb));
     if (!place) return;
     const { repository } = place;
+    if (verb === "branch") return this.#branch(exchange, repository, revision);
     const commit = this.#store.at(repository, revision);
     if (!commit) return exchange.refuse(404, `Invalid rev id: ${revision}`, "RevisionNotFound");
     switch (verb) {
@@ -139,6 +140,16 @@ export class HubRoutes {
       default:
         return exchange.refuse(404, "Not Found");
     }
+  }
+
+  async #branch(exchange: HttpExchange, repository: StoredRepository, name: string): Promise<void> {
+    const asked = await exchange.json<{ startingPoint?: string }>();
+    if (!asked) return;
+    const start = this.#store.at(repository, asked.startingPoint ?? "main");
+    if (!start) return exchange.refuse(404, "Invalid rev id", "RevisionNotFound");
+    if (repository.refs.has(name)) return exchange.refuse(409, "Reference already exists");
+    repository.refs.set(name, start.id);
+    exchange.sendJson({}, {}, 201);
   }
 
   #tree(exchange: HttpExchange, commit: StoredCommit, under: string) {
