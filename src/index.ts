@@ -17,6 +17,7 @@ export { defineConfig } from "./config/define-config.ts";
 // ---- what comes back ----
 export type { AskAnswer, AskRequest, DoctorReport, MemoryPlan } from "./config/reports.ts";
 export type { GenerateConfigInput, SessionConfigInput } from "./config/schemas/generate.ts";
+export type { PullConfigInput, PushConfigInput } from "./config/schemas/hub.ts";
 export type { PlanConfigInput } from "./config/schemas/plan.ts";
 export type { TrainConfigInput } from "./config/schemas/train.ts";
 // ---- train, plan, ask, look at the machine ----
@@ -24,4 +25,7 @@ export { doctor, openModel, plan, type RunResult, type Session, train } from "./
 export { RemoraError } from "./errors/remora-error.ts";
 // ---- the whole story at once ----
 export { demo } from "./evaluation/demo.ts";
+// ---- publish and fetch ----
+export type { PullReport, PushReport, TransferEvent } from "./hub/events.ts";
+export { pull, push } from "./hub/index.ts";
 export type { TrainEvent } from "./training/events.ts";

@@ -21,6 +21,10 @@ export function bindCommand(commander: Commander, command: Command, io: Io, done
   commander.option("--config <file>", "Options from a file: .yaml, .json, .ts or .js; flags win");
   commander.option("--json", "Machine-readable output on stdout");
   if (command.wordsAs) commander.argument("[words...]", command.wordsAs.placeholder);
+  for (const name of command.wordOptions ?? []) {
+    const field = fields.find(({ path }) => path === name)!;
+    commander.argument(`[${field.words.placeholder ?? name}]`, field.words.description);
+  }
   commander.addHelpText("after", `\nExamples:\n${command.examples.map((line) => `  ${line}`).join("\n")}`);
   // Commander suggests only flags that look alike; ours also knows `--rank` for `--lora-rank`.
   commander.allowUnknownOption(true).allowExcessArguments(true);
@@ -47,19 +51,31 @@ async function start(command: Command, merged: PlainConfig, json: boolean, io: I
     say: (line: string) => io.stderr.write(`${line}\n`),
     print: (line: string) => io.stdout.write(`${line}\n`),
   };
+  if (namesHub(config)) {
+    const { fetchNamed } = await import("./fetch-named.ts");
+    await withInterrupt(io, proseStyle, (signal) => fetchNamed(config, io, signal));
+  }
   if (command.ownInterrupt) return command.run({ ...context, signal: new AbortController().signal });
   return withInterrupt(io, proseStyle, (signal) => command.run({ ...context, signal }));
 }
 
+/** Could an option name something on the Hub? Asked of every command, so it only looks at the text. */
+function namesHub({ model, adapter, data }: Record<string, unknown>): boolean {
+  const isName = (value: unknown) => typeof value === "string" && /^(hf:\/\/|[A-Za-z0-9][\w.-]*\/[A-Za-z0-9])/.test(value);
+  return isName(model) || isName(adapter) || [data].flat().some((each) => typeof each === "string" && each.startsWith("hf://"));
+}
+
 function wordsOf(commander: Commander, command: Command): PlainConfig {
   const words = commander.args;
+  if (command.wordOptions) return Object.fromEntries(command.wordOptions.slice(0, words.length).map((name, index) => [name, words[index]]));
   if (words.length === 0 || !command.wordsAs) return {};
   return { [command.wordsAs.option]: words.join(" ") };
 }
 
 function refuseUnknown(commander: Commander, command: Command): void {
   const unknown = commander.args.filter((word) => /^--?[a-zA-Z]/.test(word));
-  const excess = command.wordsAs ? [] : commander.args.filter((word) => !unknown.includes(word));
+  const plain = commander.args.filter((word) => !unknown.includes(word));
+  const excess = command.wordsAs ? [] : plain.slice(command.wordOptions?.length ?? 0);
   if (unknown.length === 0 && excess.length === 0) return;
   const fields = fieldsOf(command.schema);
   const problems = unknown.map((word) => {
@@ -72,6 +88,9 @@ function refuseUnknown(commander: Commander, command: Command): void {
     return `there is no flag --${name}${flag ? ` (did you mean ${flag}?)` : ""}`;
   });
   // Words behind an unknown flag are most likely its value, so they are named only when nothing else is wrong.
-  if (unknown.length === 0) problems.push(`expected flags only, found ${excess.map((word) => JSON.stringify(word)).join(" ")}`);
+  if (unknown.length === 0)
+    problems.push(
+      `expected ${command.wordOptions ? "no more words" : "flags only"}, found ${excess.map((word) => JSON.stringify(word)).join(" ")}`,
+    );
   throw new UsageError(`Reading the command line of remora ${command.name}`, problems.join("\n"), `See \`remora ${command.name} --help\`.`);
 }

@@ -20,4 +20,6 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "train", summary: "Tune a model: LoRA, QLoRA or all weights", load: () => import("./commands/train.ts") },
   { name: "generate", summary: "Ask a model, with or without an adapter", load: () => import("./commands/generate.ts") },
   { name: "chat", summary: "Talk with a model", load: () => import("./commands/chat.ts") },
+  { name: "push", summary: "Publish a model or an adapter on the Hugging Face Hub", load: () => import("./commands/push.ts") },
+  { name: "pull", summary: "Fetch a model from the Hugging Face Hub into the cache", load: () => import("./commands/pull.ts") },
 ];

@@ -35,6 +35,8 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
   examples: string[];
   /** Words after the flags: they become this option. */
   wordsAs?: { option: string; placeholder: string };
+  /** The same with an option for each word: `push <folder> <owner/name>`. */
+  wordOptions?: readonly string[];
   /** A command that reads keys itself handles Ctrl-C itself. */
   ownInterrupt?: boolean;
   /** @returns the exit code */

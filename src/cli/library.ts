@@ -5,7 +5,7 @@
 type FrontDoor = typeof import("../index.ts");
 
 export type { RunResult, Session } from "../index.ts";
-export type Library = Pick<FrontDoor, "train" | "openModel" | "plan" | "doctor" | "demo">;
+export type Library = Pick<FrontDoor, "train" | "openModel" | "plan" | "doctor" | "demo" | "push" | "pull">;
 
 export async function loadLibrary(): Promise<Library> {
   return import("../index.ts");

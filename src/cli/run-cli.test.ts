@@ -39,6 +39,8 @@ describe("help", () => {
         train          Tune a model: LoRA, QLoRA or all weights
         generate       Ask a model, with or without an adapter
         chat           Talk with a model
+        push           Publish a model or an adapter on the Hugging Face Hub
+        pull           Fetch a model from the Hugging Face Hub into the cache
 
       Start with \`remora demo\`. \`remora <command> --help\` shows a command's flags.
       "

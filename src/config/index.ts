@@ -9,6 +9,7 @@ export { type Reasons, type ResolvedTrainConfig, resolveTrainConfig, type TrainF
 export * from "./schemas/data.ts";
 export * from "./schemas/demo.ts";
 export * from "./schemas/generate.ts";
+export * from "./schemas/hub.ts";
 export { type CommandName, SCHEMAS } from "./schemas/index.ts";
 export * from "./schemas/plan.ts";
 export * from "./schemas/train.ts";

@@ -101,3 +101,23 @@ export interface DemoReport {
   eval: { metric: "chrF"; count: number; before: number; after: number };
   seconds: number;
 }
+
+/** What a save proved about itself: `save-report.json` in the saved folder. KL in nats, shares from 0 to 1. */
+export interface SaveReport {
+  /** `16bit`, `nf4`, `gguf:q4_k_m`, `adapter`. */
+  format: string;
+  /** The base model, as the run named it. */
+  base: string;
+  /** What the adapter was merged into: the original 16-bit weights, or the 4-bit ones that were trained against. */
+  mergeBase?: string;
+  /** 1 − KL(saved ‖ tuned) / KL(base ‖ tuned). */
+  retained: number;
+  /** The worst KL(saved ‖ tuned) of a prompt. */
+  worstKl: number;
+  /** Teacher-forced agreement of the likeliest token with the tuned model's. */
+  top1: number;
+  perplexity: { base: number; tuned: number; saved: number };
+  checks: { name: string; ok: boolean; detail: string }[];
+  seconds: number;
+  bytes: number;
+}

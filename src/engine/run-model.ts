@@ -2,6 +2,7 @@
 import type { Backend } from "../backend/backend.ts";
 import type { ResolvedTrainConfig } from "../config/resolve-train.ts";
 import { ConfigError } from "../errors/config-error.ts";
+import { publicModelName } from "../hub/model-reference.ts";
 import type { CausalLM } from "../models/causal-lm.ts";
 import { loadModel } from "../models/load-model.ts";
 import { Arena } from "../tensor/arena.ts";
@@ -35,7 +36,7 @@ export async function prepareModel(
   const model = await loadModel(arena, files.source, { base: config.base, compute: config.compute, isCancelled: () => isCancelled(host) });
   const store = model.attachLora(loraSites(files, config), { trainable: true });
   store.initialize(arena, config.seed);
-  const weights = adapterWeights(model, { baseModel: config.model, template, dropout: config.lora.dropout });
+  const weights = adapterWeights(model, { baseModel: publicModelName(config.model), template, dropout: config.lora.dropout });
   return { model, trainables: loraTrainables(model), weights, result: weights };
 }
 

@@ -36,6 +36,12 @@ export function parseModelReference(text: string): ModelReference {
   return parseHub(text) ?? (text.includes("/") ? { kind: "path", path: text } : { kind: "unknown" });
 }
 
+/** As other programs know a model: `hf://owner/name@revision` is `owner/name` to them. What is not on the Hub stays as it is. */
+export function publicModelName(text: string): string {
+  const reference = text.startsWith("hf://") ? parseHub(text.slice(5)) : undefined;
+  return reference && reference.file === undefined ? `${reference.owner}/${reference.name}` : text;
+}
+
 function parseHub(text: string): HubReference | undefined {
   const match = HUB.exec(text);
   if (!match || match[3]?.includes("..")) return undefined;

@@ -84,6 +84,8 @@ export function fakeLibrary(answer: (request: AskRequest) => string = () => "An 
     plan: refuse,
     doctor: refuse,
     demo: refuse,
+    push: refuse,
+    pull: refuse,
   };
 }
 

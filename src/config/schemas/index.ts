@@ -2,6 +2,7 @@
 import { dataPreviewSchema, dataStatsSchema } from "./data.ts";
 import { demoSchema, doctorSchema } from "./demo.ts";
 import { chatSchema, generateSchema } from "./generate.ts";
+import { pullSchema, pushSchema } from "./hub.ts";
 import { planSchema } from "./plan.ts";
 import { trainSchema } from "./train.ts";
 
@@ -10,6 +11,8 @@ export const SCHEMAS = {
   plan: planSchema,
   generate: generateSchema,
   chat: chatSchema,
+  push: pushSchema,
+  pull: pullSchema,
   "data preview": dataPreviewSchema,
   "data stats": dataStatsSchema,
   demo: demoSchema,

@@ -28,7 +28,7 @@ export interface HubRequest {
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 /** A server that asks for more is down for today. */
-const LONGEST_ASKED_PAUSE_MS = 300_000;
+export const LONGEST_ASKED_PAUSE_MS = 300_000;
 const USER_AGENT = `remora (node/${process.versions.node})`;
 
 /**
@@ -64,13 +64,16 @@ export async function request<T>(
       if (response.ok || accept.includes(response.status)) return await read(response);
       const text = await response.text().catch(() => "");
       if (!isPassing(response.status)) throw refusal(hub, doing, response, text);
-      wait = askedPause(response.headers) ?? grownPause(attempt);
-      failure = unavailable(doing, response.status, `${target.host} answered ${response.status}${nameOf(response.status)}`);
+      const retryAfterMs = askedPause(response.headers);
+      wait = retryAfterMs ?? grownPause(attempt);
+      failure = unavailable(doing, response.status, `${target.host} answered ${response.status}${nameOf(response.status)}`, {
+        retryAfterMs,
+      });
     } catch (error) {
       if (RemoraError.isInstance(error)) throw error;
       throwIfAborted(hub, doing);
       wait = grownPause(attempt);
-      failure = unavailable(doing, 0, `the connection to ${target.host} failed (${reasonOf(error)})`, error);
+      failure = unavailable(doing, 0, `the connection to ${target.host} failed (${reasonOf(error)})`, { cause: error });
     }
     const now = progress?.() ?? 0;
     if (now > done) attempt = 1;
@@ -99,9 +102,14 @@ const isPassing = (status: number): boolean => status === 408 || status === 429 
 const NAMES: Readonly<Record<number, string>> = { 429: " (too many requests)", 503: " (overloaded)" };
 const nameOf = (status: number): string => NAMES[status] ?? "";
 
-function unavailable(doing: string, status: number, problem: string, cause?: unknown): HubUnavailableError {
+function unavailable(
+  doing: string,
+  status: number,
+  problem: string,
+  more: { cause?: unknown; retryAfterMs?: number },
+): HubUnavailableError {
   const next = "Run the same command again: what was transferred so far is kept.";
-  return new HubUnavailableError(doing, status, problem, next, cause);
+  return new HubUnavailableError(doing, status, problem, next, more);
 }
 
 function grownPause(attempt: number): number {

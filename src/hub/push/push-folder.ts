@@ -7,7 +7,7 @@ import { FileAccessError } from "../../errors/file-access-error.ts";
 import { HubRefusedError } from "../../errors/hub-refused-error.ts";
 import { HubUnavailableError } from "../../errors/hub-unavailable-error.ts";
 import type { HubConnection } from "../client/hub-connection.ts";
-import { throwIfAborted } from "../client/hub-request.ts";
+import { LONGEST_ASKED_PAUSE_MS, throwIfAborted } from "../client/hub-request.ts";
 import { listTree, readRevision } from "../client/list-tree.ts";
 import { pagePath, type Repository, repositoryName } from "../client/repository.ts";
 import type { PushReport, TransferEvent } from "../events.ts";
@@ -99,7 +99,9 @@ export async function pushFolder(hub: HubConnection, options: PushOptions): Prom
       break;
     } catch (error) {
       if (attempt >= hub.attempts || !isWorthComparingAgain(error)) throw error;
-      await hub.pause(500 * 2 ** (attempt - 1), hub.signal).catch(() => throwIfAborted(hub, `Committing to ${name}`));
+      const asked = error instanceof HubUnavailableError ? (error.retryAfterMs ?? 0) : 0;
+      if (asked > LONGEST_ASKED_PAUSE_MS) throw error;
+      await hub.pause(Math.max(asked, 500 * 2 ** (attempt - 1)), hub.signal).catch(() => throwIfAborted(hub, `Committing to ${name}`));
       report.commit = (await readRevision(hub, repository, branch)).commit;
     }
   }

@@ -1,0 +1,26 @@
+/**
+ * Fetches what a command names on the Hub before the command starts, where a person can watch and stop it. The engine then finds it in the
+ * cache; what is there already costs nothing.
+ */
+import { resolveAdapter } from "../hub/resolve-adapter.ts";
+import { resolveData } from "../hub/resolve-data.ts";
+import { resolveModel } from "../hub/resolve-model.ts";
+import type { Io } from "./io.ts";
+import { TransferProgress } from "./render/transfer-progress.ts";
+
+export async function fetchNamed(config: Readonly<Record<string, unknown>>, io: Io, signal: AbortSignal): Promise<void> {
+  const progress = new TransferProgress(io);
+  const options = { offline: config.offline === true, env: io.env, signal, onEvent: progress.show };
+  const { model, adapter, data } = config;
+  try {
+    if (typeof model === "string") await resolveModel(model, options);
+    if (typeof adapter === "string") await resolveAdapter(adapter, options);
+    if (data !== undefined)
+      await resolveData(
+        [data].flat().filter((each) => typeof each === "string"),
+        options,
+      );
+  } finally {
+    progress.end();
+  }
+}
