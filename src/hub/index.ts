@@ -1,5 +1,5 @@
 /** The Hub as functions: `push()` and `pull()`. Both take what a config file says, and report what they did. */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseConfig } from "../config/parse.ts";
 import { type PullConfigInput, type PushConfigInput, pullSchema, pushSchema } from "../config/schemas/hub.ts";
@@ -37,7 +37,7 @@ export async function push(input: PushConfigInput, { signal, onEvent, env = proc
   const folder = publishedFolder(given);
   const repository = { type: config.type, owner, name };
   const hub = connectHub(`Publishing to ${repositoryName(repository)}`, env, { signal });
-  if (config.type === "model") {
+  if (config.type === "model" && (config.card || looksLikeModel(folder))) {
     await writeCard({
       folder,
       repository: repositoryName(repository),
@@ -109,6 +109,14 @@ function repositoryOf(command: string, text: string): HubReference {
 function badRepository(command: string, text: string, next: string): ConfigError {
   const problem = `expected owner/name, found ${JSON.stringify(text)}`;
   return new ConfigError(`Configuring remora ${command}`, [{ path: "repository", problem }], next);
+}
+
+/** A card about a folder of something else would be wrong. */
+function looksLikeModel(folder: string): boolean {
+  return (
+    existsSync(folder) &&
+    readdirSync(folder).some((name) => name === "config.json" || name === "adapter_config.json" || name.endsWith(".gguf"))
+  );
 }
 
 /** A run's folder holds what it made in `adapter/` or `model/`; checkpoints and events are nobody else's. */

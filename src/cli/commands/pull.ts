@@ -28,7 +28,7 @@ export const command = defineCommand({
         const { files, bytes, receivedBytes, seconds, skipped } = report;
         const fetched = receivedBytes === 0 ? "all in the cache already" : `${showBytes(receivedBytes)} fetched in ${showSeconds(seconds)}`;
         say(
-          `${proseStyle.bold("Done")}  ${report.repository}@${report.commit.slice(0, 12)}: ${showCount(files)} files, ${showBytes(bytes)}; ${fetched}`,
+          `${proseStyle.bold("Done")}  ${report.repository}@${report.commit.slice(0, 12)}: ${showCount(files)} ${files === 1 ? "file" : "files"}, ${showBytes(bytes)}; ${fetched}`,
         );
         if (skipped.length > 0) {
           say(

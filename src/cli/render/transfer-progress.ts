@@ -39,8 +39,8 @@ export class TransferProgress {
       this.#startedAt = now;
       this.#startBytes = doneBytes;
     }
-    const isLast = doneBytes >= totalBytes;
-    if (now - this.#shownAt < (this.#io.stderr.isTerminal ? DRAW_EVERY_MS : LINE_EVERY_MS) && !isLast) return;
+    const drawn = this.#io.stderr.isTerminal;
+    if (now - this.#shownAt < (drawn ? DRAW_EVERY_MS : LINE_EVERY_MS) && !(drawn && doneBytes >= totalBytes)) return;
     this.#shownAt = now;
     const verb = event.event === "hash-progress" ? "comparing" : this.#verb;
     const rate = event.event === "transfer-progress" ? this.#rate(now, doneBytes, totalBytes) : "";
@@ -51,6 +51,7 @@ export class TransferProgress {
   }
 
   #begin(event: Extract<TransferEvent, { event: "transfer-start" }>) {
+    if (!this.#io.stderr.isTerminal) this.#shownAt = this.#io.now(); // short transfers need no lines in between
     const style = styleFor(this.#io.stderr, this.#io.env);
     const push = event.direction === "push";
     this.#verb = push ? "sending" : "fetching";

@@ -37,5 +37,5 @@ export class Secret {
 
 /** Tokens of the Hub begin with `hf_`; older ones with `api_org_`. */
 export function redactTokens(text: string): string {
-  return text.replace(/\b(hf|api_org)_[A-Za-z0-9]{8,}/g, SHOWN);
+  return text.replace(/\b(hf|api_org)_[A-Za-z0-9]{16,}/g, SHOWN);
 }

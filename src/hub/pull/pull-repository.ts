@@ -59,7 +59,7 @@ export async function pullRepository(hub: HubConnection, options: PullOptions): 
   // Two paths may hold the same content; it is fetched once. Large files first, so that none is left alone at the end.
   const unique = [...new Map(missing.map((file) => [file.hash, file])).values()].sort((a, b) => b.size - a.size);
   await inParallel(unique, parallel, async (file) => {
-    receivedBytes += await fetchBlob(hub, {
+    const received = await fetchBlob(hub, {
       file,
       url: `${pagePath(repository)}/resolve/${commit}/${filePart(file.path)}`,
       blobPath: blobOf(file),
@@ -71,6 +71,7 @@ export async function pullRepository(hub: HubConnection, options: PullOptions): 
         onEvent?.({ event: "transfer-progress", file: file.path, doneBytes: sum, totalBytes: total(unique) });
       },
     });
+    receivedBytes += received; // not `+= await`: that reads the sum before it waits
   });
 
   try {

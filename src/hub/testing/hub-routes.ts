@@ -3,6 +3,7 @@
  * Written from the protocol as huggingface_hub 2.4 and @huggingface/hub 2.17 speak it; both are run against it (docs/parity.md).
  */
 import { createHash } from "node:crypto";
+import { parse } from "yaml";
 import type { HttpExchange } from "./http-exchange.ts";
 import type { RepositoryStore, StoredCommit, StoredFile, StoredRepository } from "./repository-store.ts";
 import type { StorageServer } from "./storage-server.ts";
@@ -49,6 +50,7 @@ export class HubRoutes {
     if (account === "refused") return exchange.refuse(401, "Invalid credentials in Authorization header");
     if (path === "/api/whoami-v2") return this.#whoAmI(exchange, account);
     if (path === "/api/repos/create") return this.#create(exchange, account);
+    if (path === "/api/validate-yaml") return this.#validateYaml(exchange);
     const api = /^\/api\/(model|dataset)s\/([^/]+\/[^/]+)(?:\/([a-z-]+)(?:\/([^/]+)(?:\/(.*))?)?)?$/.exec(path);
     if (api) return this.#api(exchange, account, api);
     const batch = /^\/(datasets\/)?([^/]+\/[^/]+)\.git\/info\/lfs\/(objects\/batch|verify)$/.exec(path);
@@ -100,6 +102,18 @@ export class HubRoutes {
     if (this.#store.find(type, id)) return exchange.sendJson({ error: "You already created this model repo", url, id }, {}, 409);
     this.#store.create(type, id, asked.private === true || asked.visibility === "private");
     exchange.sendJson({ url, id, name: id });
+  }
+
+  /** Clients ask before a commit that holds a card. */
+  async #validateYaml(exchange: HttpExchange): Promise<void> {
+    const asked = await exchange.json<{ content: string }>();
+    if (!asked) return;
+    try {
+      parse(/^---\r?\n(.*?)\r?\n---/s.exec(asked.content)?.[1] ?? "");
+      exchange.sendJson({ errors: [], warnings: [] });
+    } catch (error) {
+      exchange.sendJson({ errors: [{ message: String(error) }], warnings: [] }, {}, 400);
+    }
   }
 
   async #api(exchange: HttpExchange, account: Account | undefined, match: RegExpExecArray): Promise<void> {
@@ -208,6 +222,7 @@ export class HubRoutes {
     const files = new Map<string, StoredFile>(head.files);
     let summary = "";
     for (const line of body.toString("utf8").split("\n")) {
+      if (line.trim() === "") continue;
       const { key, value } = JSON.parse(line) as { key: string; value: Record<string, string> };
       if (key === "header") {
         if (!value.summary) return exchange.refuse(400, "A commit needs a summary");
