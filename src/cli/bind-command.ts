@@ -60,9 +60,9 @@ async function start(command: Command, merged: PlainConfig, json: boolean, io: I
 }
 
 /** Could an option name something on the Hub? Asked of every command, so it only looks at the text. */
-function namesHub({ model, adapter, data }: Record<string, unknown>): boolean {
+function namesHub({ model, adapter, data, rows }: Record<string, unknown>): boolean {
   const isName = (value: unknown) => typeof value === "string" && /^(hf:\/\/|[A-Za-z0-9][\w.-]*\/[A-Za-z0-9])/.test(value);
-  return isName(model) || isName(adapter) || [data].flat().some((each) => typeof each === "string" && each.startsWith("hf://"));
+  return isName(model) || isName(adapter) || [data, rows].flat().some((each) => typeof each === "string" && each.startsWith("hf://"));
 }
 
 function wordsOf(commander: Commander, command: Command): PlainConfig {

@@ -11,15 +11,12 @@ import { TransferProgress } from "./render/transfer-progress.ts";
 export async function fetchNamed(config: Readonly<Record<string, unknown>>, io: Io, signal: AbortSignal): Promise<void> {
   const progress = new TransferProgress(io);
   const options = { offline: config.offline === true, env: io.env, signal, onEvent: progress.show };
-  const { model, adapter, data } = config;
+  const { model, adapter, data, rows } = config;
   try {
     if (typeof model === "string") await resolveModel(model, options);
     if (typeof adapter === "string") await resolveAdapter(adapter, options);
-    if (data !== undefined)
-      await resolveData(
-        [data].flat().filter((each) => typeof each === "string"),
-        options,
-      );
+    const named = [data, rows].flat().filter((each) => typeof each === "string");
+    await resolveData(named, options);
   } finally {
     progress.end();
   }

@@ -31,7 +31,9 @@ export async function answerRows(context: CommandContext<GenerateConfig>, sessio
   // Read before the model is loaded: a bad row costs no minutes.
   const rows: Record<string, unknown>[] = [];
   const { readTemplateRows } = await import("../../data/load-data.ts");
-  for await (const { values } of readTemplateRows([path], {
+  const { resolveData } = await import("../../hub/resolve-data.ts");
+  const files = await resolveData([path], { offline: config.offline, env: io.env, signal });
+  for await (const { values } of readTemplateRows(files, {
     columns: config.columns,
     constants: config.constants,
     encoding: config.encoding,

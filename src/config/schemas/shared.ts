@@ -29,7 +29,7 @@ export const deviceOptions = {
 
 export const modelOptions = {
   model: option(text(), {
-    description: "Base model: a Hugging Face folder, a GGUF file, a model that ships with remora, or owner/name in the Hugging Face cache",
+    description: "Base model: a Hugging Face folder, a GGUF file, a model that ships with remora, or owner/name on the Hugging Face Hub",
     placeholder: "model",
   }),
   base: option(z.enum(BASE_FORMATS).default("auto"), {
@@ -44,7 +44,7 @@ export const modelOptions = {
 
 export const adapterOption = {
   adapter: option(text().optional(), {
-    description: "A LoRA adapter in PEFT's layout, laid over the base",
+    description: "A LoRA adapter in PEFT's layout, laid over the base: a folder, or owner/name on the Hub",
     derived: "none: the base alone",
     placeholder: "folder",
   }),

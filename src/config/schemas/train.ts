@@ -14,7 +14,8 @@ export const ALL_LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj",
 const what = section("Model and data", {
   ...modelOptions,
   data: option(textOrList(), {
-    description: "Training rows: JSON, JSONL, CSV, TSV, Parquet or XLSX; several files are read one after the other",
+    description:
+      "Training rows: JSON, JSONL, CSV, TSV, Parquet or XLSX, or hf://owner/name on the Hub; several are read one after the other",
     placeholder: "path...",
   }),
   columns: columnsOption,
