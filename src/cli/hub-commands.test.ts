@@ -1,5 +1,6 @@
 /** `push` and `pull` as a person meets them: what is printed where, exit codes, bad input. The transfers themselves are tested in `src/hub`. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { HubWorld, someBytes, TOKEN } from "../hub/testing/hub-world.ts";
@@ -32,6 +33,14 @@ async function remora(words: string[], { env = {}, terminal = false }: { env?: R
       .replaceAll(/\d+(\.\d+)?m?s\b/g, "TIME");
   expect(io.out() + io.err()).not.toContain(TOKEN);
   return { code, out: clean(io.out()), err: clean(io.err()) };
+}
+/** A port that was free a moment ago. */
+async function addressOfNobody(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return `http://127.0.0.1:${port}`;
 }
 const at = (path: string) => join(world.root, path);
 
@@ -80,6 +89,16 @@ describe("push", () => {
     await remora(["push", at("model"), "mira/rows", "--type", "dataset"]);
   });
 
+  it("warns of an adapter whose base only this machine has", async () => {
+    write("adapter/adapter_config.json", JSON.stringify({ base_model_name_or_path: "/my/models/nemo" }));
+    write("adapter/adapter_model.safetensors", someBytes(10));
+    const { err } = await remora(["push", at("adapter"), "mira/lora"]);
+    expect(err).toContain('warning: adapter_config.json names its base "/my/models/nemo", which others cannot load');
+    expect(world.server.read("mira/lora", "README.md")?.toString()).not.toContain("/my/models");
+    write("adapter/adapter_config.json", JSON.stringify({ base_model_name_or_path: "lab/nemo" }));
+    expect((await remora(["push", at("adapter"), "mira/lora"])).err).not.toContain("warning");
+  });
+
   it("shows a bar with bytes, rate and file on a terminal", async () => {
     const { err } = await remora(["push", at("model"), "mira/fish"], { terminal: true });
     expect(err).toContain("sending ▕████████████████▏ 200 kB of 200 kB");
@@ -108,6 +127,19 @@ describe("push", () => {
 });
 
 describe("pull", () => {
+  it("does not try long where nobody answers", async () => {
+    const { code, err } = await remora(["pull", "lab/fish"], { env: { HF_ENDPOINT: await addressOfNobody() } });
+    expect([code, err]).toMatchInlineSnapshot(`
+      [
+        1,
+        "error: Looking up lab/fish
+        the connection to HOST failed (ECONNREFUSED)
+        Run the same command again: what was transferred so far is kept.
+      ",
+      ]
+    `);
+  });
+
   it("prints the folder on stdout and the rest on stderr", async () => {
     world.server.seed("lab/fish", { "config.json": "{}", "model.safetensors": someBytes(200_000), "pytorch_model.bin": someBytes(9) });
     expect(await remora(["pull", "lab/fish"])).toMatchInlineSnapshot(`

@@ -49,5 +49,7 @@ export interface PushReport {
   unchanged: number;
   /** Over the network by this call, the commit's own body excluded. */
   sentBytes: number;
+  /** What others will stumble over, in words. */
+  warnings: string[];
   seconds: number;
 }

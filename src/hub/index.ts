@@ -6,6 +6,8 @@ import { type PullConfigInput, type PushConfigInput, pullSchema, pushSchema } fr
 import { ConfigError } from "../errors/config-error.ts";
 import { ModelNotFoundError } from "../errors/model-not-found-error.ts";
 import { PushFolderError } from "../errors/push-folder-error.ts";
+import { readJsonObject } from "../formats/json-file.ts";
+import { publicName } from "./card/run-facts.ts";
 import { writeCard } from "./card/write-card.ts";
 import { connectHub } from "./client/hub-connection.ts";
 import { repositoryName } from "./client/repository.ts";
@@ -46,7 +48,7 @@ export async function push(input: PushConfigInput, { signal, onEvent, env = proc
       env,
     });
   }
-  return pushFolder(hub, {
+  const report = await pushFolder(hub, {
     folder,
     repository,
     private: config.private,
@@ -56,6 +58,7 @@ export async function push(input: PushConfigInput, { signal, onEvent, env = proc
     notesFolder: join(huggingFaceHome(env), "remora", "uploads"),
     onEvent,
   });
+  return { ...report, warnings: warningsAbout(folder) };
 }
 
 /**
@@ -109,6 +112,16 @@ function repositoryOf(command: string, text: string): HubReference {
 function badRepository(command: string, text: string, next: string): ConfigError {
   const problem = `expected owner/name, found ${JSON.stringify(text)}`;
   return new ConfigError(`Configuring remora ${command}`, [{ path: "repository", problem }], next);
+}
+
+/** An adapter whose base only this machine has is of no use to anybody else. */
+function warningsAbout(folder: string): string[] {
+  const path = join(folder, "adapter_config.json");
+  const base = existsSync(path) ? readJsonObject(path).base_model_name_or_path : undefined;
+  if (typeof base !== "string" || publicName(base).onHub) return [];
+  return [
+    `adapter_config.json names its base ${JSON.stringify(base)}, which others cannot load: publish the base, or name it as owner/name there`,
+  ];
 }
 
 /** A card about a folder of something else would be wrong. */

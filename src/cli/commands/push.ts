@@ -32,6 +32,7 @@ export const command = defineCommand({
       const what =
         uploaded.length + deleted.length === 0 ? "Nothing changed: the repository is as the folder is" : `Done  ${done.join(", ")}`;
       say(`${proseStyle.bold(what)}  (${report.private ? "private" : "public"}${report.created ? ", new" : ""})`);
+      for (const warning of report.warnings) say(`${proseStyle.yellow("warning:")} ${warning}`);
       print(json ? JSON.stringify(report) : report.url);
       return 0;
     } finally {

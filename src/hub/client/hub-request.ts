@@ -29,6 +29,9 @@ const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 /** A server that asks for more is down for today. */
 export const LONGEST_ASKED_PAUSE_MS = 300_000;
+/** No such host, nobody there: without a network the user should not wait long to hear it. */
+const UNREACHABLE = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|EHOSTUNREACH/;
+const UNREACHABLE_ATTEMPTS = 3;
 const USER_AGENT = `remora (node/${process.versions.node})`;
 
 /**
@@ -73,6 +76,7 @@ export async function request<T>(
       if (RemoraError.isInstance(error)) throw error;
       throwIfAborted(hub, doing);
       wait = grownPause(attempt);
+      if (attempt >= UNREACHABLE_ATTEMPTS && UNREACHABLE.test(reasonOf(error))) wait = Number.POSITIVE_INFINITY;
       failure = unavailable(doing, 0, `the connection to ${target.host} failed (${reasonOf(error)})`, { cause: error });
     }
     const now = progress?.() ?? 0;

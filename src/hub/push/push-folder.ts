@@ -58,6 +58,7 @@ export async function pushFolder(hub: HubConnection, options: PushOptions): Prom
     deleted: [],
     unchanged: 0,
     sentBytes: 0,
+    warnings: [],
     seconds: 0,
   };
   const ignored = new Set<string>();
