@@ -22,6 +22,7 @@ export interface IndexSettings {
   readonly embedder?: {
     readonly model: string;
     readonly url?: string;
+    readonly pooling?: "auto" | "mean" | "cls";
     readonly dimensions: number;
     readonly queryPrefix?: string;
     readonly passagePrefix?: string;
