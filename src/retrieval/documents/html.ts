@@ -36,7 +36,15 @@ export async function readHtml(
   const title = cleanLine(whole.title ?? "");
   const all = sectionsOf(whole.body);
   const article = options.article ? await articleOf(parse(source)) : undefined;
-  const picked = article === undefined ? [] : sectionsOf(parse(article).body);
+  // Readability makes every h1 an h2: the page itself knows which heading stands under which.
+  const paths = new Map(all.map(({ headings }) => [headings.at(-1), headings]));
+  const picked =
+    article === undefined
+      ? []
+      : sectionsOf(parse(article).body).map((section) => ({
+          ...section,
+          headings: paths.get(section.headings.at(-1)) ?? section.headings,
+        }));
   const sections = lengthOf(picked) >= LEAST_SHARE * lengthOf(all) ? picked : all;
   return { title: title || sections[0]?.headings[0] || fallbackTitle, sections };
 }
