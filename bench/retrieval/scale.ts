@@ -8,7 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { cutChunks } from "../../src/retrieval/chunks/cut-chunks.ts";
@@ -60,7 +60,14 @@ try {
     writeFileSync(join(folder, `part-${String(copy).padStart(3, "0")}.jsonl`), rows.join("\n"));
   }
   const found = findDocuments([folder]);
-  const record: Record<string, unknown> = { benchmark: "retrieval scale", node: process.version, processor: cpus()[0]?.model, characters };
+  const record: Record<string, unknown> = {
+    benchmark: "retrieval scale",
+    node: process.version,
+    processor: cpus()[0]?.model,
+    cores: cpus().length,
+    loadAverage: loadavg()[0],
+    characters,
+  };
   for (const embedder of [undefined, standIn]) {
     const index = await DocumentIndex.open(join(folder, `index-${embedder ? "vectors" : "text"}`), "Measuring");
     await index.begin({
@@ -77,12 +84,14 @@ try {
     const unchanged = await indexDocuments(index, found, { sizes, counter: ruleOfThumb, embedder });
     const secondRun = (performance.now() - again) / 1000;
     const times: number[] = [];
+    const cpuBefore = process.cpuUsage();
     for (const question of [...questions.slice(0, 10), ...questions]) {
       const begin = performance.now();
       const { hits } = await retrieve(index, question, { limit: 5, candidates: 50, embedder });
       if (hits.length === 0 && embedder) throw new Error(`nothing was found for ${question}`);
       times.push(performance.now() - begin);
     }
+    const cpu = process.cpuUsage(cpuBefore);
     const timed = times.slice(10).sort((a, b) => a - b);
     record[embedder ? "with vectors" : "full text alone"] = {
       chunks: counts.chunksCut,
@@ -91,6 +100,8 @@ try {
       secondRunSeconds: round(secondRun),
       secondRunUnchanged: unchanged.documents.unchanged,
       queryMilliseconds: { p50: round(timed[100]!), p90: round(timed[180]!), worst: round(timed.at(-1)!) },
+      // Of all threads: what a question costs however busy the machine is.
+      queryCpuMilliseconds: round((cpu.user + cpu.system) / 1000 / times.length),
     };
     index.close();
   }
