@@ -78,7 +78,7 @@ describe("index", () => {
         Name the folder that holds the documents.
       "
     `);
-    expect(existsSync(join(folder, "never", "chunks.lance"))).toBe(false);
+    expect(existsSync(join(folder, "never"))).toBe(false);
     expect(await refused(join(folder, "nowhere"))).toContain("there is no such file or folder");
     expect(await refused("--index", index)).toContain("documents: required, found nothing");
     expect(await refused(docs, "--index", index, "--embedder", join(import.meta.dirname, "../../fixtures/data/models/llama"))).toContain(
@@ -180,6 +180,7 @@ describe("ask", () => {
         Make one first: remora index <folder> --index <this path>.
       "
     `);
+    expect(existsSync(join(folder, "none"))).toBe(false);
     expect(await refused("--index", index)).toContain("question: expected something to ask, found nothing");
     expect(await refused("What?", "--index", index, "--model", model, "--rerank", "viewpoints")).toContain(
       "viewpoints: required for the reranker viewpoints",

@@ -16,7 +16,7 @@ import { remoteCrossEncoder } from "../retrieval/rerank/remote-cross-encoder.ts"
 import type { Reranker } from "../retrieval/rerank/reranker.ts";
 import { pointsOfView } from "../retrieval/rerank/viewpoints.ts";
 import type { RetrieveOptions, SearchMode } from "../retrieval/retrieve.ts";
-import { DocumentIndex, type IndexSettings } from "../retrieval/store/document-index.ts";
+import { DocumentIndex, type IndexSettings, isMissing } from "../retrieval/store/document-index.ts";
 import { openEmbedder } from "./open-embedder.ts";
 
 /** Tokens of an encoder's limit that are left for its frame and prefix. */
@@ -52,6 +52,7 @@ export async function indexDocuments(
   const config = parseConfig(indexSchema, input, "Configuring remora index");
   const paths = [config.documents].flat();
   const found = findDocuments(paths, [config.index]);
+  if (found.documents.size === 0 && isMissing(config.index)) throw nothingFound(paths, found.skipped);
   const index = await DocumentIndex.open(config.index, "Making an index");
   let embedder: Embedder | undefined;
   try {
@@ -97,7 +98,7 @@ export interface OpenedIndex {
 
 /** @throws IndexError where there is none, or none with the embedder's vectors */
 export async function openIndex(config: EmbeddingConfig & { index: string; search?: AskConfig["search"] }): Promise<OpenedIndex> {
-  const index = await DocumentIndex.open(config.index, "Opening an index");
+  const index = await DocumentIndex.open(config.index, "Opening an index", { create: false });
   try {
     const { settings } = index;
     const chunks = await index.chunkCount();

@@ -7,6 +7,7 @@
  *
  * A document's row is written after its chunks: what an interrupted run leaves behind is found by name and replaced by the next.
  */
+import { existsSync } from "node:fs";
 import type { Connection, Table } from "@lancedb/lancedb";
 import { IndexError } from "../../errors/index-error.ts";
 import { type Lance, openLance } from "./open-lance.ts";
@@ -72,9 +73,16 @@ export class DocumentIndex {
   #settings: IndexSettings | undefined;
   readonly #tables = new Map<string, Table>();
 
-  /** Opens what is there; nothing is written. @throws MissingPackageError · IndexError */
-  static async open(path: string, doing: string): Promise<DocumentIndex> {
+  /**
+   * Opens what is there, or, with `create`, a place for a new one.
+   * @throws MissingPackageError · IndexError
+   */
+  static async open(path: string, doing: string, options: { create: boolean } = { create: true }): Promise<DocumentIndex> {
     const lance = await openLance(doing);
+    // LanceDB would make the folder.
+    if (!options.create && isMissing(path)) {
+      throw new IndexError("Opening the index", path, "there is no index", "Make one first: remora index <folder> --index <this path>.");
+    }
     let connection: Connection;
     try {
       connection = await lance.connect(path);
@@ -273,6 +281,9 @@ export class DocumentIndex {
     this.#settings = JSON.parse(value("settings") ?? "{}") as IndexSettings;
   }
 }
+
+/** True for a folder that is not there; nothing is known of addresses of object storage. */
+export const isMissing = (path: string): boolean => !/^[a-z0-9+]+:\/\//i.test(path) && !existsSync(path);
 
 /** A condition of LanceDB's SQL; names of files may hold quotation marks. */
 const oneOf = (column: string, values: readonly string[]): string =>
