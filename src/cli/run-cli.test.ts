@@ -39,6 +39,9 @@ describe("help", () => {
         train          Tune a model: LoRA, QLoRA or all weights
         generate       Ask a model, with or without an adapter
         chat           Talk with a model
+        index          Make documents searchable: full text, and vectors where there
+                       is an encoder
+        ask            Answer a question from indexed documents, with sources
 
       Start with \`remora demo\`. \`remora <command> --help\` shows a command's flags.
       "
