@@ -19,13 +19,24 @@ export type { AskAnswer, AskRequest, DoctorReport, MemoryPlan } from "./config/r
 export type { GenerateConfigInput, SessionConfigInput } from "./config/schemas/generate.ts";
 export type { PullConfigInput, PushConfigInput } from "./config/schemas/hub.ts";
 export type { PlanConfigInput } from "./config/schemas/plan.ts";
+export type { AskConfig, AskConfigInput, EmbedderConfigInput, IndexConfigInput } from "./config/schemas/retrieval.ts";
 export type { TrainConfigInput } from "./config/schemas/train.ts";
 // ---- train, plan, ask, look at the machine ----
 export { doctor, openModel, plan, type RunResult, type Session, train } from "./engine/index.ts";
+// ---- documents: index, retrieve, answer from sources ----
+export { openEmbedder } from "./engine/open-embedder.ts";
+export { type IndexReport, indexDocuments, type OpenedIndex, openIndex, retrieveOptions } from "./engine/retrieval.ts";
 export { RemoraError } from "./errors/remora-error.ts";
 // ---- the whole story at once ----
 export { demo } from "./evaluation/demo.ts";
 // ---- publish and fetch ----
 export type { PullReport, PushReport, TransferEvent } from "./hub/events.ts";
 export { pull, push } from "./hub/index.ts";
+export { type Answerer, type AnswerOptions, answerQuestion, type GroundedAnswer } from "./retrieval/answer/answer-question.ts";
+export { type ContextRow, makeContextRow } from "./retrieval/answer/context-rows.ts";
+export { sourceLabel } from "./retrieval/answer/prompt.ts";
+export type { Embedder } from "./retrieval/embedder.ts";
+export type { Hit } from "./retrieval/hit.ts";
+export type { IndexEvent } from "./retrieval/index-documents.ts";
+export { type Retrieved, type RetrieveOptions, retrieve } from "./retrieval/retrieve.ts";
 export type { TrainEvent } from "./training/events.ts";

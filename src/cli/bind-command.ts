@@ -69,7 +69,7 @@ function wordsOf(commander: Commander, command: Command): PlainConfig {
   const words = commander.args;
   if (command.wordOptions) return Object.fromEntries(command.wordOptions.slice(0, words.length).map((name, index) => [name, words[index]]));
   if (words.length === 0 || !command.wordsAs) return {};
-  return { [command.wordsAs.option]: words.join(" ") };
+  return { [command.wordsAs.option]: command.wordsAs.list ? [...words] : words.join(" ") };
 }
 
 function refuseUnknown(commander: Commander, command: Command): void {

@@ -22,4 +22,10 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "chat", summary: "Talk with a model", load: () => import("./commands/chat.ts") },
   { name: "push", summary: "Publish a model or an adapter on the Hugging Face Hub", load: () => import("./commands/push.ts") },
   { name: "pull", summary: "Fetch a model from the Hugging Face Hub into the cache", load: () => import("./commands/pull.ts") },
+  {
+    name: "index",
+    summary: "Make documents searchable: full text, and vectors where there is an encoder",
+    load: () => import("./commands/index-documents.ts"),
+  },
+  { name: "ask", summary: "Answer a question from indexed documents, with sources", load: () => import("./commands/ask.ts") },
 ];

@@ -33,10 +33,10 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
   description: string;
   /** Below the flags: whole command lines. */
   examples: string[];
-  /** Words after the flags: they become this option. */
-  wordsAs?: { option: string; placeholder: string };
   /** The same with an option for each word: `push <folder> <owner/name>`. */
   wordOptions?: readonly string[];
+  /** Words after the flags: they become this option, as one text or as a list. */
+  wordsAs?: { option: string; placeholder: string; list?: boolean };
   /** A command that reads keys itself handles Ctrl-C itself. */
   ownInterrupt?: boolean;
   /** @returns the exit code */

@@ -41,6 +41,9 @@ describe("help", () => {
         chat           Talk with a model
         push           Publish a model or an adapter on the Hugging Face Hub
         pull           Fetch a model from the Hugging Face Hub into the cache
+        index          Make documents searchable: full text, and vectors where there
+                       is an encoder
+        ask            Answer a question from indexed documents, with sources
 
       Start with \`remora demo\`. \`remora <command> --help\` shows a command's flags.
       "

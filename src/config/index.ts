@@ -12,4 +12,5 @@ export * from "./schemas/generate.ts";
 export * from "./schemas/hub.ts";
 export { type CommandName, SCHEMAS } from "./schemas/index.ts";
 export * from "./schemas/plan.ts";
+export * from "./schemas/retrieval.ts";
 export * from "./schemas/train.ts";

@@ -86,6 +86,12 @@ export function fakeLibrary(answer: (request: AskRequest) => string = () => "An 
     demo: refuse,
     push: refuse,
     pull: refuse,
+    indexDocuments: refuse,
+    openIndex: refuse,
+    retrieveOptions: refuse,
+    answerQuestion: refuse,
+    makeContextRow: refuse,
+    sourceLabel: refuse,
   };
 }
 

@@ -4,6 +4,7 @@ import { demoSchema, doctorSchema } from "./demo.ts";
 import { chatSchema, generateSchema } from "./generate.ts";
 import { pullSchema, pushSchema } from "./hub.ts";
 import { planSchema } from "./plan.ts";
+import { askSchema, indexSchema } from "./retrieval.ts";
 import { trainSchema } from "./train.ts";
 
 export const SCHEMAS = {
@@ -13,6 +14,8 @@ export const SCHEMAS = {
   chat: chatSchema,
   push: pushSchema,
   pull: pullSchema,
+  index: indexSchema,
+  ask: askSchema,
   "data preview": dataPreviewSchema,
   "data stats": dataStatsSchema,
   demo: demoSchema,
