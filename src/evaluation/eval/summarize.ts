@@ -4,7 +4,7 @@
  * it cannot be told.
  */
 import { type AnswerTable, answerTable, type JudgedAnswer } from "../no-answer/answer-table.ts";
-import { type Difference, type Interval, meanInterval, pairedDifference } from "../statistics/bootstrap.ts";
+import { type Difference, type Interval, MIN_PAIRS, meanInterval, pairedDifference } from "../statistics/bootstrap.ts";
 import type { AnswerScores } from "./answer-scores.ts";
 import { METRICS, type Metric } from "./metrics.ts";
 import type { Question } from "./questions.ts";
@@ -113,6 +113,8 @@ function compare(baseline: string, { variant, differences }: VariantSummary, { n
   const difference = differences[name];
   if (!difference) return undefined;
   const { mean, low, high, count, differs } = difference;
+  if (count < MIN_PAIRS)
+    return `Whether ${variant} is better than ${baseline} in ${title} cannot be told from ${count} questions; ${MIN_PAIRS} are the fewest.`;
   const range = `95% interval ${signed(low)} to ${signed(high)}, ${count} questions`;
   if (differs === "cannot tell")
     return `Whether ${variant} is better than ${baseline} in ${title} cannot be told (${signed(mean)} points; ${range}).`;

@@ -14,11 +14,13 @@ export interface Interval {
 }
 
 export interface Difference extends Interval {
-  /** `yes`: the interval leaves zero out. */
+  /** A direction only where the interval leaves zero out and the pairs are enough to trust it. */
   readonly differs: "higher" | "lower" | "cannot tell";
 }
 
 const RESAMPLES = 2000;
+/** Fewer pairs than this say nothing: resampling a handful gives intervals far too narrow. */
+export const MIN_PAIRS = 10;
 const TAIL = 0.025;
 
 /** @returns undefined for no values */
@@ -44,7 +46,8 @@ export function pairedDifference(a: readonly number[], b: readonly number[], see
     seed,
   );
   if (!interval) return undefined;
-  const differs = interval.low > 0 ? "higher" : interval.high < 0 ? "lower" : "cannot tell";
+  const enough = interval.count >= MIN_PAIRS;
+  const differs = enough && interval.low > 0 ? "higher" : enough && interval.high < 0 ? "lower" : "cannot tell";
   return { ...interval, differs };
 }
 
