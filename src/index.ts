@@ -18,10 +18,21 @@ export { defineConfig } from "./config/define-config.ts";
 export type { AskAnswer, AskRequest, DoctorReport, MemoryPlan } from "./config/reports.ts";
 export type { GenerateConfigInput, SessionConfigInput } from "./config/schemas/generate.ts";
 export type { PlanConfigInput } from "./config/schemas/plan.ts";
+export type { AskConfig, AskConfigInput, EmbedderConfigInput, IndexConfigInput } from "./config/schemas/retrieval.ts";
 export type { TrainConfigInput } from "./config/schemas/train.ts";
 // ---- train, plan, ask, look at the machine ----
 export { doctor, openModel, plan, type RunResult, type Session, train } from "./engine/index.ts";
+// ---- documents: index, retrieve, answer from sources ----
+export { openEmbedder } from "./engine/open-embedder.ts";
+export { type IndexReport, indexDocuments, type OpenedIndex, openIndex, retrieveOptions } from "./engine/retrieval.ts";
 export { RemoraError } from "./errors/remora-error.ts";
 // ---- the whole story at once ----
 export { demo } from "./evaluation/demo.ts";
+export { type Answerer, type AnswerOptions, answerQuestion, type GroundedAnswer } from "./retrieval/answer/answer-question.ts";
+export { type ContextRow, makeContextRow } from "./retrieval/answer/context-rows.ts";
+export { sourceLabel } from "./retrieval/answer/prompt.ts";
+export type { Embedder } from "./retrieval/embedder.ts";
+export type { Hit } from "./retrieval/hit.ts";
+export type { IndexEvent } from "./retrieval/index-documents.ts";
+export { type Retrieved, type RetrieveOptions, retrieve } from "./retrieval/retrieve.ts";
 export type { TrainEvent } from "./training/events.ts";

@@ -54,7 +54,7 @@ async function start(command: Command, merged: PlainConfig, json: boolean, io: I
 function wordsOf(commander: Commander, command: Command): PlainConfig {
   const words = commander.args;
   if (words.length === 0 || !command.wordsAs) return {};
-  return { [command.wordsAs.option]: words.join(" ") };
+  return { [command.wordsAs.option]: command.wordsAs.list ? [...words] : words.join(" ") };
 }
 
 function refuseUnknown(commander: Commander, command: Command): void {

@@ -20,4 +20,10 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "train", summary: "Tune a model: LoRA, QLoRA or all weights", load: () => import("./commands/train.ts") },
   { name: "generate", summary: "Ask a model, with or without an adapter", load: () => import("./commands/generate.ts") },
   { name: "chat", summary: "Talk with a model", load: () => import("./commands/chat.ts") },
+  {
+    name: "index",
+    summary: "Make documents searchable: full text, and vectors where there is an encoder",
+    load: () => import("./commands/index-documents.ts"),
+  },
+  { name: "ask", summary: "Answer a question from indexed documents, with sources", load: () => import("./commands/ask.ts") },
 ];

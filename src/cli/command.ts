@@ -33,8 +33,8 @@ export interface Command<S extends z.ZodObject = z.ZodObject> {
   description: string;
   /** Below the flags: whole command lines. */
   examples: string[];
-  /** Words after the flags: they become this option. */
-  wordsAs?: { option: string; placeholder: string };
+  /** Words after the flags: they become this option, as one text or as a list. */
+  wordsAs?: { option: string; placeholder: string; list?: boolean };
   /** A command that reads keys itself handles Ctrl-C itself. */
   ownInterrupt?: boolean;
   /** @returns the exit code */

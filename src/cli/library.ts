@@ -5,7 +5,20 @@
 type FrontDoor = typeof import("../index.ts");
 
 export type { RunResult, Session } from "../index.ts";
-export type Library = Pick<FrontDoor, "train" | "openModel" | "plan" | "doctor" | "demo">;
+export type Library = Pick<
+  FrontDoor,
+  | "train"
+  | "openModel"
+  | "plan"
+  | "doctor"
+  | "demo"
+  | "indexDocuments"
+  | "openIndex"
+  | "retrieveOptions"
+  | "answerQuestion"
+  | "makeContextRow"
+  | "sourceLabel"
+>;
 
 export async function loadLibrary(): Promise<Library> {
   return import("../index.ts");

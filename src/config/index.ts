@@ -11,4 +11,5 @@ export * from "./schemas/demo.ts";
 export * from "./schemas/generate.ts";
 export { type CommandName, SCHEMAS } from "./schemas/index.ts";
 export * from "./schemas/plan.ts";
+export * from "./schemas/retrieval.ts";
 export * from "./schemas/train.ts";

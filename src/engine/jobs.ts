@@ -8,6 +8,10 @@ const JOBS: Readonly<Record<string, () => Promise<Job>>> = {
   "session-open": async () => (await import("./session-job.ts")).openSessionJob,
   "session-generate": async () => (await import("./session-job.ts")).generateJob,
   "session-close": async () => (await import("./session-job.ts")).closeSessionJob,
+  "embedder-open": async () => (await import("./embedder-job.ts")).openEmbedderJob,
+  "embedder-embed": async () => (await import("./embedder-job.ts")).embedJob,
+  "embedder-count": async () => (await import("./embedder-job.ts")).countTokensJob,
+  "embedder-close": async () => (await import("./embedder-job.ts")).closeEmbedderJob,
 };
 
 export async function findJob(name: string): Promise<Job> {

@@ -24,7 +24,7 @@ import {
 import type { StoredTensor, WeightSource } from "./stored-weights.ts";
 
 /** The file's word for a type → ours. Types that are not here cannot be computed with. */
-const FORMATS: Readonly<Record<string, WeightFormat>> = {
+export const GGUF_WEIGHT_FORMATS: Readonly<Record<string, WeightFormat>> = {
   F32: "f32",
   F16: "f16",
   BF16: "bf16",
@@ -70,10 +70,10 @@ function describeTensor(view: GgufView, architecture: GgufArchitecture, config: 
   const name = huggingFaceName(architecture, view.name);
   if (!name)
     return fail(`a parameter of a ${architecture} model`, "an unknown name", "This variant of the architecture is not supported yet.");
-  const format = FORMATS[view.dtype];
+  const format = GGUF_WEIGHT_FORMATS[view.dtype];
   if (!format) {
     return fail(
-      `a type of ${Object.keys(FORMATS).join(", ")}`,
+      `a type of ${Object.keys(GGUF_WEIGHT_FORMATS).join(", ")}`,
       view.dtype,
       "Use a file of the model in another quantization, such as Q4_K_M or Q8_0.",
     );

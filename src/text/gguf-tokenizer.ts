@@ -52,7 +52,7 @@ export function readGgufTokenizer(metadata: GgufMetadata, source: string): Token
     );
   }
   const names = Array.from(tokens, (token) => String(token));
-  const added = addedTokens(names, list("token_type"));
+  const added = ggufAddedTokens(names, list("token_type"));
   if (kind === "llama" && get("general.architecture") === "phi3")
     for (const token of added) token.rstrip = !PHI3_KEEPS_SPACE.has(token.content);
   const prefixSpace = boolean("add_space_prefix") ?? kind === "llama";
@@ -87,7 +87,7 @@ export function readGgufTokenizer(metadata: GgufMetadata, source: string): Token
 }
 
 /** Control and unknown tokens are special; user-defined ones are matched in any text. */
-function addedTokens(names: readonly string[], types: ArrayLike<unknown> | undefined): AddedTokenJson[] {
+export function ggufAddedTokens(names: readonly string[], types: ArrayLike<unknown> | undefined): AddedTokenJson[] {
   const added: AddedTokenJson[] = [];
   for (let id = 0; id < names.length && types !== undefined; id++) {
     const type = Number(types[id]);

@@ -84,6 +84,12 @@ export function fakeLibrary(answer: (request: AskRequest) => string = () => "An 
     plan: refuse,
     doctor: refuse,
     demo: refuse,
+    indexDocuments: refuse,
+    openIndex: refuse,
+    retrieveOptions: refuse,
+    answerQuestion: refuse,
+    makeContextRow: refuse,
+    sourceLabel: refuse,
   };
 }
 

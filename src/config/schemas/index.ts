@@ -3,6 +3,7 @@ import { dataPreviewSchema, dataStatsSchema } from "./data.ts";
 import { demoSchema, doctorSchema } from "./demo.ts";
 import { chatSchema, generateSchema } from "./generate.ts";
 import { planSchema } from "./plan.ts";
+import { askSchema, indexSchema } from "./retrieval.ts";
 import { trainSchema } from "./train.ts";
 
 export const SCHEMAS = {
@@ -10,6 +11,8 @@ export const SCHEMAS = {
   plan: planSchema,
   generate: generateSchema,
   chat: chatSchema,
+  index: indexSchema,
+  ask: askSchema,
   "data preview": dataPreviewSchema,
   "data stats": dataStatsSchema,
   demo: demoSchema,

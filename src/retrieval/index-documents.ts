@@ -1,0 +1,158 @@
+/**
+ * Files → index, and only what changed: a file whose bytes hash as before is left alone, a changed one is cut anew (chunks that stayed equal keep
+ * their vectors), a file that is gone from the named folders leaves the index. What cannot be read is reported by name and the rest goes on.
+ */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { CancelledError } from "../errors/cancelled-error.ts";
+import { FileAccessError } from "../errors/file-access-error.ts";
+import { RemoraError } from "../errors/remora-error.ts";
+import { type Chunk, type ChunkSizes, cutChunks } from "./chunks/cut-chunks.ts";
+import type { TokenCounter } from "./chunks/token-counter.ts";
+import { type FoundDocuments, liesUnder } from "./documents/find-documents.ts";
+import { type ReadDocumentOptions, readDocument } from "./documents/read-document.ts";
+import type { Embedder } from "./embedder.ts";
+import type { ChunkRow, DocumentIndex, StoredDocument } from "./store/document-index.ts";
+
+/** Chunks written at once: every write is a new version of the table, and vectors of a batch are held in memory. */
+const WRITE_CHUNKS = 2000;
+
+export type DocumentChange = "added" | "changed" | "unchanged" | "removed" | "failed";
+
+export interface IndexEvent {
+  readonly event: "document-end";
+  readonly document: string;
+  readonly change: DocumentChange;
+  readonly chunks: number;
+  /** Why it failed. */
+  readonly reason?: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface IndexCounts {
+  readonly documents: Record<DocumentChange, number>;
+  /** Chunks that were cut, and those among them that needed a new vector. */
+  chunksCut: number;
+  chunksEmbedded: number;
+  tokens: number;
+  readonly failures: { document: string; reason: string; next?: string }[];
+}
+
+export interface IndexingOptions extends ReadDocumentOptions {
+  readonly sizes: ChunkSizes;
+  readonly counter: TokenCounter;
+  readonly embedder?: Embedder;
+  readonly onEvent?: (event: IndexEvent) => void;
+}
+
+/** @throws CancelledError: what was written stays, and the next run goes on there */
+export async function indexDocuments(index: DocumentIndex, found: FoundDocuments, options: IndexingOptions): Promise<IndexCounts> {
+  const known = await index.documents();
+  const counts: IndexCounts = {
+    documents: { added: 0, changed: 0, unchanged: 0, removed: 0, failed: 0 },
+    chunksCut: 0,
+    chunksEmbedded: 0,
+    tokens: 0,
+    failures: [],
+  };
+  let done = 0;
+  const report = (document: string, change: DocumentChange, chunks: number, reason?: string) => {
+    counts.documents[change]++;
+    done++;
+    options.onEvent?.({ event: "document-end", document, change, chunks, reason, done, total: found.documents.size });
+  };
+  const batch = new Batch(index, options, counts);
+  for (const [name, path] of found.documents) {
+    if (options.signal?.aborted) {
+      await batch.flush();
+      throw new CancelledError("Indexing documents");
+    }
+    try {
+      const hash = await hashOf(path);
+      const before = known.get(name);
+      if (before?.hash === hash) {
+        report(name, "unchanged", before.chunks);
+        continue;
+      }
+      const document = await readDocument(path, options);
+      const chunks = await cutChunks(document, options.sizes, options.counter);
+      await batch.add({ document: name, hash, title: document.title, chunks: chunks.length }, chunks, before !== undefined);
+      report(name, before ? "changed" : "added", chunks.length);
+    } catch (error) {
+      if (CancelledError.isInstance(error) && error.code === "cancelled") throw error;
+      if (options.signal?.aborted || !RemoraError.isInstance(error) || !isAboutDocument(error)) throw error;
+      counts.failures.push({ document: name, reason: error.problem, next: error.next });
+      report(name, "failed", 0, error.problem);
+    }
+  }
+  await batch.flush();
+  const gone = [...known.keys()].filter((name) => !found.documents.has(name) && found.roots.some((root) => liesUnder(name, root)));
+  await index.remove(gone);
+  for (const name of gone) report(name, "removed", 0);
+  await index.finish();
+  return counts;
+}
+
+/** A broken endpoint or a full disk is no fault of the document: the run stops. */
+const isAboutDocument = (error: RemoraError): boolean => ["document", "data", "file-access"].includes(error.code);
+
+class Batch {
+  readonly #index: DocumentIndex;
+  readonly #options: IndexingOptions;
+  readonly #counts: IndexCounts;
+  #documents: StoredDocument[] = [];
+  #rows: ChunkRow[] = [];
+  #changed: string[] = [];
+
+  constructor(index: DocumentIndex, options: IndexingOptions, counts: IndexCounts) {
+    this.#index = index;
+    this.#options = options;
+    this.#counts = counts;
+  }
+
+  async add(document: StoredDocument, chunks: readonly Chunk[], replaces: boolean): Promise<void> {
+    this.#documents.push(document);
+    if (replaces) this.#changed.push(document.document);
+    for (const [ordinal, { heading, place, text, tokens }] of chunks.entries()) {
+      const full = heading === "" ? text : `${heading}\n${text}`;
+      this.#rows.push({ id: contentId(full), document: document.document, ordinal, title: document.title, heading, place, full, tokens });
+      this.#counts.chunksCut++;
+      this.#counts.tokens += tokens;
+    }
+    if (this.#rows.length >= WRITE_CHUNKS) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const [documents, rows, changed] = [this.#documents, this.#rows, this.#changed];
+    if (documents.length === 0) return;
+    [this.#documents, this.#rows, this.#changed] = [[], [], []];
+    await this.#index.put(documents, await this.#withVectors(rows, changed));
+  }
+
+  async #withVectors(rows: readonly ChunkRow[], changed: readonly string[]): Promise<readonly ChunkRow[]> {
+    const { embedder, signal } = this.#options;
+    if (!embedder) return rows;
+    const vectors = await this.#index.vectorsOf(changed);
+    const missing = [...new Map(rows.filter(({ id }) => !vectors.has(id)).map(({ id, full }) => [id, full]))];
+    const made = await embedder.embed(
+      missing.map(([, full]) => full),
+      { role: "passage", signal },
+    );
+    for (const [place, [id]] of missing.entries()) vectors.set(id, made[place]!);
+    this.#counts.chunksEmbedded += missing.length;
+    return rows.map((row) => ({ ...row, vector: vectors.get(row.id)! }));
+  }
+}
+
+const contentId = (full: string): string => createHash("sha256").update(full).digest("hex").slice(0, 32);
+
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  try {
+    for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
+  } catch (cause) {
+    throw new FileAccessError("Reading", path, cause);
+  }
+  return hash.digest("hex");
+}
