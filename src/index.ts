@@ -28,6 +28,8 @@ export { type IndexReport, indexDocuments, type OpenedIndex, openIndex, retrieve
 export { RemoraError } from "./errors/remora-error.ts";
 // ---- the whole story at once ----
 export { demo } from "./evaluation/demo.ts";
+// ---- compare ----
+export { type EvalEvent, type EvalResult, evaluate, makeReport } from "./evaluation/evaluate.ts";
 export { type Answerer, type AnswerOptions, answerQuestion, type GroundedAnswer } from "./retrieval/answer/answer-question.ts";
 export { type ContextRow, makeContextRow } from "./retrieval/answer/context-rows.ts";
 export { sourceLabel } from "./retrieval/answer/prompt.ts";

@@ -18,6 +18,8 @@ export type Library = Pick<
   | "answerQuestion"
   | "makeContextRow"
   | "sourceLabel"
+  | "evaluate"
+  | "makeReport"
 >;
 
 export async function loadLibrary(): Promise<Library> {

@@ -1,6 +1,6 @@
 /**
- * All questions put to one variant, in batches; each answer goes to the log at once, so that stopping loses at most a batch. What was answered
- * before is not asked again. A failure of one question is that question's answer; a failure of the whole model ends the variant and is said.
+ * All questions put to one variant, a few at a time; each answer goes to the log when it is there, so that stopping loses at most those under
+ * way. What was answered before is not asked again; what failed is. A failure of one question is that question's answer, and the rest goes on.
  */
 import type { AskAnswer, AskRequest } from "../../config/reports.ts";
 import { CancelledError } from "../../errors/cancelled-error.ts";
@@ -13,94 +13,103 @@ import type { Variant } from "./variant.ts";
 export interface EvalModel {
   /** Changes when anything does that may change its answers: weights, settings, template. */
   readonly fingerprint: string;
+  /** In words, for the report. */
   readonly description: string;
   /** Questions at once. */
-  readonly batchSize: number;
-  /** What is sent for a question, with the passages it is to be answered from or without any. */
-  request(question: Question, sources: readonly AnswerSource[] | undefined): AskRequest;
-  /** Answers in the requests' order; an entry may be the error of its request. */
-  ask(requests: readonly AskRequest[], signal: AbortSignal | undefined): Promise<readonly (AskAnswer | Error)[]>;
+  readonly concurrency: number;
+  /** The template that its rows go through. */
+  template(): Promise<string>;
+  ask(request: AskRequest, options: { readonly signal?: AbortSignal }): Promise<AskAnswer>;
   /** US dollars of an answer, where a price is known. */
   price?(answer: AskAnswer): number | undefined;
+  close(): Promise<void>;
 }
 
-/** Passages for a question, the best first. */
-export type Retrieve = (question: string, signal: AbortSignal | undefined) => Promise<readonly AnswerSource[]>;
+/** An answer from documents: what was found, and what the model (or nobody, when nothing supports an answer) said. */
+export interface AnswerFromDocuments {
+  readonly text: string;
+  readonly sources: readonly AnswerSource[];
+  /** Absent when no model was asked. */
+  readonly model?: AskAnswer;
+}
+
+export interface Documents {
+  /** Changes when the documents or the way of searching do. */
+  readonly fingerprint: string;
+  answer(question: string, model: EvalModel, signal: AbortSignal | undefined): Promise<AnswerFromDocuments>;
+  close(): Promise<void>;
+}
 
 export interface LoggedAnswer extends AnswerRecord {
-  /** Of variant, model and question; an answer to another question text is another answer. */
+  /** Of variant, model, documents and question: another text under the same id is another question. */
   readonly key: string;
 }
 
 export interface AnswerVariantOptions {
   readonly variant: Variant;
   readonly model: EvalModel;
-  readonly retrieve?: Retrieve;
-  /** Changes when the documents do. */
-  readonly documentsFingerprint?: string;
+  readonly documents?: Documents;
   readonly log: RecordLog<LoggedAnswer>;
   readonly signal?: AbortSignal;
   readonly onAnswer?: (done: number) => void;
+  /** Milliseconds. */
+  readonly now: () => number;
 }
 
-export async function answerVariant(questions: readonly Question[], options: AnswerVariantOptions): Promise<void> {
-  const { variant, model, log, signal } = options;
-  const keyOf = (question: Question) =>
-    JSON.stringify([
-      variant.name,
-      model.fingerprint,
-      variant.documents ? options.documentsFingerprint : "",
-      question.id,
-      question.question,
-    ]);
+/** @returns the answers, in the questions' order  @throws CancelledError; what was answered is in the log */
+export async function answerVariant(questions: readonly Question[], options: AnswerVariantOptions): Promise<AnswerRecord[]> {
+  const { variant, model, documents, log } = options;
+  const keyOf = ({ id, question }: Question) =>
+    JSON.stringify([variant.name, model.fingerprint, variant.documents ? documents!.fingerprint : "", id, question]);
   const open = questions.filter((question) => {
     const before = log.get(keyOf(question));
     return before === undefined || before.error !== undefined;
   });
   let done = questions.length - open.length;
   options.onAnswer?.(done);
-  for (let first = 0; first < open.length; first += model.batchSize) {
-    const batch = open.slice(first, first + model.batchSize);
-    for (const [index, record] of (await answerBatch(batch, options)).entries()) log.add({ ...record, key: keyOf(batch[index]!) });
-    done += batch.length;
-    options.onAnswer?.(done);
-  }
-}
-
-async function answerBatch(
-  batch: readonly Question[],
-  { variant, model, retrieve, signal }: AnswerVariantOptions,
-): Promise<AnswerRecord[]> {
-  const found = await Promise.all(
-    batch.map((question) => (variant.documents ? settled(() => retrieve!(question.question, signal)) : undefined)),
-  );
-  const askable = batch.map((_, index) => index).filter((index) => !(found[index] instanceof Error));
-  const answers = await model.ask(
-    askable.map((index) => model.request(batch[index]!, found[index] as readonly AnswerSource[] | undefined)),
-    signal,
-  );
-  if (signal?.aborted || answers.some((answer) => !(answer instanceof Error) && answer.finishReason === "cancelled"))
-    throw new CancelledError("Comparing answers");
-  return batch.map((question, index): AnswerRecord => {
-    const sources = found[index];
-    const answer = sources instanceof Error ? sources : answers[askable.indexOf(index)]!;
-    const record = {
-      variant: variant.name,
-      id: question.id,
-      ...(Array.isArray(sources) && { sources: sources as readonly AnswerSource[] }),
-    };
-    if (answer instanceof Error) return { ...record, text: "", seconds: 0, error: answer.message };
-    const { text, finishReason, tokens, promptTokens, seconds } = answer;
-    return { ...record, text, finishReason, tokens, promptTokens, seconds, cost: model.price?.(answer) };
+  const next = open.values();
+  const work = async () => {
+    for (const question of next) {
+      log.add({ ...(await answerOne(question, options)), key: keyOf(question) });
+      options.onAnswer?.(++done);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(model.concurrency, open.length) }, work));
+  return questions.map((question) => {
+    const { key: _, ...record } = log.get(keyOf(question))!;
+    return record;
   });
 }
 
-/** Cancelling goes through; any other failure becomes a value. */
-async function settled<T>(work: () => Promise<T>): Promise<T | Error> {
+async function answerOne(question: Question, { variant, model, documents, signal, now }: AnswerVariantOptions): Promise<AnswerRecord> {
+  const started = now();
+  const record = { variant: variant.name, id: question.id };
   try {
-    return await work();
+    if (signal?.aborted) throw new CancelledError("Comparing answers");
+    const found = variant.documents ? await documents!.answer(question.question, model, signal) : undefined;
+    const answer = found ? found.model : await model.ask(requestOf(question, await model.template()), { signal });
+    if (answer?.finishReason === "cancelled") throw new CancelledError("Comparing answers");
+    return {
+      ...record,
+      text: found?.text ?? answer!.text,
+      seconds: (now() - started) / 1000,
+      ...(answer && {
+        finishReason: answer.finishReason,
+        tokens: answer.tokens,
+        promptTokens: answer.promptTokens,
+        cost: model.price?.(answer),
+      }),
+      ...(found && { sources: found.sources }),
+    };
   } catch (error) {
-    if (CancelledError.isInstance(error) || !(error instanceof Error)) throw error;
-    return error;
+    if (signal?.aborted || CancelledError.isInstance(error) || !(error instanceof Error)) throw error;
+    return { ...record, text: "", seconds: (now() - started) / 1000, error: error.message };
   }
+}
+
+/** A question alone, or with the passage that came with it. Models that learnt a template of rows get a row, others a message. */
+function requestOf({ question, context }: Question, template: string): AskRequest {
+  if (template !== "chat" && template !== "raw") return { row: { instruction: question, ...(context !== undefined && { context }) } };
+  const content = context === undefined ? question : `${context}\n\n${question}`;
+  return template === "raw" ? { prompt: `${content}\n` } : { messages: [{ role: "user", content }] };
 }
