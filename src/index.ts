@@ -29,6 +29,8 @@ export { type IndexReport, indexDocuments, type OpenedIndex, openIndex, retrieve
 export { RemoraError } from "./errors/remora-error.ts";
 // ---- the whole story at once ----
 export { demo } from "./evaluation/demo.ts";
+// ---- compare ----
+export { type EvalEvent, type EvalResult, evaluate, makeReport } from "./evaluation/evaluate.ts";
 // ---- publish and fetch ----
 export type { PullReport, PushReport, TransferEvent } from "./hub/events.ts";
 export { pull, push } from "./hub/index.ts";

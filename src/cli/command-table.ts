@@ -28,4 +28,14 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./commands/index-documents.ts"),
   },
   { name: "ask", summary: "Answer a question from indexed documents, with sources", load: () => import("./commands/ask.ts") },
+  {
+    name: "eval",
+    summary: "Compare variants on the same questions: did tuning help, did documents?",
+    load: () => import("./commands/eval.ts"),
+  },
+  {
+    name: "report",
+    summary: "The page of a comparison, with your notes or beside an earlier run",
+    load: () => import("./commands/report.ts"),
+  },
 ];

@@ -20,6 +20,8 @@ export type Library = Pick<
   | "answerQuestion"
   | "makeContextRow"
   | "sourceLabel"
+  | "evaluate"
+  | "makeReport"
 >;
 
 export async function loadLibrary(): Promise<Library> {

@@ -44,6 +44,10 @@ describe("help", () => {
         index          Make documents searchable: full text, and vectors where there
                        is an encoder
         ask            Answer a question from indexed documents, with sources
+        eval           Compare variants on the same questions: did tuning help, did
+                       documents?
+        report         The page of a comparison, with your notes or beside an earlier
+                       run
 
       Start with \`remora demo\`. \`remora <command> --help\` shows a command's flags.
       "

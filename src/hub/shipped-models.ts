@@ -23,3 +23,7 @@ export function shippedModels(root: string = packageFolder()): string[] {
 }
 
 export const shippedModelFolder = (name: string, root: string = packageFolder()): string => join(root, "models", name);
+
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(packageFolder(), "package.json"), "utf8")) as { version: string }).version;
+}

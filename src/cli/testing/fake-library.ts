@@ -56,6 +56,8 @@ export function fakeLibrary(answer: (request: AskRequest) => string = () => "An 
   };
   return {
     calls,
+    evaluate: refuse,
+    makeReport: refuse,
     async train(config, options) {
       calls.push({ name: "train", config });
       for (const event of RUN_EVENTS) options?.onEvent?.(event);

@@ -1,6 +1,7 @@
 /** The schemas by command, for the reference page and the tests that hold for all of them. */
 import { dataPreviewSchema, dataStatsSchema } from "./data.ts";
 import { demoSchema, doctorSchema } from "./demo.ts";
+import { evalSchema, reportSchema } from "./eval.ts";
 import { chatSchema, generateSchema } from "./generate.ts";
 import { pullSchema, pushSchema } from "./hub.ts";
 import { planSchema } from "./plan.ts";
@@ -16,6 +17,8 @@ export const SCHEMAS = {
   pull: pullSchema,
   index: indexSchema,
   ask: askSchema,
+  eval: evalSchema,
+  report: reportSchema,
   "data preview": dataPreviewSchema,
   "data stats": dataStatsSchema,
   demo: demoSchema,

@@ -1,0 +1,109 @@
+/**
+ * `remora eval`, `remora report`, `evaluate()`: which questions, which variants answer them, with what documents, who judges and translates.
+ */
+import { z } from "zod";
+import { count, option, section, text, textOrList } from "../option.ts";
+import { sessionSchema } from "./generate.ts";
+import { askSchema } from "./retrieval.ts";
+import { readingOptions } from "./shared.ts";
+
+/** Options of retrieval that a comparison shares with `remora ask`; the index itself is optional here. */
+const {
+  question: _,
+  showPrompt: _1,
+  rows: _2,
+  rowsOut: _3,
+  unsupported: _4,
+  columns: _5,
+  force: _6,
+  index: _7,
+  model: _8,
+  ...asking
+} = askSchema.shape;
+
+const outOption = option(text().default("eval"), {
+  description: "Folder of answers, report.html, report.json and answers.csv; what is answered there is not asked again",
+  placeholder: "folder",
+});
+
+const reporting = section("Report", {
+  title: option(text().optional(), { description: "Title of the page", derived: "the questions' file", placeholder: "text" }),
+  notes: option(text().optional(), {
+    description: "Thumbs and notes that the page saved (notes.json)",
+    derived: "notes.json in `out`, when it is there",
+    placeholder: "path",
+  }),
+  compare: option(text().optional(), {
+    description: "Folder of an earlier comparison: what got better, what got worse",
+    derived: "none",
+    placeholder: "folder",
+  }),
+});
+
+export const evalSchema = z.strictObject({
+  ...section("Questions", {
+    questions: option(textOrList(), {
+      description: "JSONL, JSON, CSV, TSV, Parquet or XLSX with a column of questions; also as plain words",
+      placeholder: "paths...",
+    }),
+    columns: option(z.record(text(), text()).optional(), {
+      description: "Columns by name: question, reference, oldAnswer, category, answerable, id, context",
+      derived: "columns that already have these names, or common ones",
+      placeholder: "field=column...",
+    }),
+    ...readingOptions,
+    maxQuestions: option(count().optional(), { description: "Only the first n questions", derived: "all", placeholder: "n" }),
+  }),
+  ...section("Variants", {
+    variants: option(textOrList().optional(), {
+      description: "What is compared, the first is the baseline: base, tuned, each also with +docs",
+      derived: "base; tuned, when there is an adapter; both with +docs, when there is an index",
+      placeholder: "name...",
+    }),
+    index: option(text().optional(), {
+      description: "Index of documents, from remora index, for variants with +docs",
+      derived: "none",
+      placeholder: "folder",
+    }),
+    model: sessionSchema.shape.model,
+  }),
+  ...asking,
+  ...section("Judging", {
+    judge: option(text().optional(), {
+      description: "Model that compares answers in pairs, each pair twice with positions swapped",
+      derived: "nobody",
+      placeholder: "model",
+    }),
+    translator: option(text().optional(), {
+      description: "Model that puts questions and answers into the report's other language (Japanese, English)",
+      derived: "nobody: each text stays as it is",
+      placeholder: "model",
+    }),
+    refusals: option(text().optional(), {
+      description: "File of phrases that count as no answer, one a line, instead of the built-in list",
+      derived: "the built-in phrases in English and Japanese",
+      placeholder: "path",
+    }),
+    similarity: option(text().optional(), {
+      description: "Encoder whose cosine of answer and reference is a figure of its own",
+      derived: "none",
+      placeholder: "model",
+    }),
+  }),
+  ...reporting,
+  out: outOption,
+});
+
+export const reportSchema = z.strictObject({
+  ...section("Report", {
+    folder: option(text().default("eval"), {
+      description: "Folder of a comparison, as `remora eval` wrote it; also as a plain word",
+      placeholder: "folder",
+    }),
+    ...reporting,
+  }),
+});
+
+export type EvalConfigInput = z.input<typeof evalSchema>;
+export type EvalConfig = z.output<typeof evalSchema>;
+export type ReportConfigInput = z.input<typeof reportSchema>;

@@ -1,0 +1,43 @@
+/** Documents of an index as a comparison answers from them: the same path as `remora ask`, threshold and words for not knowing included. */
+import type { AskConfig } from "../../config/schemas/retrieval.ts";
+import { openIndex, retrieveOptions } from "../../engine/retrieval.ts";
+import { answerQuestion } from "../../retrieval/answer/answer-question.ts";
+import { sourceLabel } from "../../retrieval/answer/prompt.ts";
+import type { Documents } from "./answer-variant.ts";
+
+export async function indexedDocuments(config: AskConfig): Promise<Documents> {
+  const opened = await openIndex(config);
+  const options = retrieveOptions(config, opened);
+  const { index, search, limit, candidates, rerank, viewpoints, minSimilarity, minCoverage, instructions } = config;
+  const documents = [...(await opened.index.documents())];
+  return {
+    fingerprint: JSON.stringify([
+      index,
+      documents,
+      search,
+      limit,
+      candidates,
+      rerank,
+      viewpoints,
+      minSimilarity,
+      minCoverage,
+      instructions,
+    ]),
+    async answer(question, model, signal) {
+      const {
+        answer,
+        sources,
+        model: said,
+        status,
+      } = await answerQuestion(opened.index, question, (request, asked) => model.ask(request, { signal: asked.signal }), {
+        ...options,
+        signal,
+        instructions,
+        template: () => model.template(),
+      });
+      const shown = sources.map((hit) => ({ title: sourceLabel(hit), text: hit.text, score: hit.score }));
+      return { text: answer, sources: status === "no-support" ? [] : shown, model: said };
+    },
+    close: () => opened.close(),
+  };
+}

@@ -1,0 +1,46 @@
+/** Questions and answers in the report's other language, by a model that the user chose. Cached by text and model: a report made again asks nothing. */
+import { CancelledError } from "../../errors/cancelled-error.ts";
+import type { Translation } from "../report/report-data.ts";
+import { answerLanguage } from "../scores/answer-language.ts";
+import type { RecordLog } from "./record-log.ts";
+
+export interface LoggedTranslation {
+  readonly key: string;
+  readonly text: string;
+}
+
+export interface Translator {
+  readonly fingerprint: string;
+  /** Texts at once. */
+  readonly batchSize: number;
+  /** The texts in the other language, in order; an error where one failed. */
+  translate(texts: readonly { text: string; to: "ja" | "en" }[], signal?: AbortSignal): Promise<readonly (string | Error)[]>;
+}
+
+/** @returns by text; texts that are neither Japanese nor English, or whose translation failed, are absent */
+export async function translateTexts(
+  texts: Iterable<string>,
+  translator: Translator,
+  log: RecordLog<LoggedTranslation>,
+  options: { readonly signal?: AbortSignal; readonly onProgress?: (done: number, all: number) => void } = {},
+): Promise<Map<string, Translation>> {
+  const wanted = [...new Set(texts)].flatMap((text) => {
+    const language = answerLanguage(text);
+    return language === "ja" || language === "en" ? [{ text, to: language === "ja" ? ("en" as const) : ("ja" as const) }] : [];
+  });
+  const keyOf = (text: string) => JSON.stringify([translator.fingerprint, text]);
+  const open = wanted.filter(({ text }) => log.get(keyOf(text)) === undefined);
+  for (let first = 0; first < open.length; first += translator.batchSize) {
+    if (options.signal?.aborted) throw new CancelledError("Translating");
+    const batch = open.slice(first, first + translator.batchSize);
+    const translated = await translator.translate(batch, options.signal);
+    for (const [index, text] of translated.entries()) if (typeof text === "string") log.add({ key: keyOf(batch[index]!.text), text });
+    options.onProgress?.(Math.min(first + batch.length, open.length), open.length);
+  }
+  return new Map(
+    wanted.flatMap(({ text, to }) => {
+      const translation = log.get(keyOf(text));
+      return translation ? [[text, { language: to, text: translation.text }]] : [];
+    }),
+  );
+}

@@ -1,0 +1,77 @@
+/** One question with all its answers side by side: both languages, sources, what differs from the first answer, and room for a person's view. */
+import { differences } from "./differences.ts";
+import { type Html, html } from "./html.ts";
+import type { HumanNote, ReportAnswer, ReportData, ReportQuestion, Translation } from "./report-data.ts";
+import { showValue } from "./show-value.ts";
+
+export function questionSection(data: ReportData, question: ReportQuestion, index: number): Html {
+  const answers = data.variants.map(({ name }) => data.answers.find((answer) => answer.id === question.id && answer.variant === name));
+  const first = question.oldAnswer ?? answers[0]?.text ?? "";
+  const judged = data.judge?.pairs.filter(({ id }) => id === question.id) ?? [];
+  const anchor = `q${index + 1}`;
+  const states = new Set(
+    answers.flatMap((answer) =>
+      answer === undefined ? ["missing"] : answer.error !== undefined ? ["failed"] : [answer.scores?.kind ?? ""],
+    ),
+  );
+  const texts = new Set(answers.map((answer) => answer?.text.trim() ?? ""));
+  const f1s = answers.map((answer) => answer?.scores?.f1).filter((value) => value !== undefined);
+  return html`<article class="question" id="${anchor}" aria-labelledby="${anchor}-title" data-id="${question.id}" data-category="${question.category ?? ""}" data-differs="${texts.size > 1 ? "1" : "0"}" data-silent="${[...states].some((state) => state !== "answered" && state !== "") ? "1" : "0"}" data-worst="${f1s.length > 0 ? Math.min(...f1s).toFixed(4) : ""}">
+<header><h3 id="${anchor}-title"><a href="#${anchor}">${index + 1}</a> <span lang="${question.language}">${question.question}</span></h3>${translated(question.translation)}
+<p class="facts">${question.category && html`<span class="tag">${question.category}</span>`}${question.answerable === false && html`<span class="tag">has no answer</span>`}${question.references.length > 0 && html`<span>Reference: <b>${question.references.join(" · ")}</b></span>`}</p></header>
+<div class="answers">${question.oldAnswer !== undefined && html`<section class="answer old" aria-label="Old answer"><h4>Old answer</h4><p class="text">${question.oldAnswer}</p>${translated(question.oldAnswerTranslation)}</section>`}${answers.map(
+    (answer, place) =>
+      answerSection(
+        data.variants[place]!.name,
+        answer,
+        question.oldAnswer === undefined && place === 0 ? undefined : first,
+        noteOf(data, data.variants[place]!.name, question.id),
+      ),
+  )}</div>
+${judged.length > 0 && html`<p class="judged">Judge: ${judged.map(({ a, b, score, problem, reasons }, at) => html`${at > 0 ? "; " : ""}${problem ? html`${a} and ${b}: ${problem}` : score === 0.5 ? html`${a} and ${b} tie` : html`${score! > 0.5 ? a : b} over ${score! > 0.5 ? b : a}`}${reasons[0] ? html` (${reasons[0]})` : ""}`)}</p>`}
+</article>`;
+}
+
+function answerSection(
+  variant: string,
+  answer: ReportAnswer | undefined,
+  compareWith: string | undefined,
+  note: HumanNote | undefined,
+): Html {
+  if (answer === undefined)
+    return html`<section class="answer" aria-label="${variant}"><h4>${variant}</h4><p class="silent">Not asked yet.</p></section>`;
+  if (answer.error !== undefined)
+    return html`<section class="answer failed" aria-label="${variant}"><h4>${variant}</h4><p class="silent">Failed: ${answer.error}</p></section>`;
+  const { scores } = answer;
+  const silent = scores && scores.kind !== "answered" ? html`<span class="tag quiet">${scores.kind}</span>` : "";
+  const pieces = compareWith === undefined ? [{ text: answer.text, differs: false }] : differences(answer.text, compareWith);
+  const figures = scores
+    ? [
+        scores.f1 !== undefined && `F1 ${showValue(scores.f1, "share")}`,
+        scores.groundedness !== undefined && `grounded ${showValue(scores.groundedness, "share")}`,
+        `${showValue(answer.seconds, "seconds")}`,
+      ].filter((figure) => figure !== false)
+    : [];
+  const unsupported = scores?.unsupportedNumbers ?? [];
+  return html`<section class="answer" aria-label="${variant}" data-variant="${variant}"><h4>${variant} ${silent}</h4>
+<p class="text" lang="${scores?.language}">${answer.text.trim() === "" ? html`<i>(nothing)</i>` : pieces.map(({ text, differs }) => (differs ? html`<mark>${text}</mark>` : text))}</p>${translated(answer.translation)}
+<p class="facts">${figures.join(" · ")}${unsupported.length > 0 && html` · <span class="bad">numbers in no source: ${unsupported.join(", ")}</span>`}</p>
+${sourceList(answer)}
+<div class="view" role="group" aria-label="Your view of ${variant}"><button type="button" class="thumb" data-thumb="up" aria-pressed="${note?.thumb === "up" ? "true" : "false"}" aria-label="Good answer">👍</button><button type="button" class="thumb" data-thumb="down" aria-pressed="${note?.thumb === "down" ? "true" : "false"}" aria-label="Bad answer">👎</button><input class="note" type="text" placeholder="Note" aria-label="Note on ${variant}" value="${note?.note ?? ""}"></div></section>`;
+}
+
+function sourceList({ sources }: ReportAnswer): Html | undefined {
+  if (!sources || sources.length === 0) return undefined;
+  return html`<details class="sources"><summary>${sources.length} ${sources.length === 1 ? "source" : "sources"}</summary><ol>${sources.map(
+    ({ title, text }) => html`<li><b>${title}</b><blockquote>${text}</blockquote></li>`,
+  )}</ol></details>`;
+}
+
+function translated(translation: Translation | undefined): Html | undefined {
+  if (!translation) return undefined;
+  return html`<p class="translation" lang="${translation.language}">${translation.text} <small>(machine translation)</small></p>`;
+}
+
+function noteOf(data: ReportData, variant: string, id: string): HumanNote | undefined {
+  return data.notes.find((note) => note.variant === variant && note.id === id);
+}

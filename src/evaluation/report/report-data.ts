@@ -1,0 +1,65 @@
+/** Everything that a report shows, as plain data: `report.json`. The page is drawn from this and nothing else. */
+import type { AnswerRecord } from "../eval/answer-record.ts";
+import type { AnswerScores } from "../eval/answer-scores.ts";
+import type { Question, QuestionProblem } from "../eval/questions.ts";
+import type { Summary } from "../eval/summarize.ts";
+import type { JudgedPair } from "../judge/pairwise-judge.ts";
+import type { Strength } from "../statistics/bradley-terry.ts";
+
+/** A text in the report's other language, by a machine. */
+export interface Translation {
+  readonly language: "ja" | "en";
+  readonly text: string;
+}
+
+export interface ReportQuestion extends Question {
+  readonly translation?: Translation;
+  readonly oldAnswerTranslation?: Translation;
+}
+
+export interface ReportAnswer extends AnswerRecord {
+  readonly scores?: AnswerScores;
+  readonly translation?: Translation;
+}
+
+export interface ReportVariant {
+  readonly name: string;
+  /** Model, adapter, documents, in words. */
+  readonly description: string;
+}
+
+/** What a person thought of one answer; kept in a file of its own, by `variant` and question. */
+export interface HumanNote {
+  readonly variant: string;
+  readonly id: string;
+  readonly thumb?: "up" | "down";
+  readonly note?: string;
+}
+
+/** One figure of one variant in this run and in an earlier one. */
+export interface RunChange {
+  readonly variant: string;
+  readonly metric: string;
+  readonly before: number;
+  readonly now: number;
+  readonly differs: "higher" | "lower" | "cannot tell";
+}
+
+export interface ReportData {
+  readonly title: string;
+  /** ISO 8601. */
+  readonly madeAt: string;
+  readonly remora: string;
+  readonly variants: readonly ReportVariant[];
+  readonly questions: readonly ReportQuestion[];
+  readonly answers: readonly ReportAnswer[];
+  readonly problems: readonly QuestionProblem[];
+  readonly summary: Summary;
+  readonly judge?: { readonly model: string; readonly pairs: readonly JudgedPair[]; readonly strengths: readonly Strength[] };
+  /** Who translated, when anything is translated. */
+  readonly translator?: string;
+  readonly notes: readonly HumanNote[];
+  readonly comparedWith?: { readonly title: string; readonly madeAt: string; readonly changes: readonly RunChange[] };
+  /** How the run was made: settings that change answers. */
+  readonly settings: Readonly<Record<string, string>>;
+}
