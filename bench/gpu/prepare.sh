@@ -1,12 +1,21 @@
 #!/bin/sh
 # Gathers what a rented x86-64 machine with a GPU needs into .gpu/, which git ignores: Node, koffi, the compiled kernels, bundles of the device
-# tests and of the first run. Run here; then carry .gpu/ there and run bench/gpu/first-run.sh.
+# tests and benches, bitsandbytes and PEFT. Run here; then carry .gpu/ there and run bench/gpu/all.sh (or call.sh).
 #   sh bench/gpu/prepare.sh [path of a libremora.so that loads]
+# Optional, from the environment:
+#   WHEELS         folder with wheels of bitsandbytes and peft for the machine there (pip download); only the CUDA 13.0 library is taken along
+#   INSTRUCTIONS   JSON rows for the real run (bench/gpu/curve.ts)
+#   SMOLLM2        SmolLM2-135M-Instruct.Q4_1.gguf: cut into .smol/1, .smol/2 and .gpu/smol.3, because 98 MB is too much for one transfer
 set -e
 cd "$(dirname "$0")/../.."
 mkdir -p .gpu/build/cuda .gpu/node_modules/@koromix
-[ -f .gpu/node.xz ] || xz -9 -k -c "$(readlink -f "$(command -v node)")" > .gpu/node.xz
-cp "${1:-build/libremora.so}" .gpu/build/libremora.so
+if [ ! -f .gpu/node.xz ]; then
+  # Without its symbols: 2.3 MB less to carry.
+  cp "$(readlink -f "$(command -v node)")" .gpu/node && strip -s .gpu/node && xz -9 .gpu/node
+fi
+library=${1:-build/libremora.so}
+[ -f "$library" ] || library=prebuilds/linux-x64/libremora.so
+cp "$library" .gpu/build/libremora.so
 rm -f .gpu/build/cuda/*
 cp build/cuda/*.fatbin build/cuda/images.json .gpu/build/cuda/
 cp kernels/cuda/kernels.json .gpu/build/cuda/
@@ -14,5 +23,22 @@ rm -rf .gpu/node_modules/koffi .gpu/node_modules/@koromix/koffi-linux-x64
 cp -r node_modules/koffi .gpu/node_modules/koffi
 cp -r node_modules/@koromix/koffi-linux-x64 .gpu/node_modules/@koromix/
 node scripts/device-test-bundle.mjs
-node scripts/device-test-bundle.mjs --entry bench/gpu/first-run.ts --out .gpu/first-run.mjs
-du -sh .gpu
+for entry in first-run:first-run run:bench-gpu parity:parity curve:curve load-bench:load-bench; do
+  node scripts/device-test-bundle.mjs --entry "bench/gpu/${entry%:*}.ts" --out ".gpu/${entry#*:}.mjs"
+done
+if [ -n "$WHEELS" ]; then
+  rm -rf .gpu/site && mkdir -p .gpu/site
+  for wheel in "$WHEELS"/*.whl; do
+    unzip -q -o "$wheel" -d .gpu/site -x '*libbitsandbytes_rocm*' '*libbitsandbytes_xpu*' '*libbitsandbytes_cuda1[12]*' '*libbitsandbytes_cuda13[1-9]*' 2>/dev/null || true
+  done
+fi
+if [ -n "$INSTRUCTIONS" ]; then cp -f "$INSTRUCTIONS" .gpu/instructions.json; fi
+if [ -n "$SMOLLM2" ]; then
+  mkdir -p .smol/1 .smol/2
+  half=48000000
+  head -c $half "$SMOLLM2" > .smol/1/part
+  tail -c +$((half + 1)) "$SMOLLM2" | head -c $half > .smol/2/part
+  tail -c +$((2 * half + 1)) "$SMOLLM2" > .gpu/smol.3
+fi
+git rev-parse HEAD > .gpu/commit
+du -sh --apparent-size .gpu .smol 2>/dev/null || true

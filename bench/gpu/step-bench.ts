@@ -37,9 +37,23 @@ export async function benchSteps(backend: Backend, bench: StepBench, config = ne
   const arena = new Arena(backend);
   const model = await makeRandomModel(arena, config, bench);
   arena.trim();
+  await backend.synchronize();
+  const buildSeconds = (performance.now() - started) / 1000;
+  const result = { ...(await stepsOf(backend, model, bench)), buildSeconds };
+  model.dispose();
+  arena.dispose();
+  return result;
+}
+
+/** The steps alone, on a model that is there. `steps: 0` stops after the first. */
+export async function stepsOf(
+  backend: Backend,
+  model: CausalLM,
+  bench: Omit<StepBench, keyof RandomModelOptions | "layers">,
+): Promise<Omit<StepResult, "buildSeconds">> {
   attachAdapters(model);
   await backend.synchronize();
-  const [buildSeconds, modelBytes] = [(performance.now() - started) / 1000, backend.allocatedBytes];
+  const modelBytes = backend.allocatedBytes;
   backend.resetPeak();
   const { blocks, length } = bench;
   model.prepare(length);
@@ -63,24 +77,21 @@ export async function benchSteps(backend: Backend, bench: StepBench, config = ne
     return (performance.now() - start) / count;
   };
   const firstStepMs = await timed(1, 1);
-  const captureMs = await timed(1, 2);
+  const captureMs = bench.steps > 0 ? await timed(1, 2) : 0;
   const stepMs: number[] = [];
-  for (let i = 0; i < 3; i++) stepMs.push(await timed(bench.steps, 3 + i * bench.steps));
-  const best = [...stepMs].sort((a, b) => a - b)[1]!;
+  for (let i = 0; bench.steps > 0 && i < 3; i++) stepMs.push(await timed(bench.steps, 3 + i * bench.steps));
+  const median = [...stepMs].sort((a, b) => a - b)[1] ?? firstStepMs;
   const result = {
-    tokensPerSecond: (blocks * length * 1000) / best,
+    tokensPerSecond: (blocks * length * 1000) / median,
     stepMs,
     losses,
     gradNorm,
     peakGb: backend.peakBytes / 1e9,
     modelGb: modelBytes / 1e9,
-    buildSeconds,
     firstStepMs,
     captureMs,
   };
   step.release();
-  model.dispose();
-  arena.dispose();
   return result;
 }
 

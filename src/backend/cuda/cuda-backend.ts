@@ -118,6 +118,10 @@ export class CudaBackend implements Backend {
   get scratchBytes(): number {
     return this.#cuda.scratch.bytes;
   }
+  /** As the driver says it: 13000 is CUDA 13.0. */
+  get driverVersion(): number {
+    return this.#cuda.driver.version;
+  }
   /** Calls and milliseconds by op, or null when the backend was opened without profiling. Waits for the card. */
   get opTimes(): ReadonlyMap<string, OpTime> | null {
     return this.#cuda.times?.read() ?? null;
