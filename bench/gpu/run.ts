@@ -89,7 +89,7 @@ const NOT_RUN = [
   {
     name: "Unsloth",
     reason:
-      "needs its own stack of about twenty packages (datasets, pyarrow, trl, xformers …) pinned to another PyTorch than the card's machine has; not installed there",
+      "not tried: version 2026.10.9 accepts PyTorch 2.11 and Transformers 5.17 by its metadata, but also wants xformers, triton, torchao, datasets, trl and diffusers, which nobody has installed beside this bench yet",
   },
 ];
 
@@ -102,15 +102,16 @@ else await runAll();
 
 /** In a process of its own: one of ours. Prints one JSON line. */
 async function runHere({ steps: step, decode }: Setting): Promise<void> {
-  const backend = (await openBackend(process.env.REMORA_BENCH_DEVICE ?? "cuda:0")) as CudaBackend;
+  let backend: CudaBackend | undefined;
   try {
+    backend = (await openBackend(process.env.REMORA_BENCH_DEVICE ?? "cuda:0")) as CudaBackend;
     const result = step ? await benchSteps(backend, step) : decode ? await benchDecode(backend, decode) : await measurePeaks(backend);
     const card = { card: backend.device.model, memoryGb: backend.device.memoryBytes / 1e9, driver: backend.driverVersion };
     console.log(JSON.stringify({ ...card, ...result, reservedGb: backend.reservedBytes / 1e9 }));
   } catch (error) {
     console.log(JSON.stringify({ error: String((error as Error).message) }));
   } finally {
-    backend.dispose();
+    backend?.dispose();
   }
 }
 
