@@ -31,8 +31,10 @@ part() { # name, seconds it may take, command…
   if [ "$rest" -lt 25 ]; then echo "$name: left out, $rest s left" | tee -a "$out/parts.log"; return 0; fi
   [ "$limit" -gt "$rest" ] && limit=$rest
   began=$(date +%s)
-  timeout "$limit" sh -c "$*" > "$out/$name.log" 2>&1
-  echo "$name: exit $?, $(($(date +%s) - began)) s" | tee -a "$out/parts.log"
+  PART_SECONDS=$((limit - 5)) timeout "$limit" sh -c "$*" > "$out/$name.log" 2>&1
+  code=$?
+  [ "$name" = tests ] && tests_exit=$code
+  echo "$name: exit $code, $(($(date +%s) - began)) s" | tee -a "$out/parts.log"
 }
 if [ -f /tmp/smol.1 ] && [ -f /tmp/smol.2 ] && [ -f .gpu/smol.3 ]; then cat /tmp/smol.1 /tmp/smol.2 .gpu/smol.3 > /tmp/smollm2.gguf; fi
 model=remora-toy
@@ -42,14 +44,14 @@ data=.gpu/instructions.json
 part tests 110 "REMORA_REQUIRE_CUDA=1 REMORA_TEST_DEVICES=cuda:0 $node .gpu/device-tests.mjs"
 part parity 150 "$PYTHON bench/gpu/parity.py /tmp/remora/parity && $node .gpu/parity.mjs /tmp/remora/parity --out $out/parity.json; rm -rf /tmp/remora/parity"
 part curve 110 "$node .gpu/curve.mjs --model $model --data $data --out $out/curve.json"
-part bench 330 "$node .gpu/bench-gpu.mjs --seconds 60 --out $out/gpu.json"
+part bench 330 "$node .gpu/bench-gpu.mjs --seconds 60 --total \$PART_SECONDS --out $out/gpu.json"
 part load 150 "$node .gpu/load-bench.mjs --folder /tmp/remora/nemo --write-seconds 50 --out $out/load.json"
 
 card=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null | head -1)
 if [ -f "$out/tests.log" ]; then
   passed=$(grep -c '^ok' "$out/tests.log") failed=$(grep -c '^FAILED' "$out/tests.log")
-  printf '{"commit":"%s","card":"%s","command":"REMORA_REQUIRE_CUDA=1, device tests on cuda:0","passed":%s,"failed":%s,"when":"%s"}\n' \
-    "$REMORA_COMMIT" "$card" "$passed" "$failed" "$(date -u +%FT%TZ)" > "$out/require-cuda.json"
+  printf '{"commit":"%s","card":"%s","command":"REMORA_REQUIRE_CUDA=1, device tests on cuda:0","exit":%s,"passed":%s,"failed":%s,"when":"%s"}\n' \
+    "$REMORA_COMMIT" "$card" "$tests_exit" "$passed" "$failed" "$(date -u +%FT%TZ)" > "$out/require-cuda.json"
 fi
 echo "== $card, commit $REMORA_COMMIT =="
 cat "$out/parts.log"

@@ -2,11 +2,11 @@
  * `npm run bench:gpu`: remora and its peers on the same card in one go, with the same shapes: LoRA steps of Mistral Nemo's shape and one-row
  * answers. Each setting is a process of its own, so that a failure or a full card stops one line and not the run.
  *
- *   npm run bench:gpu [-- --only ours|peers] [--match text] [--all] [--seconds 90] [--out bench/results/gpu.json]
+ *   npm run bench:gpu [-- --only ours|peers] [--match text] [--all] [--seconds 90] [--total 900] [--out …]
  *   node .gpu/bench-gpu.mjs …            the same as one file, where there is no npm
  *
  * Prints a table and writes JSON: tokens/s, peak memory, TFLOP/s and their share of this card's measured peak, ratios against the peers. A peer that
- * cannot run is reported with its reason, never estimated. `--all` adds settings that need more than 80 GB. Peers: bench/peers/peft-gpu.py
+ * cannot run is reported with its reason, never estimated. The file (bench/results/gpu.json unless --out) is written anew after each setting. `--all` adds settings that need more than 80 GB. Peers: bench/peers/peft-gpu.py
  * (`PYTHON` names the interpreter).
  */
 import { execFileSync, spawn } from "node:child_process";
@@ -130,30 +130,41 @@ async function runAll(): Promise<void> {
   const only = option("--only", "");
   const match = option("--match", "");
   const limitMs = Number(option("--seconds", "90")) * 1000;
+  const endsAt = performance.now() + Number(option("--total", "3600")) * 1000;
+  const out = option("--out", join(root, "bench/results/gpu.json"));
+  mkdirSync(dirname(out), { recursive: true });
+  const keep = () => {
+    const results = withShares(lines);
+    const report = {
+      commit: commit(),
+      when: new Date().toISOString(),
+      shape: "Mistral Nemo 12B, LoRA r16 on seven linears",
+      results,
+      notRun: NOT_RUN,
+    };
+    writeFileSync(out, `${JSON.stringify(report, null, 2)}\n`);
+    return results;
+  };
   for (const [index, setting] of SETTINGS.entries()) {
     if (setting.extra && !list.includes("--all")) continue;
     if (only && (setting.who === "peer") !== (only === "peers")) continue;
     if (match && !`${setting.work} ${setting.name}`.includes(match)) continue;
     const started = performance.now();
+    const leftMs = endsAt - started;
+    if (leftMs < 15_000) {
+      lines.push(toLine(setting, { error: "left out: the time for the whole bench was over" }, 0));
+      continue;
+    }
     const [command, parameters] = setting.python
       ? [process.env.PYTHON ?? "python3", [join(root, "bench/peers/peft-gpu.py"), ...setting.python]]
       : [process.execPath, [...process.execArgv, process.argv[1]!, "--setting", String(index)]];
-    const found = await lastJson(command, parameters, { ...process.env, ...setting.environment }, limitMs);
+    const found = await lastJson(command, parameters, { ...process.env, ...setting.environment }, Math.min(limitMs, leftMs));
     const line = toLine(setting, found, (performance.now() - started) / 1000);
     lines.push(line);
     console.error(row(line));
+    keep();
   }
-  const results = withShares(lines);
-  const report = {
-    commit: commit(),
-    when: new Date().toISOString(),
-    shape: "Mistral Nemo 12B, LoRA r16 on seven linears",
-    results,
-    notRun: NOT_RUN,
-  };
-  const out = option("--out", join(root, "bench/results/gpu.json"));
-  mkdirSync(dirname(out), { recursive: true });
-  writeFileSync(out, `${JSON.stringify(report, null, 2)}\n`);
+  const results = keep();
   for (const line of results) console.log(row(line));
   for (const { name, reason } of NOT_RUN) console.log(`not run: ${name}: ${reason}`);
 }
