@@ -35,7 +35,7 @@ fi
 if [ -n "$INSTRUCTIONS" ]; then cp -f "$INSTRUCTIONS" .gpu/instructions.json; fi
 if [ -n "$SMOLLM2" ]; then
   mkdir -p .smol/1 .smol/2
-  half=48000000
+  half=47000000
   head -c $half "$SMOLLM2" > .smol/1/part
   tail -c +$((half + 1)) "$SMOLLM2" | head -c $half > .smol/2/part
   tail -c +$((2 * half + 1)) "$SMOLLM2" > .gpu/smol.3

@@ -53,7 +53,8 @@ export function planRun(
     optimizerState: config.optimizerState,
     adapters,
   };
-  const device = { name: backend.device.name, availableBytes: backend.device.freeMemoryBytes, flops };
+  const hasOwnMemory = backend.device.kind === "cuda";
+  const device = { name: backend.device.name, availableBytes: backend.device.freeMemoryBytes, hasOwnMemory, flops };
   const price = (recompute: RecomputePolicy) => planMemory(files.name, files.shape, { ...settings, recompute }, device, config.maxSteps);
   // `cheap` first: making norms and gates again costs a few percent of the time and saves a fifth of the activations.
   const policies: RecomputePolicy[] = config.recompute === "auto" ? ["cheap", "layers"] : [config.recompute];

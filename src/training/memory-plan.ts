@@ -36,6 +36,8 @@ export interface PlanSettings {
 export interface PlanDevice {
   readonly name: string;
   readonly availableBytes: number;
+  /** True for a card with memory of its own, on which the process costs nothing. */
+  readonly hasOwnMemory?: boolean;
   /** Sustained multiply-add rate in FLOP/s; absent when not known. */
   readonly flops?: number;
 }
@@ -46,7 +48,8 @@ const STEP_EFFICIENCY = 0.65;
 const PROCESS_BYTES = 250e6;
 
 export function planMemory(model: string, shape: DecoderShape, settings: PlanSettings, device: PlanDevice, steps?: number): MemoryPlan {
-  const items = planItems(shape, settings);
+  const process = device.hasOwnMemory ? [] : [{ name: "process", bytes: PROCESS_BYTES, why: "Node, tokenizer, data" }];
+  const items = [...planItems(shape, settings), ...process];
   const totalBytes = sum(items);
   const fits = totalBytes <= device.availableBytes;
   const tokensPerStep = settings.batchSize * settings.blockLength * settings.gradientAccumulation;
@@ -62,7 +65,7 @@ export function planMemory(model: string, shape: DecoderShape, settings: PlanSet
     tokensPerStep,
     secondsPerStep,
     steps,
-    knobs: knobs(shape, settings, device.availableBytes, totalBytes),
+    knobs: knobs(shape, settings, device.availableBytes, totalBytes, sum(process)),
   };
 }
 
@@ -85,7 +88,6 @@ function planItems(shape: DecoderShape, settings: PlanSettings): PlanItem[] {
     },
     { name: "working space", bytes: workingBytes(shape, settings, tokens), why: "gradients on the way back, packed operands" },
     { name: "head", bytes: chunk * shape.vocabularySize * 4, why: `logits of ${chunk} rows at a time` },
-    { name: "process", bytes: PROCESS_BYTES, why: "Node, tokenizer, data" },
   ];
 }
 
@@ -144,7 +146,7 @@ export function flopsPerToken(shape: DecoderShape, settings: PlanSettings): numb
 }
 
 /** The plan with one thing changed, the mildest first; only changes that help. */
-function knobs(shape: DecoderShape, settings: PlanSettings, available: number, now: number): MemoryPlan["knobs"] {
+function knobs(shape: DecoderShape, settings: PlanSettings, available: number, now: number, besides: number): MemoryPlan["knobs"] {
   const half = (value: number) => Math.max(1, Math.floor(value / 2));
   const candidates: { change: string; cost: string; with: Partial<PlanSettings> }[] = [];
   if (settings.recompute === "none")
@@ -169,7 +171,7 @@ function knobs(shape: DecoderShape, settings: PlanSettings, available: number, n
   });
   if (settings.method === "full") candidates.push({ change: "method: lora", cost: "trains adapters only", with: { method: "lora" } });
   return candidates
-    .map(({ change, cost, with: changed }) => ({ change, cost, totalBytes: sum(planItems(shape, { ...settings, ...changed })) }))
+    .map(({ change, cost, with: changed }) => ({ change, cost, totalBytes: besides + sum(planItems(shape, { ...settings, ...changed })) }))
     .filter(({ totalBytes }) => totalBytes < now * 0.98)
     .map((knob) => ({ ...knob, fits: knob.totalBytes <= available }));
 }
