@@ -263,6 +263,19 @@ int32_t remora_weight_decode(remora_context *ctx, const remora_weight *weight, v
   return ctx->kernels->weight_decode(ctx, weight, out, row, row_count, dtype);
 }
 
+int32_t remora_gguf_encode(remora_context *ctx, const void *x, uint8_t *blocks, int64_t count, int32_t format, int32_t dtype) {
+  BEGIN(gguf_encode);
+  SIZES(count);
+  DTYPE(dtype);
+  if (format < REMORA_Q8_0 || format > REMORA_Q6_K)
+    return remora::fail(ctx, REMORA_STATUS_DTYPE, "%s: expected a GGUF block format (32 to 39), found %d", op, format);
+  const int64_t block = remora::format_block(format);
+  if (count % block != 0)
+    return remora::fail(ctx, REMORA_STATUS_SHAPE, "%s: expected a multiple of %lld values, found %lld", op, static_cast<long long>(block),
+                        static_cast<long long>(count));
+  return ctx->kernels->gguf_encode(ctx, x, blocks, count, format, dtype);
+}
+
 int32_t remora_sample(remora_context *ctx, const float *logits, const float *params, const uint64_t *seeds, const int32_t *steps,
                       const int32_t *history, const int32_t *history_length, int32_t *ids, float *logprobs, int64_t B, int64_t V,
                       int64_t history_stride) {

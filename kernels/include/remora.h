@@ -274,12 +274,15 @@ REMORA_API int32_t remora_adamw_8bit(remora_context *ctx, const float *gradients
  * nf4_encode: x F32|BF16|F16 [count] → codes u8 [ceil(count/2)], absmax f32 [ceil(count/64)], bit-exact with bitsandbytes.
  * nf4_nest: double quantization of absmax f32 [blocks] → scale codes u8 [blocks], nested f32 [ceil(blocks/256)], offset f32 [1] (mean of
  *   absmax), with the dynamic map nested_code f32 [256] given by the caller.
- * weight_decode: rows [row, row+row_count) of any weight to a dense [row_count, cols] of `dtype`. */
+ * weight_decode: rows [row, row+row_count) of any weight to a dense [row_count, cols] of `dtype`.
+ * gguf_encode: x F32|BF16|F16 [count] → blocks of a GGUF format (REMORA_Q8_0 … REMORA_Q6_K), count a multiple of the format's block; rows of a
+ *   matrix whose length is such a multiple may be given as one array. Equal to the byte to ggml's quantizer without an importance matrix. */
 REMORA_API int32_t remora_nf4_encode(remora_context *ctx, const void *x, uint8_t *codes, float *absmax, int64_t count, int32_t dtype);
 REMORA_API int32_t remora_nf4_nest(remora_context *ctx, const float *absmax, const float *nested_code, uint8_t *scale_codes, float *nested,
                                    float *offset, int64_t blocks);
 REMORA_API int32_t remora_weight_decode(remora_context *ctx, const remora_weight *weight, void *out, int64_t row, int64_t row_count,
                                         int32_t dtype);
+REMORA_API int32_t remora_gguf_encode(remora_context *ctx, const void *x, uint8_t *blocks, int64_t count, int32_t format, int32_t dtype);
 
 /* ---- sampling ----
  * Per row b of logits f32 [B, V]: repetition penalty over history[b, 0 … history_length[b]) (divide positive logits, multiply negative),

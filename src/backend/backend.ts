@@ -20,6 +20,9 @@ export type ActivationDType = "f32" | "bf16" | "f16";
 /** How a weight matrix is stored: dense, NF4, or a GGUF block format with the file's own bytes. */
 export type WeightFormat = "f32" | "bf16" | "f16" | "nf4" | "q8_0" | "q4_0" | "q4_1" | "q5_0" | "q5_1" | "q4_k" | "q5_k" | "q6_k";
 
+/** Those of GGUF files: blocks of 32 or 256 along a row. */
+export type GgufBlockFormat = Extract<WeightFormat, `q${string}`>;
+
 /** Memory on a device. Opaque: only the backend that made it can look inside. */
 export interface DeviceMemory {
   readonly bytes: number;
@@ -260,6 +263,11 @@ export interface Backend {
   nf4Encode(x: Operand, codes: Operand, absmax: Operand): void;
   nf4Nest(absmax: Operand, nestedCode: Operand, scaleCodes: Operand, nested: Operand, offset: Operand): void;
   weightDecode(weight: WeightOperand, out: Operand, row: number, rowCount: number): void;
+  /**
+   * Dense values → GGUF blocks, u8. Absent on GPUs: files are written by the CPU.
+   * @throws ShapeError when x is not a whole number of blocks
+   */
+  ggufEncode?(x: Operand, blocks: Operand, format: GgufBlockFormat): void;
 
   // ---- sampling ----
   sample(logits: Operand, controls: SamplingOperand, ids: Operand, logprobs: Operand): void;

@@ -35,14 +35,19 @@ export class AtomicFile {
 
   /** Appends. @throws FileAccessError, for one when the disk is full; call `abandon` then */
   async write(bytes: Uint8Array): Promise<void> {
+    await this.writeAt(bytes, this.#written);
+  }
+
+  /** Writes at a place of the file, which may lie beyond what was written so far. @throws FileAccessError */
+  async writeAt(bytes: Uint8Array, offset: number): Promise<void> {
     try {
       let done = 0;
       while (done < bytes.length) {
         // A single write call takes at most 2 GiB on Linux.
-        const { bytesWritten } = await this.#handle.write(bytes, done, Math.min(bytes.length - done, 2 ** 30), this.#written);
+        const { bytesWritten } = await this.#handle.write(bytes, done, Math.min(bytes.length - done, 2 ** 30), offset + done);
         done += bytesWritten;
-        this.#written += bytesWritten;
       }
+      this.#written = Math.max(this.#written, offset + bytes.length);
     } catch (cause) {
       throw new FileAccessError("Writing", this.path, cause);
     }

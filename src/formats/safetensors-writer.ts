@@ -11,16 +11,20 @@ import { isCount } from "./untrusted-json.ts";
 
 export type TensorBytes = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
-export interface TensorEntry {
+/** What the header says of a tensor. */
+export interface TensorShape {
   readonly name: string;
   readonly dtype: SafetensorsDType;
   readonly shape: readonly number[];
+}
+
+export interface TensorEntry extends TensorShape {
   /** The tensor's bytes, little-endian, whole or in pieces. Called once, in writing order. A piece may be reused after the next is asked for. */
   readonly read: () => TensorBytes | Promise<TensorBytes>;
 }
 
 /** Bytes of an entry. @throws RemoraError when its shape is not one */
-export function entryBytes(entry: TensorEntry): number {
+export function entryBytes(entry: TensorShape): number {
   const elements = entry.shape.reduce((product, size) => product * size, 1);
   const bytes = entry.shape.every(isCount) ? safetensorsBytes(entry.dtype, elements) : undefined;
   if (bytes === undefined)
@@ -37,8 +41,8 @@ export async function writeSafetensors(
   entries: readonly TensorEntry[],
   metadata: Readonly<Record<string, string>> = { format: "pt" },
 ): Promise<number> {
-  const ordered = [...entries].sort((a, b) => safetensorsAlignment(b.dtype) - safetensorsAlignment(a.dtype));
-  const header = encodeHeader(ordered, metadata);
+  const ordered = orderForAlignment(entries);
+  const header = encodeSafetensorsHeader(ordered, metadata);
   const file = await AtomicFile.create(path);
   try {
     await file.write(header);
@@ -51,7 +55,13 @@ export async function writeSafetensors(
   return file.byteLength;
 }
 
-function encodeHeader(entries: readonly TensorEntry[], metadata: Readonly<Record<string, string>>): Uint8Array {
+/** By falling element size; the order given decides among equals. */
+export function orderForAlignment<T extends TensorShape>(entries: readonly T[]): T[] {
+  return [...entries].sort((a, b) => safetensorsAlignment(b.dtype) - safetensorsAlignment(a.dtype));
+}
+
+/** The file up to its data, for tensors that follow one another in the order given. */
+export function encodeSafetensorsHeader(entries: readonly TensorShape[], metadata: Readonly<Record<string, string>>): Uint8Array {
   const fields: [string, unknown][] = Object.keys(metadata).length > 0 ? [["__metadata__", metadata]] : [];
   const names = new Set<string>();
   let at = 0;
@@ -84,5 +94,5 @@ async function writeEntry(file: AtomicFile, entry: TensorEntry): Promise<void> {
   if (found !== expected) throw wrongEntry(entry, `${expected} bytes for ${shape}`, found > expected ? `at least ${found}` : `${found}`);
 }
 
-const wrongEntry = (entry: TensorEntry, expected: string, found: string): RemoraError =>
+const wrongEntry = (entry: TensorShape, expected: string, found: string): RemoraError =>
   new RemoraError("tensor-entry", 1, { doing: `Writing tensor "${entry.name}"`, problem: `expected ${expected}, found ${found}` });

@@ -12,7 +12,7 @@ import { GGUF_PRE_TOKENIZERS } from "./gguf-pre-tokenizers.ts";
 import { LibraryTokenizer } from "./library-tokenizer.ts";
 import { sentencePieceMerges } from "./sentence-piece-merges.ts";
 import type { Tokenizer } from "./tokenizer.ts";
-import type { AddedTokenJson, ComponentJson, TokenizerJson } from "./tokenizer-json.ts";
+import type { AddedTokenJson, ComponentJson, TokenizerConventions, TokenizerJson } from "./tokenizer-json.ts";
 
 /** GGUF metadata by key, as a map or a plain object; 64-bit numbers may be bigint, lists may be typed arrays. */
 export type GgufMetadata = ReadonlyMap<string, unknown> | Readonly<Record<string, unknown>>;
@@ -27,8 +27,14 @@ const TOKEN_TYPE = { unknown: 2, control: 3, userDefined: 4 } as const;
  */
 const PHI3_KEEPS_SPACE: ReadonlySet<string> = new Set(["<unk>", "<s>", "<|endoftext|>"]);
 
-/** Reads the tokenizer from a GGUF file's metadata. `source` is the file, for errors. */
+/** The tokenizer in a GGUF file's metadata. `source` is the file, for errors. @throws TokenizerError */
 export function readGgufTokenizer(metadata: GgufMetadata, source: string): Tokenizer {
+  const { json, conventions } = ggufTokenizerJson(metadata, source);
+  return new LibraryTokenizer(json, conventions);
+}
+
+/** The `tokenizer.json` that says the same, and what stands beside it. @throws TokenizerError */
+export function ggufTokenizerJson(metadata: GgufMetadata, source: string): { json: TokenizerJson; conventions: TokenizerConventions } {
   const get = (key: string): unknown => (metadata instanceof Map ? metadata.get(key) : (metadata as Record<string, unknown>)[key]);
   const number = (key: string): number | undefined => {
     const value = get(`tokenizer.ggml.${key}`);
@@ -73,7 +79,7 @@ export function readGgufTokenizer(metadata: GgufMetadata, source: string): Token
   const bos = number("bos_token_id");
   const declared = [number("eos_token_id"), number("eot_token_id"), number("eom_token_id")].filter((id) => id !== undefined);
   const template = get("tokenizer.chat_template");
-  return new LibraryTokenizer(json, {
+  const conventions: TokenizerConventions = {
     source,
     bos,
     eos: endTokens(
@@ -83,7 +89,8 @@ export function readGgufTokenizer(metadata: GgufMetadata, source: string): Token
     pad: number("padding_token_id"),
     addsBos: boolean("add_bos_token") ?? (kind === "llama" && bos !== undefined),
     chatTemplate: typeof template === "string" ? template : undefined,
-  });
+  };
+  return { json, conventions };
 }
 
 /** Control and unknown tokens are special; user-defined ones are matched in any text. */

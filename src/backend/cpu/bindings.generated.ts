@@ -80,6 +80,7 @@ export const DECLARATIONS = {
   remora_nf4_encode: "int32_t remora_nf4_encode(void *ctx, void *x, void *codes, void *absmax, int64_t count, int32_t dtype)",
   remora_nf4_nest: "int32_t remora_nf4_nest(void *ctx, void *absmax, void *nested_code, void *scale_codes, void *nested, void *offset, int64_t blocks)",
   remora_weight_decode: "int32_t remora_weight_decode(void *ctx, void *weight, void *out, int64_t row, int64_t row_count, int32_t dtype)",
+  remora_gguf_encode: "int32_t remora_gguf_encode(void *ctx, void *x, void *blocks, int64_t count, int32_t format, int32_t dtype)",
   remora_sample: "int32_t remora_sample(void *ctx, void *logits, void *params, void *seeds, void *steps, void *history, void *history_length, void *ids, void *logprobs, int64_t B, int64_t V, int64_t history_stride)",
   remora_gather_rows: "int32_t remora_gather_rows(void *ctx, void *x, void *rows, void *out, int64_t count, int64_t C, int32_t dtype)",
 } as const;
@@ -131,6 +132,7 @@ export interface NativeLibrary {
   remora_nf4_encode(ctx: Pointer, x: Pointer, codes: Pointer, absmax: Pointer, count: number, dtype: number): number;
   remora_nf4_nest(ctx: Pointer, absmax: Pointer, nested_code: Pointer, scale_codes: Pointer, nested: Pointer, offset: Pointer, blocks: number): number;
   remora_weight_decode(ctx: Pointer, weight: Pointer, out: Pointer, row: number, row_count: number, dtype: number): number;
+  remora_gguf_encode(ctx: Pointer, x: Pointer, blocks: Pointer, count: number, format: number, dtype: number): number;
   remora_sample(ctx: Pointer, logits: Pointer, params: Pointer, seeds: Pointer, steps: Pointer, history: Pointer, history_length: Pointer, ids: Pointer, logprobs: Pointer, B: number, V: number, history_stride: number): number;
   remora_gather_rows(ctx: Pointer, x: Pointer, rows: Pointer, out: Pointer, count: number, C: number, dtype: number): number;
 }

@@ -15,6 +15,7 @@ import type {
   DeviceDescription,
   DeviceMemory,
   GatedKind,
+  GgufBlockFormat,
   HeadShape,
   LinearOperand,
   Operand,
@@ -37,12 +38,12 @@ import { addSizes, convertSizes, copySizes, gatherRowsSizes, randomSizes, sumSiz
 import { embeddingBackwardSizes, embeddingForwardSizes, headLossSizes } from "../shapes/embedding.ts";
 import { linearBackwardInputSizes, linearBackwardWeightSizes, linearForwardSizes, loraBackwardSizes } from "../shapes/linear.ts";
 import { layerNormForwardSizes, rmsNormApplySizes, rmsNormBackwardSizes, rmsNormForwardSizes } from "../shapes/norms.ts";
-import { adamwSizes, gradientNormSizes, nf4EncodeSizes, nf4NestSizes, sampleSizes, weightDecodeSizes } from "../shapes/optimizer.ts";
+import { adamwSizes, ggufEncodeSizes, gradientNormSizes, nf4EncodeSizes, nf4NestSizes, sampleSizes, weightDecodeSizes } from "../shapes/optimizer.ts";
 import type { NativeLibrary } from "./bindings.generated.ts";
 import { readable, writable } from "./cpu-memory.ts";
 import { freeMemory, usableMemory } from "./free-memory.ts";
 import { MemoryPool } from "./memory-pool.ts";
-import { DTYPE_CODES } from "./native-codes.ts";
+import { DTYPE_CODES, FORMAT_CODES } from "./native-codes.ts";
 import type { NativeContext, OpTime } from "./native-context.ts";
 import { NativeStructs } from "./native-linear.ts";
 
@@ -443,6 +444,12 @@ export class CpuBackend implements Backend {
     const bytes = this.#structs.weight(this.#op, weight);
     const { dtype } = weightDecodeSizes(weight, out, row, rowCount);
     this.#leave(this.#library.remora_weight_decode(ctx, bytes, this.#out(out), row, rowCount, DTYPE_CODES[dtype]));
+  }
+
+  ggufEncode(x: Operand, blocks: Operand, format: GgufBlockFormat): void {
+    const { count, dtype } = ggufEncodeSizes(x, blocks, format);
+    const ctx = this.#enter("ggufEncode");
+    this.#leave(this.#library.remora_gguf_encode(ctx, this.#in(x), this.#out(blocks), count, FORMAT_CODES[format], DTYPE_CODES[dtype]));
   }
 
   // ---- sampling ----

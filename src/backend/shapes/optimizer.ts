@@ -1,7 +1,7 @@
 /** Sizes of the optimizer, number formats and sampling, checked. Optimizer arrays are flat. */
 import { ShapeError } from "../../errors/shape-error.ts";
-import type { ActivationDType, AdamWOperand, Operand, SamplingOperand, WeightOperand } from "../backend.ts";
-import { elementCount } from "../element-types.ts";
+import type { ActivationDType, AdamWOperand, GgufBlockFormat, Operand, SamplingOperand, WeightOperand } from "../backend.ts";
+import { elementCount, WEIGHT_BLOCKS } from "../element-types.ts";
 import { expectAtLeast, expectCount, expectMatrix, matrix } from "../operand-checks.ts";
 import { NF4_BLOCK, NF4_NEST } from "./weights.ts";
 
@@ -65,6 +65,15 @@ export function weightDecodeSizes(weight: WeightOperand, out: Operand, row: numb
     throw new ShapeError(`${op}: rows`, `within 0 … ${weight.rows}`, `${row} … ${row + rowCount}`);
   }
   return { dtype };
+}
+
+export function ggufEncodeSizes(x: Operand, blocks: Operand, format: GgufBlockFormat) {
+  const { dtype } = matrix("ggufEncode", "x", x);
+  const count = elementCount(x);
+  const { elements, bytes } = WEIGHT_BLOCKS[format];
+  if (count % elements !== 0) throw new ShapeError(`ggufEncode to ${format}: x`, `a multiple of ${elements} values`, `${count}`);
+  expectCount("ggufEncode", "blocks", blocks, (count / elements) * bytes, "u8");
+  return { count, dtype };
 }
 
 export function sampleSizes(logits: Operand, controls: SamplingOperand, ids: Operand, logprobs: Operand) {
