@@ -15,14 +15,15 @@
 // ---- configuration ----
 export { defineConfig } from "./config/define-config.ts";
 // ---- what comes back ----
-export type { AskAnswer, AskRequest, DoctorReport, MemoryPlan } from "./config/reports.ts";
+export type { AskAnswer, AskRequest, DoctorReport, MemoryPlan, SaveEvent, SaveProof, SaveReport } from "./config/reports.ts";
 export type { GenerateConfigInput, SessionConfigInput } from "./config/schemas/generate.ts";
 export type { PullConfigInput, PushConfigInput } from "./config/schemas/hub.ts";
+export type { MergeConfigInput } from "./config/schemas/merge.ts";
 export type { PlanConfigInput } from "./config/schemas/plan.ts";
 export type { AskConfig, AskConfigInput, EmbedderConfigInput, IndexConfigInput } from "./config/schemas/retrieval.ts";
 export type { TrainConfigInput } from "./config/schemas/train.ts";
-// ---- train, plan, ask, look at the machine ----
-export { doctor, openModel, plan, type RunResult, type Session, train } from "./engine/index.ts";
+// ---- train, plan, ask, save, look at the machine ----
+export { doctor, exportModel, openModel, plan, type RunResult, type Session, train } from "./engine/index.ts";
 // ---- documents: index, retrieve, answer from sources ----
 export { openEmbedder } from "./engine/open-embedder.ts";
 export { type IndexReport, indexDocuments, type OpenedIndex, openIndex, retrieveOptions } from "./engine/retrieval.ts";

@@ -38,4 +38,5 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "The page of a comparison, with your notes or beside an earlier run",
     load: () => import("./commands/report.ts"),
   },
+  { name: "merge", summary: "Save a tuned model for others, proven: 16-bit, NF4, GGUF", load: () => import("./commands/merge.ts") },
 ];

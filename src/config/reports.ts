@@ -102,8 +102,8 @@ export interface DemoReport {
   seconds: number;
 }
 
-/** What a save proved about itself: `save-report.json` in the saved folder. KL in nats, shares from 0 to 1. */
-export interface SaveReport {
+/** What a save proved about itself, as a model card shows it; `proofFigures` takes it out of a `SaveReport`. KL in nats, shares from 0 to 1. */
+export interface ProofFigures {
   /** `16bit`, `nf4`, `gguf:q4_k_m`, `adapter`. */
   format: string;
   /** The base model, as the run named it. */
@@ -121,3 +121,76 @@ export interface SaveReport {
   seconds: number;
   bytes: number;
 }
+
+/** One question that a saved model must answer like the tuned one beyond its numbers. */
+export interface SaveCheck {
+  /** `end of text`, `special tokens`, `chat template`, `prompts`, `generation config`. */
+  name: string;
+  ok: boolean;
+  detail: string;
+}
+
+/** How far one model's next-token distributions are from the tuned model's, in nats, over all scored tokens. */
+export interface Closeness {
+  /** Mean KL(model ‖ tuned). */
+  kl: number;
+  worstKl: number;
+  /** 1 − KL(model ‖ tuned) / KL(base ‖ tuned); null where base and tuned do not differ. */
+  retained: number | null;
+  /** Share of tokens whose likeliest continuation is the tuned model's. */
+  top1: number;
+  perplexity: number;
+}
+
+/** A save compared with what was trained, on held-out rows. */
+export interface SaveProof {
+  /** Where the rows come from: `held-out rows of run/config.json`, `rows.jsonl`, `built-in texts`. */
+  data: string;
+  rows: number;
+  /** Tokens scored. */
+  tokens: number;
+  device: string;
+  compute: string;
+  saved: Closeness;
+  /** Perplexities of what it is compared with, and how far the base alone is from the tuned model. */
+  tuned: { perplexity: number };
+  base: { kl: number; perplexity: number };
+  /** Both ways to take the base for the merge, before anything is rounded for the save; equal where there is one only. */
+  mergeBases: Record<"original" | "trained", { kl: number; retained: number | null }>;
+  required: { measure: "retained" | "kl"; value: number };
+  checks: SaveCheck[];
+  /** The row where the save differs most from the tuned model. */
+  worst: { prompt: string; expected: string; kl: number; tuned: string; saved: string };
+  passed: boolean;
+}
+
+/** `save-report.json`, and what `exportModel()` resolves to. A model card shows it. */
+export interface SaveReport {
+  remora: string;
+  /** `16bit`, `nf4`, `gguf` or `adapter`. */
+  format: string;
+  /** Of `gguf`: `q4_k_m` … */
+  type?: string;
+  out: string;
+  base: { model: string; storedAs: string; trainedAs: string };
+  adapters: { path: string; weight: number }[];
+  mergeBase: { used: "original" | "trained"; reason: string };
+  /** The prompt template that was learnt, by name or as text. */
+  template?: string;
+  files: { name: string; bytes: number }[];
+  bytes: number;
+  /** Tensors by their type in the files. */
+  tensors: Record<string, number>;
+  seconds: { write: number; proof: number };
+  /** Most memory held at once while writing, without what files map, and the bytes of the largest tensor of the base in 16 bits. */
+  peakMemoryBytes: number;
+  largestTensorBytes: number;
+  proof: SaveProof;
+}
+
+/** A save's progress. */
+export type SaveEvent =
+  | { event: "save-start"; format: string; out: string; tensors: number; bytes: number }
+  | { event: "save-progress"; tensor: string; done: number; total: number }
+  | { event: "proof-start"; data: string; rows: number; tokens: number }
+  | { event: "save-end"; report: SaveReport };

@@ -1,8 +1,9 @@
 /** The engine as functions: each starts a worker that owns a device, and stays a promise with events for the caller. */
 import { createRequire } from "node:module";
-import type { AskAnswer, AskRequest, DoctorReport, MemoryPlan } from "../config/reports.ts";
+import type { AskAnswer, AskRequest, DoctorReport, MemoryPlan, SaveEvent, SaveReport } from "../config/reports.ts";
 import type { DoctorConfigInput } from "../config/schemas/demo.ts";
 import type { SessionConfigInput } from "../config/schemas/generate.ts";
+import type { MergeConfigInput } from "../config/schemas/merge.ts";
 import type { PlanConfigInput } from "../config/schemas/plan.ts";
 import type { TrainConfigInput } from "../config/schemas/train.ts";
 import type { RunEndEvent, TrainEvent } from "../training/events.ts";
@@ -31,10 +32,25 @@ export function plan(config: PlanConfigInput): Promise<MemoryPlan> {
   return runInEngine("plan", config);
 }
 
+/**
+ * Saves a model, with adapters merged in, in a form that others load; proven against the tuned model before it gets its name.
+ * @throws ProofError when the save does not answer like the tuned model; nothing stays then. RemoraError of every kind for bad input.
+ */
+export function exportModel(
+  config: MergeConfigInput,
+  options: { signal?: AbortSignal; onEvent?: (event: SaveEvent) => void } = {},
+): Promise<SaveReport> {
+  const onEvent = options.onEvent as ((event: object) => void) | undefined;
+  return runInEngine("merge", { ...config, version: packageVersion() }, { signal: options.signal, onEvent });
+}
+
 /** What this machine offers, with its kernels checked against the reference. */
 export function doctor(config: DoctorConfigInput = {}): Promise<DoctorReport> {
-  const { version } = createRequire(import.meta.url)("remora/package.json") as { version: string };
-  return runInEngine("doctor", { ...config, version });
+  return runInEngine("doctor", { ...config, version: packageVersion() });
+}
+
+function packageVersion(): string {
+  return (createRequire(import.meta.url)("remora/package.json") as { version: string }).version;
 }
 
 /** A loaded model that answers. */

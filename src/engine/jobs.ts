@@ -5,6 +5,7 @@ const JOBS: Readonly<Record<string, () => Promise<Job>>> = {
   train: async () => (await import("./train-job.ts")).trainJob,
   plan: async () => (await import("./plan-job.ts")).planJob,
   doctor: async () => (await import("./doctor-job.ts")).doctorJob,
+  merge: async () => (await import("./merge-job.ts")).mergeJob,
   "session-open": async () => (await import("./session-job.ts")).openSessionJob,
   "session-generate": async () => (await import("./session-job.ts")).generateJob,
   "session-close": async () => (await import("./session-job.ts")).closeSessionJob,

@@ -8,6 +8,7 @@ import type { Backend } from "../backend/backend.ts";
 import type { AskAnswer, AskRequest } from "../config/reports.ts";
 import type { SessionConfig } from "../config/schemas/generate.ts";
 import { RequestError } from "../errors/request-error.ts";
+import { TEMPLATE_KEY } from "../export/gguf-companions.ts";
 import { type GenerationRequest, Generator } from "../generation/generator.ts";
 import { pagesOf } from "../generation/paged-cache.ts";
 import type { SamplingSettings } from "../generation/sampling.ts";
@@ -50,7 +51,7 @@ export class AskSession {
     this.#files = files;
     this.#config = config;
     this.#model = model;
-    const learnt = config.adapter ? readNotes(config.adapter) : readNotes(files.path);
+    const learnt = config.adapter ? readNotes(config.adapter) : (readNotes(files.path) ?? ggufNotes(files));
     const fallback = tokenizer.chatTemplate === undefined ? "raw" : "chat";
     this.#template = loadTemplate(config.template ?? learnt ?? fallback, tokenizer);
     this.#chat = tokenizer.chatTemplate === undefined ? undefined : loadTemplate("chat", tokenizer);
@@ -171,6 +172,12 @@ export class AskSession {
     this.#generator = new Generator(this.#model, { slots: Math.max(slots, old?.slots ?? 0), positions: this.#contextLength, pages });
     return this.#generator;
   }
+}
+
+/** The template that a GGUF file was saved with. */
+function ggufNotes({ source: { tokenizerSource } }: ModelFiles): string | undefined {
+  const template = tokenizerSource.kind === "gguf" ? tokenizerSource.metadata.get(TEMPLATE_KEY) : undefined;
+  return typeof template === "string" ? template : undefined;
 }
 
 /** The template that a run left beside what it trained. */

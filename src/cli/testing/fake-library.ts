@@ -94,6 +94,7 @@ export function fakeLibrary(answer: (request: AskRequest) => string = () => "An 
     answerQuestion: refuse,
     makeContextRow: refuse,
     sourceLabel: refuse,
+    exportModel: refuse,
   };
 }
 

@@ -4,6 +4,7 @@ import { demoSchema, doctorSchema } from "./demo.ts";
 import { evalSchema, reportSchema } from "./eval.ts";
 import { chatSchema, generateSchema } from "./generate.ts";
 import { pullSchema, pushSchema } from "./hub.ts";
+import { mergeSchema } from "./merge.ts";
 import { planSchema } from "./plan.ts";
 import { askSchema, indexSchema } from "./retrieval.ts";
 import { trainSchema } from "./train.ts";
@@ -19,6 +20,7 @@ export const SCHEMAS = {
   ask: askSchema,
   eval: evalSchema,
   report: reportSchema,
+  merge: mergeSchema,
   "data preview": dataPreviewSchema,
   "data stats": dataStatsSchema,
   demo: demoSchema,
