@@ -39,9 +39,7 @@ function weights(): Float32Array {
 describe.skipIf(!isInstalled())("GGUF blocks equal ggml's to the byte", () => {
   const values = weights();
   const library = isInstalled() ? openLlamaLibrary() : undefined;
-  const backends = isInstalled()
-    ? availableCpuIsas().map((isa) => [isa, openCpuBackend({ isa, threads: 2 })] as const)
-    : [];
+  const backends = isInstalled() ? availableCpuIsas().map((isa) => [isa, openCpuBackend({ isa, threads: 2 })] as const) : [];
 
   for (const [name, backend] of backends) {
     test.each(FORMATS)(`${name}: %s`, async (format) => {

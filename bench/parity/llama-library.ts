@@ -24,7 +24,14 @@ export interface LlamaLibrary {
   quantizeFile(from: string, to: string, fileType: number, threads: number): void;
 }
 
+let opened: LlamaLibrary | undefined;
+
 export function openLlamaLibrary(): LlamaLibrary {
+  opened ??= load();
+  return opened;
+}
+
+function load(): LlamaLibrary {
   // By dependency: each finds the ones before it among the libraries already loaded.
   const open = (prefix: string) => koffi.load(join(folder, readdirSync(folder).find((name) => name.startsWith(prefix))!), { global: true });
   const base = open("libggml-base.so");

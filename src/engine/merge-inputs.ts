@@ -28,7 +28,9 @@ export async function openMergeInputs(config: MergeConfig): Promise<MergeInputs>
   const paths = config.adapter === undefined ? [] : [config.adapter].flat();
   const given = config.weights === undefined ? paths.map(() => 1) : [config.weights].flat();
   if (given.length !== paths.length) {
-    throw new ConfigError(DOING, [{ path: "weights", problem: `expected one for each of ${paths.length} adapters, found ${given.length}` }]);
+    throw new ConfigError(DOING, [
+      { path: "weights", problem: `expected one for each of ${paths.length} adapters, found ${given.length}` },
+    ]);
   }
   if (config.format === "adapter" && paths.length === 0)
     throw new ConfigError(DOING, [{ path: "adapter", problem: "expected at least one adapter to save as an adapter, found none" }]);
@@ -38,7 +40,11 @@ export async function openMergeInputs(config: MergeConfig): Promise<MergeInputs>
   const model = config.model ?? run?.config.model ?? (first === undefined ? undefined : readAdapter(first).config.baseModel);
   if (model === undefined) {
     const next = "Name the base with --model, or an adapter with --adapter.";
-    throw new ConfigError(DOING, [{ path: "model", problem: "expected the base model, found neither it nor an adapter that names one" }], next);
+    throw new ConfigError(
+      DOING,
+      [{ path: "model", problem: "expected the base model, found neither it nor an adapter that names one" }],
+      next,
+    );
   }
   const files = await openModelFiles(model, config);
   const notes = first ?? (existsSync(join(files.path, REMORA_NOTES_FILE)) ? files.path : undefined);

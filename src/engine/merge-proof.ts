@@ -16,46 +16,80 @@ import { hiddenRows, loadHead, logitsOf } from "../export/proof/hidden-rows.ts";
 import type { ProofRow } from "../export/proof/proof-rows.ts";
 import { type RenderedSide, renderingChecks } from "../export/proof/rendering-checks.ts";
 import { holds, toleranceOf } from "../export/proof/tolerances.ts";
+import type { CausalLM } from "../models/causal-lm.ts";
 import { loadModel } from "../models/load-model.ts";
 import type { BaseFormat } from "../models/load-weights.ts";
 import { Arena } from "../tensor/arena.ts";
 import { isCancelled, type JobHost } from "./job.ts";
-import type { ModelFiles } from "./model-files.ts";
 import type { ProofRows } from "./merge-rows.ts";
+import type { ModelFiles } from "./model-files.ts";
 
 /** Logits of this many values exist at once, for each of the models compared. */
 const LOGIT_VALUES = 2 ** 22;
 
-export interface ProofRequest {
-  readonly backend: Backend;
+/** What saves are compared with: the tuned model and its base, asked once. */
+export interface ProofReference {
   readonly host: JobHost;
+  readonly backend: Backend;
   readonly compute: ActivationDType;
   readonly base: ModelFiles;
-  /** Opened from what was written. An adapter is saved without a base: then this is the base again, and `savedAdapter` what was read back. */
-  readonly saved: ModelFiles;
-  readonly savedAdapter: CombinedAdapter | undefined;
   readonly adapter: CombinedAdapter;
   readonly trainedAs: BaseFormat;
-  /** Of the tolerance: `nf4`, `q4_k_m` … */
-  readonly name: string;
-  readonly template: string | undefined;
   readonly rows: ProofRows;
 }
 
-export async function proveSave(request: ProofRequest): Promise<SaveProof> {
-  const { base, saved, adapter, backend, compute } = request;
-  const { rows, data } = request.rows;
-  const hidden = await askModels(request);
-  const comparison = await compareLogits(request, hidden);
+interface HiddenRows {
+  readonly tuned: Float32Array;
+  readonly base: Float32Array;
+  /** Original weights + adapter, where training saw them in another form. */
+  readonly original: Float32Array | undefined;
+}
 
+export interface MeasuredReference extends ProofReference {
+  readonly hidden: HiddenRows;
+  readonly mergeBases: SaveProof["mergeBases"];
+  /** Tuning changed something that a save could lose. */
+  readonly hasLearnt: boolean;
+}
+
+/** Asks tuned model, base, and the original weights with the adapter, all in memory. */
+export async function measureReference(reference: ProofReference): Promise<MeasuredReference> {
+  const { adapter, trainedAs, base, rows } = reference;
+  const inMemory = await ask(reference, base, trainedAs, adapter, async (model) => {
+    const tuned = await hiddenRows(model, rows.rows);
+    // Detached, not switched off: what is asked without it must not know of it.
+    model.detachLora();
+    return { tuned, base: adapter.parts.length > 0 ? await hiddenRows(model, rows.rows) : tuned };
+  });
+  const original = trainedAs === "file" ? undefined : await ask(reference, base, "file", adapter, (model) => hiddenRows(model, rows.rows));
+  const hidden = { ...inMemory, original };
+  const comparison = await compareLogits(reference, hidden, original && { files: base, hidden: original });
   const gained = comparison.base.mean;
-  const closeness = comparison.saved.closeness(gained);
-  const required = toleranceOf(request.name, gained >= NOTHING_LEARNT && adapter.parts.length > 0);
-  const { tokenizer } = base;
-  const texts = rows.map(({ ids }) => tokenizer.decode(ids));
-  const checks = renderingChecks(sideOf(base, base), sideOf(saved, base), request.template, texts);
+  // Tuning against the base as it was trained is what "tuned" means, so that way is exact; the other is measured.
   const exact = { kl: 0, retained: retained(0, gained) };
-  const other = hidden.other ? { kl: comparison.other.mean, retained: retained(comparison.other.mean, gained) } : exact;
+  const measured = original ? { kl: comparison.saved.mean, retained: retained(comparison.saved.mean, gained) } : exact;
+  const hasLearnt = gained >= NOTHING_LEARNT && adapter.parts.length > 0;
+  return { ...reference, hidden, mergeBases: { trained: exact, original: measured }, hasLearnt };
+}
+
+export interface SavedModel {
+  /** Opened from what was written. An adapter is saved without a base: then this is the base again, and `adapter` what was read back. */
+  readonly files: ModelFiles;
+  readonly adapter: CombinedAdapter | undefined;
+  /** Of the tolerance: `nf4`, `q4_k_m` … */
+  readonly name: string;
+}
+
+export async function proveSave(reference: MeasuredReference, saved: SavedModel, template: string | undefined): Promise<SaveProof> {
+  const { base, trainedAs, backend, compute, mergeBases, hasLearnt } = reference;
+  const { rows, data } = reference.rows;
+  const { files, adapter, name } = saved;
+  const hidden = await ask(reference, files, adapter ? trainedAs : "file", adapter, (model) => hiddenRows(model, rows));
+  const comparison = await compareLogits(reference, reference.hidden, { files, hidden });
+  const closeness = comparison.saved.closeness(comparison.base.mean);
+  const required = toleranceOf(name, hasLearnt);
+  const texts = rows.map(({ ids }) => base.tokenizer.decode(ids));
+  const checks = renderingChecks(sideOf(base, base), sideOf(files, base), template, texts);
   return {
     data,
     rows: rows.length,
@@ -64,9 +98,8 @@ export async function proveSave(request: ProofRequest): Promise<SaveProof> {
     compute,
     saved: closeness,
     tuned: { perplexity: comparison.tuned.perplexity },
-    base: { kl: gained, perplexity: comparison.base.perplexity },
-    // Tuning against the base as it was trained is what "tuned" means, so that way is exact; the other is measured.
-    mergeBases: { trained: exact, original: other },
+    base: { kl: comparison.base.mean, perplexity: comparison.base.perplexity },
+    mergeBases,
     required,
     checks,
     worst: worstRow(rows, comparison, base),
@@ -74,41 +107,32 @@ export async function proveSave(request: ProofRequest): Promise<SaveProof> {
   };
 }
 
-interface Hidden {
-  readonly tuned: Float32Array;
-  readonly base: Float32Array;
-  readonly saved: Float32Array;
-  readonly other: Float32Array | undefined;
+async function ask<T>(
+  { host, backend, compute }: ProofReference,
+  files: ModelFiles,
+  base: BaseFormat,
+  adapter: CombinedAdapter | undefined,
+  question: (model: CausalLM) => Promise<T>,
+): Promise<T> {
+  if (isCancelled(host)) throw new CancelledError("Proving the save");
+  const model = await loadModel(new Arena(backend), files.source, { base, compute, isCancelled: () => isCancelled(host) });
+  try {
+    if (adapter) attachCombined(model, adapter);
+    return await question(model);
+  } finally {
+    model.dispose();
+  }
 }
 
-async function askModels(request: ProofRequest): Promise<Hidden> {
-  const { backend, host, compute, base, saved, savedAdapter, adapter, trainedAs } = request;
-  const { rows } = request.rows;
-  const withModel = async <T>(files: ModelFiles, format: BaseFormat, laid: CombinedAdapter | undefined, ask: (model: Awaited<ReturnType<typeof loadModel>>) => Promise<T>) => {
-    if (isCancelled(host)) throw new CancelledError("Proving the save");
-    const model = await loadModel(new Arena(backend), files.source, { base: format, compute, isCancelled: () => isCancelled(host) });
-    try {
-      if (laid) attachCombined(model, laid);
-      return await ask(model);
-    } finally {
-      model.dispose();
-    }
-  };
-  const inMemory = await withModel(base, trainedAs, adapter, async (model) => {
-    const tuned = await hiddenRows(model, rows);
-    // Detached, not switched off: what is asked without it must not know of it.
-    model.detachLora();
-    return { tuned, base: adapter.parts.length > 0 ? await hiddenRows(model, rows) : tuned };
-  });
-  const other =
-    trainedAs === "file" ? undefined : await withModel(base, "file", adapter, (model) => hiddenRows(model, rows));
-  const reloaded = await withModel(saved, savedAdapter ? trainedAs : "file", savedAdapter, (model) => hiddenRows(model, rows));
-  return { ...inMemory, other, saved: reloaded };
-}
-
-async function compareLogits({ backend, base, saved, host, rows: { rows } }: ProofRequest, hidden: Hidden): Promise<Comparison> {
+/** @param other the model that is compared; the tuned one itself when left out */
+async function compareLogits(
+  { backend, base, host, rows: { rows } }: ProofReference,
+  hidden: HiddenRows,
+  other: { files: ModelFiles; hidden: Float32Array } | undefined,
+): Promise<Comparison> {
   const arena = new Arena(backend);
-  const heads = [await loadHead(arena, base.source, base.shape), await loadHead(arena, saved.source, saved.shape)] as const;
+  const { files = base } = other ?? {};
+  const heads = { base: await loadHead(arena, base.source, base.shape), other: await loadHead(arena, files.source, files.shape) };
   const targets = scoredTargets(rows);
   const step = Math.max(1, Math.floor(LOGIT_VALUES / base.shape.vocabularySize));
   const comparison = new Comparison();
@@ -116,20 +140,19 @@ async function compareLogits({ backend, base, saved, host, rows: { rows } }: Pro
     for (let row = 0; row < targets.length; row += step) {
       if (isCancelled(host)) throw new CancelledError("Proving the save");
       const count = Math.min(step, targets.length - row);
-      const logits = (values: Float32Array, which: 0 | 1) =>
-        logitsOf(arena, which === 0 ? base.shape : saved.shape, heads[which], values, row, count);
+      const ofBase = (values: Float32Array) => logitsOf(arena, base.shape, heads.base, values, row, count);
+      const tuned = await ofBase(hidden.tuned);
       comparison.add(
         {
-          tuned: await logits(hidden.tuned, 0),
-          base: await logits(hidden.base, 0),
-          saved: await logits(hidden.saved, 1),
-          other: hidden.other && (await logits(hidden.other, 0)),
+          tuned,
+          base: await ofBase(hidden.base),
+          saved: other ? await logitsOf(arena, files.shape, heads.other, other.hidden, row, count) : tuned,
         },
         targets.subarray(row, row + count),
       );
     }
   } finally {
-    for (const head of heads) for (const owned of head.owned) owned.release("the end of a proof");
+    for (const head of Object.values(heads)) for (const owned of head.owned) owned.release("the end of a proof");
   }
   return comparison;
 }

@@ -78,7 +78,11 @@ function checkFits(folder: string, parts: readonly StoredAdapterPart[], shape: D
     const next = "The adapter was made for another base: its adapter_config.json names the one it belongs to.";
     if (!expected) throw new AdapterError(folder, `expected only linears of ${model}, found ${path}`, next);
     if (b.shape[0] !== expected[0] || a.shape[1] !== expected[1]) {
-      throw new AdapterError(folder, `${path}: expected [${expected.join(", ")}] as in ${model}, found [${b.shape[0]}, ${a.shape[1]}]`, next);
+      throw new AdapterError(
+        folder,
+        `${path}: expected [${expected.join(", ")}] as in ${model}, found [${b.shape[0]}, ${a.shape[1]}]`,
+        next,
+      );
     }
   }
 }

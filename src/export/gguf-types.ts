@@ -60,11 +60,11 @@ function wantedType(save: GgufSaveType, place: GgufTensorPlace): GgmlType {
   if (!mixed || !match) return type;
   const layer = Number(match[1]);
   switch (match[2]) {
+    // Phi-3's q, k and v in one matrix count as v.
     case "attn_v":
+    case "attn_qkv":
       if (matters(layer, layers)) return "Q6_K";
       return save === "q4_k_m" && architecture === "llama" && layers === LAYERS_OF_70B ? "Q5_K" : type;
-    case "attn_qkv":
-      return save === "q4_k_m" ? "Q5_K" : "Q6_K";
     case "ffn_down":
       return matters(layer, layers) ? "Q6_K" : type;
     default:

@@ -14,7 +14,11 @@ import { type GgufSaveType, ggufTensorType } from "./gguf-types.ts";
 import type { MergedWeights } from "./merged-weights.ts";
 
 /** @throws ExportError for a parameter that the architecture has no name for */
-export function ggufTensors(weights: MergedWeights, { architecture, ropeTensors }: GgufHyperparameters, save: GgufSaveType): GgufTensorEntry[] {
+export function ggufTensors(
+  weights: MergedWeights,
+  { architecture, ropeTensors }: GgufHyperparameters,
+  save: GgufSaveType,
+): GgufTensorEntry[] {
   const { shape, parameters } = weights;
   const tensors = parameters.map((parameter): GgufTensorEntry => {
     const name = ggufName(architecture, parameter.path);

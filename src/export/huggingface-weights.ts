@@ -28,7 +28,9 @@ export function denseGroups(weights: MergedWeights, dtype: HalfDType): TensorGro
 
 /** Linears in NF4 where their rows are whole blocks; everything else in 16 bits. */
 export function nf4Groups(weights: MergedWeights, dtype: HalfDType): TensorGroup[] {
-  return weights.parameters.map((parameter) => (isNf4(parameter) ? nf4Group(weights, parameter, dtype) : denseGroup(weights, parameter, dtype)));
+  return weights.parameters.map((parameter) =>
+    isNf4(parameter) ? nf4Group(weights, parameter, dtype) : denseGroup(weights, parameter, dtype),
+  );
 }
 
 /** Linears that stay in 16 bits, as module names, for `llm_int8_skip_modules`. */
@@ -116,7 +118,8 @@ function nf4Group(weights: MergedWeights, parameter: ParameterInfo, dtype: HalfD
         return;
       }
       const { arena, backend } = weights;
-      const take = (type: "f32" | "u8" | HalfDType, shape: number[], label: string) => Tensor.take(arena, type, shape, `${label} of ${path}`);
+      const take = (type: "f32" | "u8" | HalfDType, shape: number[], label: string) =>
+        Tensor.take(arena, type, shape, `${label} of ${path}`);
       const absmax = take("f32", [blocks], "absmax");
       const owned = [absmax];
       try {
@@ -164,4 +167,5 @@ function stateBytes(shape: readonly number[], dtype: HalfDType, offset: number):
   return new Uint8Array(Buffer.from(JSON.stringify(state).padEnd(STATE_BYTES, " "), "utf8"));
 }
 
-const bytesOf = (array: Float32Array): Uint8Array => new Uint8Array(array.buffer.slice(array.byteOffset, array.byteOffset + array.byteLength));
+const bytesOf = (array: Float32Array): Uint8Array =>
+  new Uint8Array(array.buffer.slice(array.byteOffset, array.byteOffset + array.byteLength));

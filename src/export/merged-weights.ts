@@ -5,13 +5,13 @@
  * W is the file's own (`original`) or what training saw, the weights encoded to 4 bits and decoded again (`trained`).
  */
 import type { Backend } from "../backend/backend.ts";
+import { ShapeError } from "../errors/shape-error.ts";
 import { decoderParameters, type ParameterInfo } from "../models/decoder-parameters.ts";
 import type { DecoderShape } from "../models/decoder-shape.ts";
 import { find } from "../models/load-model.ts";
 import { type BaseFormat, loadMatrix } from "../models/load-weights.ts";
 import { readStoredTensor } from "../models/stored-tensor.ts";
 import type { StoredTensor, WeightSource } from "../models/stored-weights.ts";
-import { ShapeError } from "../errors/shape-error.ts";
 import type { Arena } from "../tensor/arena.ts";
 import type { MatrixParameter } from "../tensor/parameter.ts";
 import { Tensor } from "../tensor/tensor.ts";

@@ -80,7 +80,10 @@ function describeExisting(path: string): { holds: string; isSave: boolean } | un
   if (!stat.isDirectory()) return { holds: "a file", isSave: false };
   const names = readdirSync(path);
   if (names.length === 0) return undefined;
-  return { holds: `${names.length} files (${names.slice(0, 3).join(", ")}${names.length > 3 ? " …" : ""})`, isSave: names.some((name) => OURS.test(name)) };
+  return {
+    holds: `${names.length} files (${names.slice(0, 3).join(", ")}${names.length > 3 ? " …" : ""})`,
+    isSave: names.some((name) => OURS.test(name)),
+  };
 }
 
 function freeBytesOf(folder: string): number | undefined {

@@ -1,10 +1,10 @@
 /** One save, planned before it is written: how many bytes it takes, which tensors, and how each format puts them into the folder. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { FileAccessError } from "../errors/file-access-error.ts";
 import { ggufFileBytes, writeGguf } from "../formats/gguf-writer.ts";
 import { splitGroups, type TensorGroup, writeSafetensorsGroups } from "../formats/safetensors-groups.ts";
 import { entryBytes } from "../formats/safetensors-writer.ts";
-import { FileAccessError } from "../errors/file-access-error.ts";
 import { writeAdapter } from "../models/adapter-file.ts";
 import { ggufHyperparameters } from "../models/gguf-metadata.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
@@ -141,4 +141,3 @@ function countTypes(types: readonly string[]): Record<string, number> {
 export function largestTensorBytes(weights: MergedWeights): number {
   return Math.max(...weights.parameters.map(({ shape }) => 2 * shape.reduce((product, size) => product * size, 1)));
 }
-

@@ -88,6 +88,7 @@ export function readGgufConfig(fields: GgufFields, architecture: GgufArchitectur
     config.hidden_act = "silu";
     const hasBias = tensors.has("blk.0.attn_q.bias") || tensors.has("blk.0.attn_qkv.bias") || tensors.has("blk.0.attn_output.bias");
     if (architecture !== "qwen2") config.attention_bias = hasBias;
+    if (tensors.has("blk.0.ffn_down.bias")) config.mlp_bias = true;
     // Qwen's window is off unless the config turns it on, which GGUF files never do.
     if (window !== undefined && architecture !== "qwen2" && architecture !== "qwen3") config.sliding_window = window;
   }

@@ -49,7 +49,7 @@ export function ggufHyperparameters(shape: DecoderShape, where: string): GgufHyp
   if (shape.logitSoftcap !== 0 && !isGemma) refuse("final_logit_softcapping", "none", shape.logitSoftcap);
   const scaleFrom = isGemma && shape.layers.length === GEMMA_27B_LAYERS ? shape.hiddenSize / shape.heads : shape.headDim;
   if (Math.abs(shape.attentionScale * Math.sqrt(scaleFrom) - 1) > 1e-6)
-    refuse("query_pre_attn_scalar", `${scaleFrom}`, 1 / shape.attentionScale ** 2);
+    refuse("query_pre_attn_scalar", `${scaleFrom}`, Number((1 / shape.attentionScale ** 2).toPrecision(6)));
 
   const entries: GgufEntry[] = [];
   const u32 = (name: string, value: number) => entries.push({ key: `${architecture}.${name}`, type: "u32", value });

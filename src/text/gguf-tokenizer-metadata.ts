@@ -36,7 +36,8 @@ export function describeTokenizerForGguf(folder: string, tokenizer: Tokenizer, r
     throw refuse(folder, `expected a tokenizer of type BPE, which is what remora writes into GGUF files, found ${model.type}`);
   const bpe = model as BpeJson;
   const decoders = flattenComponent(json.decoder);
-  const isByteLevel = decoders.some(({ type }) => type === "ByteLevel") || flattenComponent(json.pre_tokenizer).some(({ type }) => type === "ByteLevel");
+  const isByteLevel =
+    decoders.some(({ type }) => type === "ByteLevel") || flattenComponent(json.pre_tokenizer).some(({ type }) => type === "ByteLevel");
   const shared = { tokens: tokenNames(tokenizer, rows), tokenTypes: tokenTypes(json, tokenizer, rows, bpe.byte_fallback === true) };
   const unknownId = bpe.unk_token == null ? undefined : tokenizer.idOf(bpe.unk_token);
   if (isByteLevel) {
@@ -44,7 +45,14 @@ export function describeTokenizerForGguf(folder: string, tokenizer: Tokenizer, r
     return { ...shared, model: "gpt2", pre: preTokenizerName(json, bpe, folder), merges, unknownId, addsSpacePrefix: addsSpace(json) };
   }
   if (bpe.byte_fallback !== true) throw refuse(folder, "expected a byte-level tokenizer, or one that falls back to bytes, found neither");
-  return { ...shared, model: "llama", pre: "default", scores: pieceScores(bpe, tokenizer, rows), unknownId, addsSpacePrefix: addsSpace(json) };
+  return {
+    ...shared,
+    model: "llama",
+    pre: "default",
+    scores: pieceScores(bpe, tokenizer, rows),
+    unknownId,
+    addsSpacePrefix: addsSpace(json),
+  };
 }
 
 function tokenNames(tokenizer: Tokenizer, rows: number): string[] {
@@ -114,7 +122,10 @@ function preTokenizerName(json: TokenizerJson, bpe: BpeJson, folder: string): st
       if ((family.ignoreMerges ?? false) === ignoreMerges) return CANONICAL[name] ?? name;
     }
   }
-  throw refuse(folder, `expected a way to cut words that llama.cpp has a name for, found ${JSON.stringify(patterns ?? json.pre_tokenizer)}`);
+  throw refuse(
+    folder,
+    `expected a way to cut words that llama.cpp has a name for, found ${JSON.stringify(patterns ?? json.pre_tokenizer)}`,
+  );
 }
 
 /** The regular expressions that cut text, in order; undefined when something else cuts. */

@@ -38,7 +38,15 @@ import { addSizes, convertSizes, copySizes, gatherRowsSizes, randomSizes, sumSiz
 import { embeddingBackwardSizes, embeddingForwardSizes, headLossSizes } from "../shapes/embedding.ts";
 import { linearBackwardInputSizes, linearBackwardWeightSizes, linearForwardSizes, loraBackwardSizes } from "../shapes/linear.ts";
 import { layerNormForwardSizes, rmsNormApplySizes, rmsNormBackwardSizes, rmsNormForwardSizes } from "../shapes/norms.ts";
-import { adamwSizes, ggufEncodeSizes, gradientNormSizes, nf4EncodeSizes, nf4NestSizes, sampleSizes, weightDecodeSizes } from "../shapes/optimizer.ts";
+import {
+  adamwSizes,
+  ggufEncodeSizes,
+  gradientNormSizes,
+  nf4EncodeSizes,
+  nf4NestSizes,
+  sampleSizes,
+  weightDecodeSizes,
+} from "../shapes/optimizer.ts";
 import type { NativeLibrary } from "./bindings.generated.ts";
 import { readable, writable } from "./cpu-memory.ts";
 import { freeMemory, usableMemory } from "./free-memory.ts";

@@ -17,7 +17,7 @@ export function renderSaveEvent(event: Exclude<SaveEvent, { event: "save-end" }>
     case "save-progress":
       return { line: `${event.done} of ${event.total}  ${event.tensor}`, isPassing: true };
     case "proof-start": {
-      const line = `Proving it on ${event.data}: ${showCount(event.rows)} rows, ${showCount(event.tokens)} tokens`;
+      const line = `To be proven on ${event.data}: ${showCount(event.rows)} rows, ${showCount(event.tokens)} tokens`;
       return { line, isPassing: false };
     }
   }
@@ -93,9 +93,15 @@ function verdict({ passed, required, saved }: SaveProof, style: Style): string {
 }
 
 function worstLines({ worst }: SaveProof, style: Style): string[] {
-  const field = (name: string, value: string) => [style.dim(name), JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value)];
+  const field = (name: string, value: string) => [
+    style.dim(name),
+    JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value),
+  ];
   return [
     `The prompt with the largest difference (mean KL ${nats(worst.kl)}):`,
-    ...tableLines([field("prompt", worst.prompt), field("expected", worst.expected), field("tuned", worst.tuned), field("saved", worst.saved)], "ll"),
+    ...tableLines(
+      [field("prompt", worst.prompt), field("expected", worst.expected), field("tuned", worst.tuned), field("saved", worst.saved)],
+      "ll",
+    ),
   ];
 }

@@ -34,15 +34,25 @@ const CHAT_TEMPLATE =
   "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'assistant' %}A: {{ message['content'] }}{{ eos_token }}" +
   "{% else %}U: {{ message['content'] }}\n{% endif %}{% endfor %}{% if add_generation_prompt %}A: {% endif %}";
 
+/** @param changes to config.json alone: a folder whose weights do not belong to it */
 export async function writeTinyModel(folder: string, changes: Record<string, unknown> = {}): Promise<string> {
-  mkdirSync(folder, { recursive: true });
+  return writeFolder(folder, { ...CONFIG, ...changes }, CONFIG);
+}
+
+/** The same with weights of that config's shape: other families, other sizes. */
+export async function writeTinyModelOf(folder: string, changes: Record<string, unknown>): Promise<string> {
   const config = { ...CONFIG, ...changes };
+  return writeFolder(folder, config, config);
+}
+
+async function writeFolder(folder: string, config: Record<string, unknown>, weightsOf: Record<string, unknown>): Promise<string> {
+  mkdirSync(folder, { recursive: true });
   const json = (name: string, value: unknown) => writeFileSync(join(folder, name), `${JSON.stringify(value, null, 1)}\n`);
   json("config.json", config);
   json("tokenizer.json", tokenizer());
   json("tokenizer_config.json", { bos_token: "<s>", eos_token: "</s>", add_bos_token: true, chat_template: CHAT_TEMPLATE });
   const random = generator(1);
-  const entries = decoderParameters(readDecoderShape(CONFIG, folder)).map(({ path, role, shape }) => ({
+  const entries = decoderParameters(readDecoderShape(weightsOf, folder)).map(({ path, role, shape }) => ({
     name: path,
     dtype: "F32" as const,
     shape,

@@ -22,11 +22,17 @@ const what = section("What to save", {
     derived: "the one the adapter was trained on",
     placeholder: "model",
   }),
-  format: option(z.string().toLowerCase().regex(FORMAT, { error: `expected 16bit, nf4, adapter or gguf:TYPE with a type of ${GGUF_TYPE_NAMES.join(", ")}` }), {
-    description: "16bit, nf4, adapter, or gguf:TYPE",
-    more: `\`16bit\` and \`nf4\` are Hugging Face folders (NF4 in bitsandbytes' layout); \`gguf\` alone means \`gguf:q4_k_m\`; types are ${GGUF_TYPE_NAMES.join(", ")}; \`adapter\` is a folder in PEFT's layout.`,
-    placeholder: "format",
-  }),
+  format: option(
+    z
+      .string()
+      .toLowerCase()
+      .regex(FORMAT, { error: `expected 16bit, nf4, adapter or gguf:TYPE with a type of ${GGUF_TYPE_NAMES.join(", ")}` }),
+    {
+      description: "16bit, nf4, adapter, or gguf:TYPE",
+      more: `\`16bit\` and \`nf4\` are Hugging Face folders (NF4 in bitsandbytes' layout); \`gguf\` alone means \`gguf:q4_k_m\`; types are ${GGUF_TYPE_NAMES.join(", ")}; \`adapter\` is a folder in PEFT's layout.`,
+      placeholder: "format",
+    },
+  ),
   out: option(text(), { description: "The folder to make", placeholder: "folder" }),
   force: option(z.boolean().default(false), { description: "Replace an earlier save in `out`" }),
 });
@@ -34,7 +40,7 @@ const what = section("What to save", {
 const how = section("How", {
   mergeBase: option(z.enum(["auto", "original", "trained"]).default("auto"), {
     description: "Which base the adapter is added to: the original weights, or those that training saw (4 bits, decoded)",
-    more: "`auto` takes the original 16-bit weights when they are at hand. The report measures both.",
+    more: "`auto` takes the original weights when they are at hand and the adapter keeps what it learnt on them. The report measures both.",
   }),
   trainedAs: option(z.enum(BASE_FORMATS).default("auto"), {
     description: "How the base's weights stayed in memory in training",

@@ -78,15 +78,12 @@ export interface ComparedLogits {
   readonly tuned: Float32Array;
   readonly base: Float32Array;
   readonly saved: Float32Array;
-  /** The merge base that was not used, with the adapter in memory. */
-  readonly other?: Float32Array;
 }
 
 export class Comparison {
   readonly saved = new DivergenceSum();
   readonly base = new DivergenceSum();
   readonly tuned = new DivergenceSum();
-  readonly other = new DivergenceSum();
   /** Likeliest next token of each scored place. */
   readonly tops: { tuned: number; saved: number }[] = [];
 
@@ -101,7 +98,6 @@ export class Comparison {
       this.tuned.add(tuned, tuned, target);
       this.saved.add(saved, tuned, target);
       this.base.add(of(logits.base), tuned, target);
-      if (logits.other) this.other.add(of(logits.other), tuned, target);
       this.tops.push({ tuned: tuned.top, saved: saved.top });
     }
   }

@@ -21,7 +21,12 @@ const MESSAGES = [
 const ROW = { instruction: "Translate into English.", input: "明日は雨です。" };
 
 /** @param template of the run; undefined where none is known @param texts decoded rows of the proof */
-export function renderingChecks(tuned: RenderedSide, saved: RenderedSide, template: string | undefined, texts: readonly string[]): SaveCheck[] {
+export function renderingChecks(
+  tuned: RenderedSide,
+  saved: RenderedSide,
+  template: string | undefined,
+  texts: readonly string[],
+): SaveCheck[] {
   return [
     endOfText(tuned, saved),
     specialTokens(tuned, saved),
@@ -50,7 +55,12 @@ function specialTokens({ tokenizer: tuned }: RenderedSide, { tokenizer: saved }:
   return { name: "special tokens", ok: begins && lost.length === 0, detail };
 }
 
-function prompts({ tokenizer: tuned }: RenderedSide, { tokenizer: saved }: RenderedSide, template: string | undefined, texts: readonly string[]): SaveCheck {
+function prompts(
+  { tokenizer: tuned }: RenderedSide,
+  { tokenizer: saved }: RenderedSide,
+  template: string | undefined,
+  texts: readonly string[],
+): SaveCheck {
   const name = template ?? "raw";
   const differs = texts.findIndex((text) => !equal(tuned.encode(text), saved.encode(text)));
   if (differs >= 0) return { name: "prompts", ok: false, detail: `other token ids for ${JSON.stringify(texts[differs]!.slice(0, 60))}` };
