@@ -105,7 +105,7 @@ export function bitsAndBytesConfig(dtype: HalfDType, skipped: readonly string[])
     llm_int8_enable_fp32_cpu_offload: false,
     llm_int8_has_fp16_weight: false,
     llm_int8_skip_modules: skipped,
-    llm_int8_threshold: 6.0,
+    // No llm_int8_threshold: Transformers insists on a Python float, and JSON written here has no 6.0, only 6.
     load_in_4bit: true,
     load_in_8bit: false,
     quant_method: "bitsandbytes",
