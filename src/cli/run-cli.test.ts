@@ -48,6 +48,7 @@ describe("help", () => {
                        documents?
         report         The page of a comparison, with your notes or beside an earlier
                        run
+        merge          Save a tuned model for others, proven: 16-bit, NF4, GGUF
 
       Start with \`remora demo\`. \`remora <command> --help\` shows a command's flags.
       "

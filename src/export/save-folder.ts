@@ -75,7 +75,12 @@ export class SaveFolder {
 }
 
 function describeExisting(path: string): { holds: string; isSave: boolean } | undefined {
-  const stat = statSync(path, { throwIfNoEntry: false });
+  let stat: ReturnType<typeof statSync>;
+  try {
+    stat = statSync(path, { throwIfNoEntry: false });
+  } catch (cause) {
+    throw new FileAccessError("Preparing", path, cause);
+  }
   if (!stat) return undefined;
   if (!stat.isDirectory()) return { holds: "a file", isSave: false };
   const names = readdirSync(path);

@@ -1,6 +1,6 @@
 /** A tokenizer that was built in memory (from GGUF) as the files of a Hugging Face folder. */
 import type { Tokenizer } from "./tokenizer.ts";
-import type { TokenizerConventions, TokenizerJson } from "./tokenizer-json.ts";
+import type { ComponentJson, TokenizerConventions, TokenizerJson } from "./tokenizer-json.ts";
 
 export interface TokenizerFiles {
   readonly "tokenizer.json": Record<string, unknown>;
@@ -30,6 +30,7 @@ export function tokenizerFiles(json: TokenizerJson, conventions: TokenizerConven
       padding: null,
       ...json,
       added_tokens: added,
+      decoder: wholeDecoder(json.decoder),
       post_processor: tokenizer.addsBos && tokenizer.bos !== undefined ? beginsWith(tokenizer.bos, name(tokenizer.bos) ?? "") : null,
       model: { ...defaults, ...model, vocab, merges },
     },
@@ -43,6 +44,11 @@ export function tokenizerFiles(json: TokenizerJson, conventions: TokenizerConven
       ...(conventions.chatTemplate === undefined ? {} : { chat_template: conventions.chatTemplate }),
     },
   };
+}
+
+/** The Rust library wants every field of a byte-level decoder, though it uses none. */
+function wholeDecoder(decoder: ComponentJson | null): ComponentJson | null {
+  return decoder?.type === "ByteLevel" ? { add_prefix_space: true, trim_offsets: true, use_regex: true, ...decoder } : decoder;
 }
 
 /** Left, right, merged, left … → pairs of names. */
