@@ -31,16 +31,33 @@ const card = async (folder: string, more: { run?: string; replace?: boolean } = 
 };
 
 const PROOF: SaveReport = {
+  remora: "0.1.0",
   format: "nf4",
-  base: "mistralai/Nemo",
-  mergeBase: "16-bit original",
-  retained: 0.9234,
-  worstKl: 0.0312,
-  top1: 0.981,
-  perplexity: { base: 9.1, tuned: 4.2, saved: 4.31 },
-  checks: [{ name: "end of text", ok: true, detail: "id 2" }],
-  seconds: 3,
+  out: "merged",
+  base: { model: "mistralai/Nemo", storedAs: "bf16", trainedAs: "nf4" },
+  adapters: [{ path: "run/adapter", weight: 1 }],
+  mergeBase: { used: "original", reason: "asked for" },
+  files: [],
   bytes: 1,
+  tensors: {},
+  seconds: { write: 3, proof: 1 },
+  peakMemoryBytes: 1,
+  largestTensorBytes: 1,
+  proof: {
+    data: "held-out rows of run/config.json",
+    rows: 1,
+    tokens: 1,
+    device: "cpu",
+    compute: "f32",
+    saved: { kl: 0.01, worstKl: 0.0312, retained: 0.9234, top1: 0.981, perplexity: 4.31 },
+    tuned: { perplexity: 4.2 },
+    base: { kl: 0.13, perplexity: 9.1 },
+    mergeBases: { original: { kl: 0, retained: 1 }, trained: { kl: 0, retained: 1 } },
+    required: { measure: "retained", value: 0.8 },
+    checks: [{ name: "end of text", ok: true, detail: "id 2" }],
+    worst: { prompt: "", expected: "", kl: 0, tuned: "", saved: "" },
+    passed: true,
+  },
 };
 
 function writeRun(): void {
@@ -151,7 +168,7 @@ describe("writeCard", () => {
       | | |
       |---|---|
       | saved as | nf4 |
-      | merged into | 16-bit original |
+      | merged into | original weights |
       | of what was learnt, kept | 92.34% |
       | likeliest token agrees | 98.10% |
       | worst prompt, KL | 0.0312 nats |

@@ -4,7 +4,8 @@
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import type { SaveReport } from "../../config/reports.ts";
+import { readProofFigures } from "../../config/proof-figures.ts";
+import type { ProofFigures, SaveReport } from "../../config/reports.ts";
 import { readJsonObject } from "../../formats/json-file.ts";
 
 export type SavedKind = "adapter" | "16bit" | "nf4" | "gguf";
@@ -33,14 +34,16 @@ export interface RunFacts {
   readonly start: Readonly<Record<string, unknown>> | undefined;
   readonly end: Readonly<Record<string, unknown>> | undefined;
   /** Only the fields that the file really has. */
-  readonly proof: Partial<SaveReport> | undefined;
+  readonly proof: Partial<ProofFigures> | undefined;
   readonly ggufFiles: readonly string[];
 }
 
 /** @param run the run's folder, when the user names it */
 export function gatherFacts(folder: string, run: string | undefined): RunFacts {
-  const proof = readIfThere(join(folder, "save-report.json")) as (Partial<SaveReport> & { adapter?: unknown }) | undefined;
-  const runFolder = run ?? findRun(folder, proof?.adapter);
+  const saved = readIfThere(join(folder, "save-report.json"));
+  // A report of another version is taken as far as it goes: the card checks every field.
+  const proof = readProofFigures(saved) ?? (saved as Partial<ProofFigures> | undefined);
+  const runFolder = run ?? findRun(folder, (saved as Partial<SaveReport> | undefined)?.adapters?.[0]?.path);
   const config = runFolder === undefined ? undefined : readIfThere(join(runFolder, "config.json"));
   const events = runFolder === undefined ? [] : readEvents(join(runFolder, "metrics.jsonl"));
   const adapter = readIfThere(join(folder, "adapter_config.json"));
