@@ -38,4 +38,5 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "The page of a comparison, with your notes or beside an earlier run",
     load: () => import("./commands/report.ts"),
   },
+  { name: "serve", summary: "Answer over HTTP, in OpenAI's words", load: () => import("./commands/serve.ts") },
 ];

@@ -86,12 +86,7 @@ export class AskSession {
    * @param onText receives an answer's text as it becomes certain
    * @throws RequestError when a prompt leaves no room for an answer; TemplateError
    */
-  async generate(
-    requests: readonly AskRequest[],
-    onText: OnText,
-    isCancelled: () => boolean,
-    now: () => number,
-  ): Promise<AskAnswer[]> {
+  async generate(requests: readonly AskRequest[], onText: OnText, isCancelled: () => boolean, now: () => number): Promise<AskAnswer[]> {
     const { tokenizer } = this.#files;
     const answers = requests.map((request, index) => this.#begin(request, index, onText, now));
     const generations = answers.map(({ generation }) => generation);

@@ -114,7 +114,9 @@ export class Generator {
   /** Adds a request to the running batch, or to the line before it. @param isCancelled read between steps; the answer then ends as "cancelled" */
   submit(request: GenerationRequest, isCancelled: () => boolean = () => false): Promise<GenerationResult> {
     if (pagesOf(this.#longest(request)) > this.pages)
-      return Promise.reject(new Error(`the KV cache of ${this.pages} pages is too small for a request of ${this.#longest(request)} tokens`));
+      return Promise.reject(
+        new Error(`the KV cache of ${this.pages} pages is too small for a request of ${this.#longest(request)} tokens`),
+      );
     return new Promise((finish, fail) => {
       this.#waiting.push({ request, isCancelled, finish, fail });
       this.#loop ??= this.#run();

@@ -79,9 +79,15 @@ export const serveSchema = z.strictObject({
       placeholder: "NAME",
     }),
     maxBodyBytes: option(count().default(4 * megabyte), { description: "Longest request body", placeholder: "bytes" }),
-    maxWaiting: option(count(0).default(256), { description: "Requests in line beyond the slots; more are refused with 429", placeholder: "n" }),
+    maxWaiting: option(count(0).default(256), {
+      description: "Requests in line beyond the slots; more are refused with 429",
+      placeholder: "n",
+    }),
     timeoutSeconds: option(positive().default(600), { description: "Longest time of one request, waiting included", placeholder: "s" }),
-    drainSeconds: option(count(0).default(30), { description: "On SIGTERM or Ctrl-C, how long running answers may finish", placeholder: "s" }),
+    drainSeconds: option(count(0).default(30), {
+      description: "On SIGTERM or Ctrl-C, how long running answers may finish",
+      placeholder: "s",
+    }),
   }),
   ...session,
   ...sampling,
