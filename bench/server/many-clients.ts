@@ -8,7 +8,9 @@ import { openModel } from "../../src/engine/index.ts";
 import { startServer } from "../../src/server/start-server.ts";
 import { spread, streamOne } from "./clients.ts";
 
-const { values } = parseArgs({ options: { model: { type: "string", default: "models/remora-toy" }, requests: { type: "string", default: "10000" } } });
+const { values } = parseArgs({
+  options: { model: { type: "string", default: "models/remora-toy" }, requests: { type: "string", default: "10000" } },
+});
 const CLIENTS = 64;
 const session = await openModel({ model: values.model, slots: CLIENTS, device: "cpu" });
 const server = await startServer({
@@ -55,7 +57,13 @@ for (const until of [0.1, 0.2, 0.4, 0.6, 0.8, 1].map((share) => Math.round(share
     while (next < until) {
       const index = next++;
       const leave = index % 10 === 0 ? AbortSignal.timeout(5) : undefined;
-      const body = JSON.stringify({ model: "model", prompt: sentence(index), max_tokens: 4 + (index % 5), seed: index, stream: index % 2 === 0 });
+      const body = JSON.stringify({
+        model: "model",
+        prompt: sentence(index),
+        max_tokens: 4 + (index % 5),
+        seed: index,
+        stream: index % 2 === 0,
+      });
       await fetch(`${server.url}/v1/completions`, { method: "POST", body, signal: leave })
         .then((response) => response.text())
         .catch((error) => {

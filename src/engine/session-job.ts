@@ -37,8 +37,8 @@ export async function openSessionJob(input: SessionConfigInput, host: JobHost): 
   }
 }
 
-/** Cancelled calls by session and ticket: running answers end between two steps. */
-const cancelled = new Set<string>();
+/** Calls in progress by session and ticket, each with whether it was cancelled: its answers then end between two steps. */
+const calls = new Map<string, { isCancelled: boolean }>();
 const ticketOf = ({ session, ticket }: { session: number; ticket: number }) => `${session}:${ticket}`;
 
 export interface GenerateInput {
@@ -53,20 +53,23 @@ export async function generateJob(input: GenerateInput, host: JobHost): Promise<
   const session = findSession(input.session);
   const onText: OnText = (text, index, tokens) => host.emit({ event: "text-delta", index, text, tokens });
   const ticket = ticketOf(input);
+  const call = { isCancelled: false };
+  calls.set(ticket, call);
   try {
     return await session.generate(
       input.requests,
       onText,
-      () => cancelled.has(ticket),
+      () => call.isCancelled,
       () => performance.now(),
     );
   } finally {
-    cancelled.delete(ticket);
+    calls.delete(ticket);
   }
 }
 
 export async function cancelJob(input: { session: number; ticket: number }): Promise<void> {
-  cancelled.add(ticketOf(input));
+  const call = calls.get(ticketOf(input));
+  if (call) call.isCancelled = true;
 }
 
 export async function statsJob(input: { session: number }): Promise<SessionStats> {

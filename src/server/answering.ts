@@ -2,6 +2,7 @@
  * Requests on their way to the model: how many may be in line, how long one may take, what ends one early (the client left, its time is over,
  * the server stops), and the number of those in flight, which a graceful stop waits for.
  */
+import { setMaxListeners } from "node:events";
 import type { AskAnswer, AskRequest, TokenLogprob } from "../config/reports.ts";
 import type { Session } from "../engine/index.ts";
 import { ApiError } from "../errors/api-error.ts";
@@ -23,6 +24,8 @@ export class Answering {
   constructor(session: Session, limits: { maxInFlight: number; timeoutMs: number }) {
     this.#session = session;
     this.#limits = limits;
+    // One listener for each request in flight; how many those may be is limited above.
+    setMaxListeners(0, this.#stop.signal);
   }
 
   get inFlight(): number {

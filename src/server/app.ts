@@ -73,7 +73,10 @@ export function createApp(options: AppOptions): App {
   hono.post("/v1/completions", async ({ req }) => completions(served, await req.text(), req.raw.signal));
   hono.post("/v1/embeddings", async ({ req }) => embeddings(embedder, await req.text(), req.raw.signal));
   hono.notFound(({ req }) => errorResponse(new ApiError(404, "not_found", `there is no ${req.method} ${req.path.slice(0, 200)}`)));
-  hono.onError((error) => {
+  hono.onError((error, { req }) => {
+    // A body that was cut short: nobody is there to read an answer.
+    if (req.raw.signal.aborted || (error as NodeJS.ErrnoException).code === "ECONNRESET")
+      return errorResponse(new ApiError(499, "client_left", "the client left"));
     const response = errorResponse(error);
     if (response.status === 500) options.onFailure?.(error);
     return response;

@@ -15,8 +15,16 @@ const MAX_INPUTS = 2048;
 const optional = <S extends z.ZodType>(schema: S) => schema.nullish().transform((value) => value ?? undefined);
 const refused = (what: string) => ({ error: `${what}: this server cannot do that` });
 /** Absent, or the value that changes nothing. */
-const off = (what: string, ...values: unknown[]) => z.unknown().refine((value) => value == null || values.includes(value), refused(what));
-const empty = (what: string) => z.unknown().refine((value) => value == null || Object.keys(value).length === 0, refused(what));
+const off = (what: string, ...values: unknown[]) =>
+  z
+    .unknown()
+    .refine((value) => value == null || values.includes(value), refused(what))
+    .optional();
+const empty = (what: string) =>
+  z
+    .unknown()
+    .refine((value) => value == null || Object.keys(value).length === 0, refused(what))
+    .optional();
 
 const sampling = {
   model: z.string().min(1),
@@ -51,7 +59,8 @@ export const chatRequest = z.object({
   tools: empty("tools"),
   response_format: z
     .unknown()
-    .refine((value) => value == null || (value as { type?: unknown }).type === "text", refused("response_format")),
+    .refine((value) => value == null || (value as { type?: unknown }).type === "text", refused("response_format"))
+    .optional(),
 });
 
 export const completionRequest = z.object({

@@ -15,7 +15,14 @@ export interface TestServer extends RunningServer {
 
 export async function openTestServer(changes: Partial<ServerOptions> = {}): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), "remora-server-"));
-  const session = await openModel({ model: await writeTinyModel(folder), threads: 1, compute: "f32", maxTokens: 16, slots: 4, device: "cpu" });
+  const session = await openModel({
+    model: await writeTinyModel(folder),
+    threads: 1,
+    compute: "f32",
+    maxTokens: 16,
+    slots: 4,
+    device: "cpu",
+  });
   const failures: unknown[] = [];
   const server = await startServer({
     session,
