@@ -14,6 +14,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["server", "studio"],
   ["index.ts"],
   ["evaluation", "debate"],
+  ["asking"],
   ["engine"],
   ["training", "export", "retrieval"],
   ["generation", "data"],

@@ -8,6 +8,8 @@ import { type AppOptions, createApp } from "./app.ts";
 /** A client that needs longer to send its headers, or its whole request, holds a connection for nothing. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
+/** Longer than clients keep a connection for the next request: whoever closes last meets no reset. */
+const KEEP_ALIVE_MS = 75_000;
 const MAX_CONNECTIONS = 1024;
 
 export interface ServerOptions extends AppOptions {
@@ -33,6 +35,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     made.once("error", (cause) => reject(new ServerStartError(host, port, cause)));
     made.headersTimeout = HEADERS_TIMEOUT_MS;
     made.requestTimeout = REQUEST_TIMEOUT_MS;
+    made.keepAliveTimeout = KEEP_ALIVE_MS;
     made.maxConnections = MAX_CONNECTIONS;
   });
   const address = server.address() as AddressInfo;
