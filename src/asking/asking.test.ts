@@ -65,8 +65,12 @@ describe("names", () => {
       }
       return "accepted";
     };
-    expect(refusal("openai-compatible:h#m")).toMatchInlineSnapshot(`"Naming a model: model: expected openai-compatible:http://host:port/v1#model, found "openai-compatible:h#m""`);
-    expect(refusal("local:x?speed=9")).toMatchInlineSnapshot(`"Naming a model: model: expected local:folder, with none but adapter, base, compute, template, contextLength, device behind the ?, found "local:x?speed=9""`);
+    expect(refusal("openai-compatible:h#m")).toMatchInlineSnapshot(
+      `"Naming a model: model: expected openai-compatible:http://host:port/v1#model, found "openai-compatible:h#m""`,
+    );
+    expect(refusal("local:x?speed=9")).toMatchInlineSnapshot(
+      `"Naming a model: model: expected local:folder, with none but adapter, base, compute, template, contextLength, device behind the ?, found "local:x?speed=9""`,
+    );
     expect(refusal("openai-compatible:http://u:hush@h/v1#m")).not.toContain("hush");
   });
 });
