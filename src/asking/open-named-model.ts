@@ -4,6 +4,7 @@ import { parseConfig } from "../config/parse.ts";
 import { sessionSchema } from "../config/schemas/generate.ts";
 import { openModel } from "../engine/index.ts";
 import { CancelledError } from "../errors/cancelled-error.ts";
+import { resolveAdapter } from "../hub/resolve-adapter.ts";
 import { resolveModel } from "../hub/resolve-model.ts";
 import { withCache } from "./answer-cache.ts";
 import { type ModelName, parseModelName } from "./model-name.ts";
@@ -49,7 +50,8 @@ async function openLocal(name: string, parsed: ModelName & { kind: "local" }, op
   const { path } = await resolveModel(config.model, { offline: config.offline, env: process.env });
   const session = await openModel(config);
   // Where it runs and how many at once change no answer within the dtype's tolerance; everything else may.
-  const { model: _, adapter, device: __, threads: ___, slots: ____, cacheTokens: _____, offline: ______, ...settings } = config;
+  const { model: _, adapter: asked, device: __, threads: ___, slots: ____, cacheTokens: _____, offline: ______, ...settings } = config;
+  const adapter = asked && (await resolveAdapter(asked, { offline: config.offline, env: process.env }));
   return {
     name,
     fingerprint: JSON.stringify([weightsFingerprint(path), adapter && weightsFingerprint(adapter), session.template, settings]),

@@ -16,6 +16,7 @@ export type Library = Pick<
   | "pull"
   | "indexDocuments"
   | "openIndex"
+  | "openEmbedder"
   | "retrieveOptions"
   | "answerQuestion"
   | "makeContextRow"

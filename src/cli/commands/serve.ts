@@ -9,7 +9,7 @@ export const command = defineCommand({
   name: "serve",
   schema: serveSchema,
   description:
-    "Answer over HTTP in OpenAI's words: chat completions, completions, models, health. Requests are batched as they come. Set REMORA_API_KEY to ask for a key.",
+    "Answer over HTTP in OpenAI's words: chat completions, completions, embeddings, models, health. Requests are batched as they come. Set REMORA_API_KEY to ask for a key.",
   examples: [
     "remora serve --model remora-toy",
     "REMORA_API_KEY=… remora serve --model ./base --adapter run/adapter --name helper --host 0.0.0.0 --port 8080",
@@ -28,10 +28,15 @@ export const command = defineCommand({
     const slots = config.slots ?? DEFAULT_SLOTS;
     const { startServer } = await import("../../server/start-server.ts");
     const session = await library.openModel(sessionSchema.parse({ ...picked, slots }));
+    let embedder: Awaited<ReturnType<typeof library.openEmbedder>> | undefined;
     try {
+      const { device, threads, offline } = config;
+      embedder =
+        config.embedder === undefined ? undefined : await library.openEmbedder({ model: config.embedder, device, threads, offline });
       const server = await startServer({
         ...config,
         session,
+        embedder,
         apiKey,
         maxInFlight: slots + config.maxWaiting,
         timeoutMs: config.timeoutSeconds * 1000,
@@ -48,6 +53,7 @@ export const command = defineCommand({
       if (json) print(JSON.stringify({ event: "server-end", url: server.url }));
       return 0;
     } finally {
+      await embedder?.close();
       await session.close();
     }
   },

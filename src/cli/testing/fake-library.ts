@@ -93,6 +93,7 @@ export function fakeLibrary(answer: (request: AskRequest) => string = () => "An 
     pull: refuse,
     indexDocuments: refuse,
     openIndex: refuse,
+    openEmbedder: refuse,
     retrieveOptions: refuse,
     answerQuestion: refuse,
     makeContextRow: refuse,

@@ -74,6 +74,11 @@ export const serveSchema = z.strictObject({
     }),
     port: option(z.int().min(0).max(65535).default(8000), { description: "Port; 0 takes a free one", placeholder: "n" }),
     name: option(text().optional(), { description: "Name of the model in the API", derived: "the model as given", placeholder: "name" }),
+    embedder: option(text().optional(), {
+      description: "Encoder for /v1/embeddings: a Hugging Face folder, a GGUF file, or owner/name",
+      derived: "none: embeddings are refused",
+      placeholder: "model",
+    }),
     apiKeyEnv: option(text().default("REMORA_API_KEY"), {
       description: "Environment variable that holds the API key; unset means no key is asked for",
       placeholder: "NAME",
