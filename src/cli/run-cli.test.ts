@@ -48,6 +48,7 @@ describe("help", () => {
                        documents?
         report         The page of a comparison, with your notes or beside an earlier
                        run
+        serve          Answer over HTTP, in OpenAI's words
 
       Start with \`remora demo\`. \`remora <command> --help\` shows a command's flags.
       "
