@@ -12,6 +12,9 @@
  * ```
  */
 
+// ---- models by name ----
+export { askAll, type NamedModel } from "./asking/named-model.ts";
+export { type OpenNamedModelOptions, openNamedModel } from "./asking/open-named-model.ts";
 // ---- configuration ----
 export { defineConfig } from "./config/define-config.ts";
 // ---- what comes back ----

@@ -39,4 +39,5 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./commands/report.ts"),
   },
   { name: "merge", summary: "Save a tuned model for others, proven: 16-bit, NF4, GGUF", load: () => import("./commands/merge.ts") },
+  { name: "serve", summary: "Answer over HTTP, in OpenAI's words", load: () => import("./commands/serve.ts") },
 ];

@@ -17,6 +17,7 @@ export type Library = Pick<
   | "pull"
   | "indexDocuments"
   | "openIndex"
+  | "openEmbedder"
   | "retrieveOptions"
   | "answerQuestion"
   | "makeContextRow"

@@ -49,6 +49,7 @@ describe("help", () => {
         report         The page of a comparison, with your notes or beside an earlier
                        run
         merge          Save a tuned model for others, proven: 16-bit, NF4, GGUF
+        serve          Answer over HTTP, in OpenAI's words
 
       Start with \`remora demo\`. \`remora <command> --help\` shows a command's flags.
       "

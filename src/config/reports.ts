@@ -56,11 +56,35 @@ export interface DoctorReport {
   peaks?: { name: string; value: number; unit: string }[];
 }
 
+/** How one request is answered, where it differs from the session's own settings. */
+export interface AskSettings {
+  maxTokens?: number;
+  /** 0 is greedy. */
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  minP?: number;
+  repetitionPenalty?: number;
+  seed?: number;
+  stop?: readonly string[];
+  /** Tokens with their log-probabilities are wanted. */
+  logprobs?: boolean;
+}
+
 /** Something to answer. A row goes through the template, messages through the model's chat template, a prompt as it is. */
-export type AskRequest =
+export type AskRequest = (
   | { messages: { role: "system" | "user" | "assistant"; content: string }[] }
   | { row: Record<string, unknown> }
-  | { prompt: string };
+  | { prompt: string }
+) & { settings?: AskSettings };
+
+/** A token of an answer; its log-probability is the model's own, before penalties and temperature. */
+export interface TokenLogprob {
+  token: string;
+  logprob: number;
+  /** UTF-8: a character may be spread over several tokens. */
+  bytes: number[];
+}
 
 export interface AskAnswer {
   text: string;
@@ -69,6 +93,24 @@ export interface AskAnswer {
   promptTokens: number;
   tokens: number;
   seconds: number;
+  /** Until the first token, waiting included; absent when there was none or nobody measured it. */
+  firstTokenSeconds?: number;
+  /** Prompt tokens that were cached already. */
+  cachedTokens?: number;
+  logprobs?: TokenLogprob[];
+}
+
+/** What a session holds: for health pages and for finding leaks. */
+export interface SessionStats {
+  running: number;
+  waiting: number;
+  slots: number;
+  pages: number;
+  /** Held neither by running answers nor by remembered prefixes. */
+  freePages: number;
+  /** Of the arena: handed out, and taken from the device. */
+  usedBytes: number;
+  reservedBytes: number;
 }
 
 /** One prompt of the demo with its answers. */

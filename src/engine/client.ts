@@ -34,9 +34,19 @@ export class EngineClient {
     this.#worker.unref();
   }
 
-  /** Runs one job; jobs of a client run one after the other. */
+  /** Calls that have not ended. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  /** Stops what the worker computes, between two ops. */
+  interrupt(): void {
+    Atomics.store(this.#cancelFlag, 0, 1);
+  }
+
+  /** Runs one job; jobs of a client run one after the other, except those that an open session runs side by side. */
   async call<Output>(job: string, input: unknown, options: CallOptions = {}): Promise<Output> {
-    const cancel = () => Atomics.store(this.#cancelFlag, 0, 1);
+    const cancel = () => this.interrupt();
     // A flag left over from a job that ended before it noticed must not stop this one.
     if (this.#pending.size === 0) Atomics.store(this.#cancelFlag, 0, 0);
     options.signal?.addEventListener("abort", cancel, { once: true });

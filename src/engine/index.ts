@@ -1,6 +1,15 @@
 /** The engine as functions: each starts a worker that owns a device, and stays a promise with events for the caller. */
 import { createRequire } from "node:module";
-import type { AskAnswer, AskRequest, DoctorReport, MemoryPlan, SaveEvent, SaveReport } from "../config/reports.ts";
+import type {
+  AskAnswer,
+  AskRequest,
+  DoctorReport,
+  MemoryPlan,
+  SaveEvent,
+  SaveReport,
+  SessionStats,
+  TokenLogprob,
+} from "../config/reports.ts";
 import type { DoctorConfigInput } from "../config/schemas/demo.ts";
 import type { SessionConfigInput } from "../config/schemas/generate.ts";
 import type { MergeConfigInput } from "../config/schemas/merge.ts";
@@ -61,19 +70,22 @@ export interface Session {
   /** The template that rows go through. */
   readonly template: string;
   /**
-   * Answers all requests, batched, in the order given.
-   * @param options.onText receives each answer's text as it comes, by the request's index
+   * Answers all requests, in the order given. Calls may overlap: requests join the running batch and leave it one by one.
+   * @param options.onText receives each answer's text as it comes, by the request's index; with its tokens where `settings.logprobs` asks for them
    */
   generate(
     requests: readonly AskRequest[],
-    options?: { onText?: (text: string, index: number) => void; signal?: AbortSignal },
+    options?: { onText?: (text: string, index: number, tokens?: TokenLogprob[]) => void; signal?: AbortSignal },
   ): Promise<AskAnswer[]>;
+  /** What runs, waits and is held now. */
+  stats(): Promise<SessionStats>;
   close(): Promise<void>;
 }
 
 /** Loads a model, with an adapter or without, in a worker of its own. */
 export async function openModel(config: SessionConfigInput): Promise<Session> {
   const client = new EngineClient();
+  let nextTicket = 1;
   try {
     const opened = await client.call<OpenedSession>("session-open", config);
     return {
@@ -82,11 +94,22 @@ export async function openModel(config: SessionConfigInput): Promise<Session> {
       template: opened.template,
       async generate(requests, { onText, signal } = {}) {
         const onEvent = (event: object) => {
-          const { index, text } = event as { index: number; text: string };
-          onText?.(text, index);
+          const { index, text, tokens } = event as { index: number; text: string; tokens?: TokenLogprob[] };
+          onText?.(text, index, tokens);
         };
-        return client.call<AskAnswer[]>("session-generate", { session: opened.session, requests }, { onEvent, signal });
+        const ticket = nextTicket++;
+        const cancel = () => {
+          // Alone, even a step in progress is stopped; beside others it is let finish.
+          const isAlone = client.pendingCount === 1;
+          client.call("session-cancel", { session: opened.session, ticket }).catch(() => {});
+          if (isAlone) client.interrupt();
+        };
+        const answers = client.call<AskAnswer[]>("session-generate", { session: opened.session, ticket, requests }, { onEvent });
+        signal?.addEventListener("abort", cancel, { once: true });
+        if (signal?.aborted) cancel();
+        return answers.finally(() => signal?.removeEventListener("abort", cancel));
       },
+      stats: () => client.call("session-stats", { session: opened.session }),
       async close() {
         await client.call("session-close", { session: opened.session });
         await client.close();

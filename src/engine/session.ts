@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Backend } from "../backend/backend.ts";
-import type { AskAnswer, AskRequest } from "../config/reports.ts";
+import type { AskAnswer, AskRequest, SessionStats, TokenLogprob } from "../config/reports.ts";
 import type { SessionConfig } from "../config/schemas/generate.ts";
 import { RequestError } from "../errors/request-error.ts";
 import { TEMPLATE_KEY } from "../export/gguf-companions.ts";
@@ -27,6 +27,18 @@ import { storedFormat } from "./model-files.ts";
 /** Answers at once; more requests wait. */
 const SLOTS = 8;
 const DEFAULT_CONTEXT = 8192;
+/** With fixed slots: tokens of cache for each, unless `cacheTokens` says. A whole context for each would be gigabytes that few answers use. */
+const TOKENS_PER_SLOT = 1024;
+
+/** An answer's text as it becomes certain, with the tokens behind it where they were asked for. */
+export type OnText = (text: string, index: number, tokens?: TokenLogprob[]) => void;
+
+/** The cancel flag that the backend reads. */
+export interface Interruption {
+  readonly isCancelled: () => boolean;
+  /** The flag was noticed: ops may run again. */
+  readonly goOn: () => void;
+}
 
 export class AskSession {
   readonly #files: ModelFiles;
@@ -35,22 +47,27 @@ export class AskSession {
   readonly #template: Template;
   readonly #chat: Template | undefined;
   readonly #contextLength: number;
+  readonly #interruption: Interruption;
   #generator: Generator | undefined;
+  /** Calls that replace the generator wait for each other. */
+  #replacing: Promise<unknown> = Promise.resolve();
+  #closing = false;
 
-  static async open(files: ModelFiles, backend: Backend, config: SessionConfig, isCancelled: () => boolean): Promise<AskSession> {
+  static async open(files: ModelFiles, backend: Backend, config: SessionConfig, interruption: Interruption): Promise<AskSession> {
     const compute = config.compute === "auto" ? (backend.device.activationDTypes[0] ?? "f32") : config.compute;
     const quantized = !["f32", "bf16", "f16"].includes(storedFormat(files));
     const base = config.base !== "auto" ? config.base : quantized ? "file" : compute === "f32" ? "f32" : "bf16";
-    const model = await loadModel(new Arena(backend), files.source, { base, compute, isCancelled });
+    const model = await loadModel(new Arena(backend), files.source, { base, compute, isCancelled: interruption.isCancelled });
     if (config.adapter) attachAdapter(model, config.adapter, { trainable: false });
-    return new AskSession(files, config, model);
+    return new AskSession(files, config, model, interruption);
   }
 
-  private constructor(files: ModelFiles, config: SessionConfig, model: CausalLM) {
+  private constructor(files: ModelFiles, config: SessionConfig, model: CausalLM, interruption: Interruption) {
     const { tokenizer } = files;
     this.#files = files;
     this.#config = config;
     this.#model = model;
+    this.#interruption = interruption;
     const learnt = config.adapter ? readNotes(config.adapter) : (readNotes(files.path) ?? ggufNotes(files));
     const fallback = tokenizer.chatTemplate === undefined ? "raw" : "chat";
     this.#template = loadTemplate(config.template ?? learnt ?? fallback, tokenizer);
@@ -70,69 +87,89 @@ export class AskSession {
    * @param onText receives an answer's text as it becomes certain
    * @throws RequestError when a prompt leaves no room for an answer; TemplateError
    */
-  async generate(
-    requests: readonly AskRequest[],
-    onText: (text: string, index: number) => void,
-    isCancelled: () => boolean,
-    now: () => number,
-  ): Promise<AskAnswer[]> {
+  async generate(requests: readonly AskRequest[], onText: OnText, isCancelled: () => boolean, now: () => number): Promise<AskAnswer[]> {
     const { tokenizer } = this.#files;
     const answers = requests.map((request, index) => this.#begin(request, index, onText, now));
-    const results = await this.#generatorFor(answers.map(({ generation }) => generation)).generate(
-      answers.map(({ generation }) => generation),
-      isCancelled,
-    );
+    const generations = answers.map(({ generation }) => generation);
+    const generator = await this.#generatorFor(generations);
+    const results = await generator.generate(generations, () => this.#closing || isCancelled());
     return results.map((result, index) => {
       const answer = answers[index]!;
-      answer.add(answer.decoder.end());
+      answer.end();
       return {
         text: answer.text(),
         finishReason: result.finishReason,
         promptTokens: answer.generation.ids.length,
         tokens: result.ids.filter((id) => !tokenizer.isSpecial(id)).length,
         seconds: (answer.endedAt() - answer.startedAt) / 1000,
+        firstTokenSeconds: answer.firstTokenSeconds(),
+        cachedTokens: result.cachedTokens,
+        logprobs: answer.logprobs,
       };
     });
   }
 
-  /** Drops the cache and the scheduler: after a step that did not finish. */
-  forget(): void {
-    this.#generator?.release();
-    this.#generator = undefined;
+  stats(): SessionStats {
+    const { arena } = this.#model;
+    const generator = this.#generator;
+    return {
+      running: generator?.runningCount ?? 0,
+      waiting: generator?.waitingCount ?? 0,
+      slots: generator?.slots ?? 0,
+      pages: generator?.pages ?? 0,
+      freePages: generator?.freePages ?? 0,
+      usedBytes: arena.usedBytes,
+      reservedBytes: arena.reservedBytes,
+    };
   }
 
-  dispose(): void {
+  /** Running answers end as cancelled first. */
+  async dispose(): Promise<void> {
+    this.#closing = true;
+    await this.#replacing;
+    await this.#generator?.idle();
     this.#generator?.release();
     this.#model.dispose();
     this.#model.backend.dispose();
   }
 
-  #begin(request: AskRequest, index: number, onText: (text: string, index: number) => void, now: () => number) {
+  #begin(request: AskRequest, index: number, onText: OnText, now: () => number) {
     const { tokenizer } = this.#files;
+    const settings = request.settings ?? {};
     const ids = this.#encode(request);
     if (ids.length >= this.#contextLength) throw new RequestError(index, ids.length, this.#contextLength);
     const startedAt = now();
-    const stop = this.#config.stop === undefined ? [] : [this.#config.stop].flat();
-    const decoder = new StreamDecoder(tokenizer, { stop });
+    const decoder = new StreamDecoder(tokenizer, { stop: settings.stop ?? [this.#config.stop ?? []].flat() });
+    const logprobs: TokenLogprob[] | undefined = settings.logprobs ? [] : undefined;
     let text = "";
+    let firstAt: number | undefined;
     let endedAt = startedAt;
+    let sent = 0;
     const add = (piece: string) => {
       if (piece === "") return;
       text += piece;
-      onText(piece, index);
+      onText(piece, index, logprobs?.slice(sent));
+      sent = logprobs?.length ?? 0;
     };
     const generation: GenerationRequest = {
       ids,
-      settings: this.#sampling(index),
-      maxTokens: this.#config.maxTokens,
+      settings: this.#sampling(request, index),
+      maxTokens: settings.maxTokens ?? this.#config.maxTokens,
       endIds: new Set(tokenizer.eos),
-      onToken({ id }) {
-        add(decoder.push(id));
+      onToken({ id, logprob }) {
         endedAt = now();
+        firstAt ??= endedAt;
+        if (logprobs && !tokenizer.isSpecial(id)) {
+          const bytes = tokenizer.bytesOf(id);
+          logprobs.push({ token: new TextDecoder().decode(bytes), logprob, bytes: [...bytes] });
+        }
+        add(decoder.push(id));
         return decoder.stoppedBy === undefined ? undefined : "stop";
       },
     };
-    return { generation, decoder, add, startedAt, text: () => text, endedAt: () => endedAt };
+    const firstTokenSeconds = () => (firstAt === undefined ? undefined : (firstAt - startedAt) / 1000);
+    const end = () => add(decoder.end());
+    return { generation, end, startedAt, logprobs, firstTokenSeconds, text: () => text, endedAt: () => endedAt };
   }
 
   #encode(request: AskRequest): number[] {
@@ -148,14 +185,35 @@ export class AskSession {
     return encodePrompt(tokenizer, this.#template, { instruction: last, input: "", text: last, system });
   }
 
-  /** Each answer of a batch has its own stream of random numbers. */
-  #sampling(index: number): SamplingSettings {
+  /** Each answer of a batch has its own stream of random numbers, unless it brings a seed. */
+  #sampling({ settings = {} }: AskRequest, index: number): SamplingSettings {
     const { greedy, temperature, topK, topP, minP, repetitionPenalty, seed } = this.#config;
-    return { temperature: greedy ? 0 : temperature, topK, topP, minP, repetitionPenalty, seed: seed + index };
+    return {
+      temperature: settings.temperature ?? (greedy ? 0 : temperature),
+      topK: settings.topK ?? topK,
+      topP: settings.topP ?? topP,
+      minP: settings.minP ?? minP,
+      repetitionPenalty: settings.repetitionPenalty ?? repetitionPenalty,
+      seed: settings.seed ?? seed + index,
+    };
+  }
+
+  #generatorFor(requests: readonly GenerationRequest[]): Promise<Generator> {
+    const chosen = this.#replacing.then(() => this.#chooseGenerator(requests));
+    this.#replacing = chosen.catch(() => {});
+    return chosen;
   }
 
   /** One slot for a conversation; more when many are asked at once. The cache of a conversation is kept between calls. */
-  #generatorFor(requests: readonly GenerationRequest[]): Generator {
+  async #chooseGenerator(requests: readonly GenerationRequest[]): Promise<Generator> {
+    const old = this.#generator;
+    const fixed = this.#config.slots;
+    if (fixed !== undefined) {
+      const context = this.#contextLength;
+      const tokens = this.#config.cacheTokens ?? Math.max(context, fixed * Math.min(context, TOKENS_PER_SLOT));
+      // A whole context always fits, so that no request waits for ever.
+      return old ?? this.#makeGenerator(fixed, Math.min(Math.max(pagesOf(tokens), pagesOf(context)), fixed * pagesOf(context)));
+    }
     const slots = Math.min(SLOTS, requests.length);
     const longest = (request: GenerationRequest) => Math.min(request.ids.length + request.maxTokens, this.#contextLength);
     // Pages for the longest answers that can run together: a large model's whole context would be gigabytes that nobody asked for.
@@ -164,12 +222,20 @@ export class AskSession {
       .sort((a, b) => b - a)
       .slice(0, slots)
       .reduce((sum, pages) => sum + pages, 0);
-    const old = this.#generator;
     if (old && old.slots >= slots && old.pages >= needed) return old;
+    await old?.idle();
     old?.release();
     // A conversation grows with every turn: room for the next ones, so that its cache is seldom lost.
     const pages = Math.min(old ? Math.max(needed, 2 * old.pages) : needed, Math.max(slots, old?.slots ?? 0) * pagesOf(this.#contextLength));
-    this.#generator = new Generator(this.#model, { slots: Math.max(slots, old?.slots ?? 0), positions: this.#contextLength, pages });
+    return this.#makeGenerator(Math.max(slots, old?.slots ?? 0), pages);
+  }
+
+  #makeGenerator(slots: number, pages: number): Generator {
+    const onInterrupted = () => {
+      this.#interruption.goOn();
+      return true;
+    };
+    this.#generator = new Generator(this.#model, { slots, positions: this.#contextLength, pages, onInterrupted });
     return this.#generator;
   }
 }

@@ -1,11 +1,11 @@
 /**
- * The engine's worker: owns a device, runs one job at a time, in the order they come. Native calls block this thread; the caller's event loop
- * stays free, and its cancel flag is read between ops.
+ * The engine's worker: owns a device, runs one job at a time, in the order they come; questions to an open session run side by side, because
+ * they share its running batch. Native calls block this thread; the caller's event loop stays free, and its cancel flag is read between ops.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { toErrorData } from "./error-data.ts";
 import type { JobHost } from "./job.ts";
-import { findJob } from "./jobs.ts";
+import { findJob, runsBeside } from "./jobs.ts";
 import type { CallMessage, ReplyMessage, WorkerStart } from "./protocol.ts";
 
 const port = parentPort;
@@ -14,7 +14,8 @@ const { cancelFlag } = workerData as WorkerStart;
 let last: Promise<void> = Promise.resolve();
 
 port.on("message", (call: CallMessage) => {
-  last = last.then(() => run(call));
+  if (runsBeside(call.job)) void run(call);
+  else last = last.then(() => run(call));
 });
 
 async function run({ id, job, input }: CallMessage): Promise<void> {

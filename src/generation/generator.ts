@@ -1,13 +1,16 @@
 /**
- * The scheduler: any number of requests share the cache's slots. Each step mixes a bounded number of prompt tokens with one token of every
- * running answer (continuous batching), so a long prompt does not hold up the others and one request alone takes the same path.
+ * The scheduler: any number of requests share the cache's slots, and join and leave the running batch between two steps (continuous batching;
+ * Yu et al. 2022, Orca). Each step mixes a bounded number of prompt tokens with one token of every running answer, so a long prompt does not
+ * hold up the others and one request alone takes the same path.
  *
- * Token ids only; what they mean, and whether a text should stop, is decided by `onToken`.
+ * None is starved: requests are admitted in the order they came, the first one waits for pages until there are enough, and every admitted
+ * answer gets a token in every step. Token ids only; what they mean, and whether a text should stop, is decided by `onToken`.
  */
+import { CancelledError } from "../errors/cancelled-error.ts";
 import { ConfigValueError } from "../errors/config-value-error.ts";
 import type { CausalLM } from "../models/causal-lm.ts";
 import { type DrawnToken, GenerationStep, type SequenceRows } from "./generation-step.ts";
-import { PagedCache } from "./paged-cache.ts";
+import { PagedCache, pagesOf } from "./paged-cache.ts";
 import type { SamplingSettings } from "./sampling.ts";
 
 export interface GenerationRequest {
@@ -33,15 +36,34 @@ export interface GenerationResult {
 /** Prompt tokens that one step takes at most, all sequences together. */
 const PROMPT_ROWS_PER_STEP = 512;
 
-interface Running {
+interface Waiting {
   readonly request: GenerationRequest;
+  /** Read between steps. */
+  readonly isCancelled: () => boolean;
+  readonly finish: (result: GenerationResult) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+interface Running extends Waiting {
   readonly slot: number;
   readonly cachedTokens: number;
   /** Prompt, then answer. */
   readonly ids: number[];
   /** Tokens whose keys and values are in the cache. */
   cached: number;
-  readonly finish: (result: GenerationResult) => void;
+}
+
+export interface GeneratorOptions {
+  /** Answers at once. */
+  readonly slots: number;
+  /** Longest sequence, prompt and answer together. */
+  readonly positions: number;
+  readonly pages?: number;
+  /**
+   * Called when a step was interrupted through the backend's cancel flag. True: the step is run again for those that were not cancelled
+   * (it writes the same keys and values to the same places). Without it, or when false, all requests fail with the CancelledError.
+   */
+  readonly onInterrupted?: () => boolean;
 }
 
 export class Generator {
@@ -51,8 +73,12 @@ export class Generator {
   readonly #remembered: (readonly number[])[];
   readonly #busy = new Set<number>();
 
-  /** @param positions longest sequence, prompt and answer together */
-  constructor(model: CausalLM, options: { slots: number; positions: number; pages?: number }) {
+  readonly #waiting: Waiting[] = [];
+  readonly #running: Running[] = [];
+  readonly #onInterrupted: () => boolean;
+  #loop: Promise<void> | undefined;
+
+  constructor(model: CausalLM, options: GeneratorOptions) {
     const { logitSoftcap } = model.shape;
     if (logitSoftcap > 0)
       throw new ConfigValueError("final_logit_softcapping", "null: asking does not compute a cap on logits", logitSoftcap);
@@ -60,6 +86,7 @@ export class Generator {
     this.#cache = new PagedCache(model, options);
     this.#step = new GenerationStep(model, this.#cache, PROMPT_ROWS_PER_STEP + options.slots);
     this.#remembered = Array.from({ length: options.slots }, () => []);
+    this.#onInterrupted = options.onInterrupted ?? (() => false);
   }
 
   /** Pages of cache for all sequences together. */
@@ -71,36 +98,98 @@ export class Generator {
     return this.#remembered.length;
   }
 
-  /** @param isCancelled read between steps; running answers then end as "cancelled" */
-  async generate(requests: readonly GenerationRequest[], isCancelled: () => boolean = () => false): Promise<GenerationResult[]> {
-    const results = new Array<GenerationResult>(requests.length);
-    const waiting = requests.map((request, index) => ({
-      request,
-      finish: (result: GenerationResult) => {
-        results[index] = result;
-      },
-    }));
-    const running: Running[] = [];
-    while (waiting.length > 0 || running.length > 0) {
-      if (isCancelled()) break;
-      while (waiting.length > 0) {
-        const admitted = this.#admit(waiting[0]!.request, waiting[0]!.finish);
-        if (!admitted && running.length === 0) throw new Error(`the KV cache of ${this.pages} pages is too small for a request`);
-        if (!admitted) break;
-        waiting.shift();
-        running.push(admitted);
+  /** Pages that no sequence holds, remembered ones included in those held. */
+  get freePages(): number {
+    return this.#cache.freePages;
+  }
+
+  get runningCount(): number {
+    return this.#running.length;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  /** Adds a request to the running batch, or to the line before it. @param isCancelled read between steps; the answer then ends as "cancelled" */
+  submit(request: GenerationRequest, isCancelled: () => boolean = () => false): Promise<GenerationResult> {
+    if (pagesOf(this.#longest(request)) > this.pages)
+      return Promise.reject(
+        new Error(`the KV cache of ${this.pages} pages is too small for a request of ${this.#longest(request)} tokens`),
+      );
+    return new Promise((finish, fail) => {
+      this.#waiting.push({ request, isCancelled, finish, fail });
+      this.#loop ??= this.#run();
+    });
+  }
+
+  /** Submits all and waits for all, in their order. */
+  generate(requests: readonly GenerationRequest[], isCancelled: () => boolean = () => false): Promise<GenerationResult[]> {
+    return Promise.all(requests.map((request) => this.submit(request, isCancelled)));
+  }
+
+  /** Resolves when nothing runs or waits. */
+  async idle(): Promise<void> {
+    while (this.#loop) await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0 || this.#running.length > 0) {
+        // A turn of the event loop, because steps block this thread: new requests and cancels come in here.
+        await new Promise<void>((resolve) => void setImmediate(resolve));
+        this.#dropCancelled();
+        this.#admitWaiting();
+        if (this.#running.length > 0) await this.#runStep();
       }
-      const rows = this.#plan(running);
-      const drawn = await this.#step.run(rows.map(({ sequence }) => sequence));
-      let next = 0;
-      for (const { owner, sequence } of rows) {
-        owner.cached += sequence.ids.length;
-        if (sequence.draw) this.#take(owner, drawn[next++]!, running);
+    } catch (error) {
+      // A step that failed leaves nothing that could be trusted: its requests hear of it, the next ones start anew.
+      for (const owner of [...this.#running]) {
+        this.#free(owner);
+        owner.fail(error);
       }
+      for (const { fail } of this.#waiting.splice(0)) fail(error);
+      this.forget();
+    } finally {
+      this.#loop = undefined;
     }
-    for (const owner of [...running]) this.#end(owner, "cancelled", running);
-    for (const { finish } of waiting) finish({ ids: [], finishReason: "cancelled", cachedTokens: 0 });
-    return results;
+  }
+
+  async #runStep(): Promise<void> {
+    const rows = this.#plan(this.#running);
+    let drawn: DrawnToken[];
+    try {
+      drawn = await this.#step.run(rows.map(({ sequence }) => sequence));
+    } catch (error) {
+      if (CancelledError.isInstance(error) && error.code === "cancelled" && this.#onInterrupted()) return;
+      throw error;
+    }
+    let next = 0;
+    for (const { owner, sequence } of rows) {
+      owner.cached += sequence.ids.length;
+      if (sequence.draw) this.#take(owner, drawn[next++]!);
+    }
+  }
+
+  #dropCancelled(): void {
+    for (const owner of [...this.#running]) if (owner.isCancelled()) this.#end(owner, "cancelled");
+    for (const one of this.#waiting.filter(({ isCancelled }) => isCancelled())) {
+      this.#waiting.splice(this.#waiting.indexOf(one), 1);
+      one.finish({ ids: [], finishReason: "cancelled", cachedTokens: 0 });
+    }
+  }
+
+  #admitWaiting(): void {
+    while (this.#waiting.length > 0) {
+      const admitted = this.#admit(this.#waiting[0]!);
+      if (!admitted) return;
+      this.#waiting.shift();
+      this.#running.push(admitted);
+    }
+  }
+
+  #longest(request: GenerationRequest): number {
+    return Math.min(request.ids.length + request.maxTokens, this.#cache.positions);
   }
 
   /** Forgets everything cached: after the model or its adapter changed. */
@@ -117,8 +206,9 @@ export class Generator {
   }
 
   /** Finds a slot and reserves pages for the whole answer, or says no for now. */
-  #admit(request: GenerationRequest, finish: Running["finish"]): Running | undefined {
-    const longest = Math.min(request.ids.length + request.maxTokens, this.#cache.positions);
+  #admit(one: Waiting): Running | undefined {
+    const { request } = one;
+    const longest = this.#longest(request);
     const free = [...this.#remembered.keys()].filter((slot) => !this.#busy.has(slot));
     const best = free
       .map((slot) => ({ slot, shared: sharedPrefix(this.#remembered[slot]!, request.ids) }))
@@ -139,7 +229,7 @@ export class Generator {
     }
     this.#cache.grow(best.slot, longest);
     this.#busy.add(best.slot);
-    return { request, slot: best.slot, cachedTokens: cached, ids: [...request.ids], cached, finish };
+    return { ...one, slot: best.slot, cachedTokens: cached, ids: [...request.ids], cached };
   }
 
   #plan(running: readonly Running[]): { owner: Running; sequence: SequenceRows }[] {
@@ -162,9 +252,15 @@ export class Generator {
     return rows;
   }
 
-  #take(owner: Running, token: DrawnToken, running: Running[]): void {
-    const reason = this.#append(owner, token);
-    if (reason) this.#end(owner, reason, running);
+  #take(owner: Running, token: DrawnToken): void {
+    try {
+      const reason = this.#append(owner, token);
+      if (reason) this.#end(owner, reason);
+    } catch (error) {
+      // What hears the tokens failed: its own request ends, the others go on.
+      this.#free(owner);
+      owner.fail(error);
+    }
   }
 
   /** Adds a drawn token to its answer. @returns why the answer is over, if it is */
@@ -177,12 +273,17 @@ export class Generator {
     return answered >= request.maxTokens || owner.ids.length >= this.#cache.positions ? "length" : undefined;
   }
 
-  #end(owner: Running, finishReason: FinishReason, running: Running[]): void {
-    running.splice(running.indexOf(owner), 1);
+  #end(owner: Running, finishReason: FinishReason): void {
+    this.#free(owner);
+    owner.finish({ ids: owner.ids.slice(owner.request.ids.length), finishReason, cachedTokens: owner.cachedTokens });
+  }
+
+  /** The slot may be taken again; what it holds is remembered for a prompt that starts the same. */
+  #free(owner: Running): void {
+    this.#running.splice(this.#running.indexOf(owner), 1);
     this.#busy.delete(owner.slot);
     this.#remembered[owner.slot] = owner.ids.slice(0, owner.cached);
     this.#cache.shrink(owner.slot, owner.cached);
-    owner.finish({ ids: owner.ids.slice(owner.request.ids.length), finishReason, cachedTokens: owner.cachedTokens });
   }
 }
 

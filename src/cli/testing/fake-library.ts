@@ -78,6 +78,9 @@ export function fakeLibrary(answer: (request: AskRequest) => string = () => "An 
             return { text, finishReason, promptTokens: 5, tokens: 7, seconds: 0.5 };
           });
         },
+        async stats() {
+          return { running: 0, waiting: 0, slots: 1, pages: 1, freePages: 1, usedBytes: 0, reservedBytes: 0 };
+        },
         async close() {
           calls.push({ name: "close", config });
         },
@@ -90,6 +93,7 @@ export function fakeLibrary(answer: (request: AskRequest) => string = () => "An 
     pull: refuse,
     indexDocuments: refuse,
     openIndex: refuse,
+    openEmbedder: refuse,
     retrieveOptions: refuse,
     answerQuestion: refuse,
     makeContextRow: refuse,

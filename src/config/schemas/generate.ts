@@ -46,8 +46,58 @@ const session = section("Model", {
   ...deviceOptions,
 });
 
+/** How many are answered together. */
+const batching = section("Batching", {
+  slots: option(count().max(1024).optional(), {
+    description: "Answers at once; more requests wait in line",
+    derived: "as many as are asked in one call, at most 8; `remora serve`: 32",
+    placeholder: "n",
+  }),
+  cacheTokens: option(count(32).optional(), {
+    description: "Tokens of the key/value cache, all answers together",
+    derived: "what the requests need; with slots: the context length, or 1,024 a slot when that is more",
+    more: "A request waits until the cache has room for its prompt and its longest answer.",
+    placeholder: "tokens",
+  }),
+});
+
 /** What `openModel()` takes. */
-export const sessionSchema = z.strictObject({ ...session, ...sampling });
+export const sessionSchema = z.strictObject({ ...session, ...sampling, ...batching });
+
+const megabyte = 2 ** 20;
+
+export const serveSchema = z.strictObject({
+  ...section("Server", {
+    host: option(text().default("127.0.0.1"), {
+      description: "Address to listen on; 0.0.0.0 for every network, with an API key then",
+      placeholder: "address",
+    }),
+    port: option(z.int().min(0).max(65535).default(8000), { description: "Port; 0 takes a free one", placeholder: "n" }),
+    name: option(text().optional(), { description: "Name of the model in the API", derived: "the model as given", placeholder: "name" }),
+    embedder: option(text().optional(), {
+      description: "Encoder for /v1/embeddings: a Hugging Face folder, a GGUF file, or owner/name",
+      derived: "none: embeddings are refused",
+      placeholder: "model",
+    }),
+    apiKeyEnv: option(text().default("REMORA_API_KEY"), {
+      description: "Environment variable that holds the API key; unset means no key is asked for",
+      placeholder: "NAME",
+    }),
+    maxBodyBytes: option(count().default(4 * megabyte), { description: "Longest request body", placeholder: "bytes" }),
+    maxWaiting: option(count(0).default(256), {
+      description: "Requests in line beyond the slots; more are refused with 429",
+      placeholder: "n",
+    }),
+    timeoutSeconds: option(positive().default(600), { description: "Longest time of one request, waiting included", placeholder: "s" }),
+    drainSeconds: option(count(0).default(30), {
+      description: "On SIGTERM or Ctrl-C, how long running answers may finish",
+      placeholder: "s",
+    }),
+  }),
+  ...session,
+  ...sampling,
+  ...batching,
+});
 
 export const chatSchema = z.strictObject({
   ...session,
@@ -82,6 +132,8 @@ export const generateSchema = z.strictObject({ ...asking, ...session, ...samplin
 
 export type SessionConfigInput = z.input<typeof sessionSchema>;
 export type SessionConfig = z.output<typeof sessionSchema>;
+export type ServeConfig = z.output<typeof serveSchema>;
+export type ServeConfigInput = z.input<typeof serveSchema>;
 export type ChatConfig = z.output<typeof chatSchema>;
 export type GenerateConfigInput = z.input<typeof generateSchema>;
 export type GenerateConfig = z.output<typeof generateSchema>;

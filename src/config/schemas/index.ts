@@ -2,7 +2,7 @@
 import { dataPreviewSchema, dataStatsSchema } from "./data.ts";
 import { demoSchema, doctorSchema } from "./demo.ts";
 import { evalSchema, reportSchema } from "./eval.ts";
-import { chatSchema, generateSchema } from "./generate.ts";
+import { chatSchema, generateSchema, serveSchema } from "./generate.ts";
 import { pullSchema, pushSchema } from "./hub.ts";
 import { mergeSchema } from "./merge.ts";
 import { planSchema } from "./plan.ts";
@@ -14,6 +14,7 @@ export const SCHEMAS = {
   plan: planSchema,
   generate: generateSchema,
   chat: chatSchema,
+  serve: serveSchema,
   push: pushSchema,
   pull: pullSchema,
   index: indexSchema,
