@@ -143,6 +143,6 @@ test("without LanceDB the error gives the install line", async () => {
     Promise.reject<Lance>(Object.assign(new Error("Cannot find package '@lancedb/lancedb'"), { code: "ERR_MODULE_NOT_FOUND" }));
   await expect(openLance("Making an index", missing)).rejects.toThrowErrorMatchingInlineSnapshot(`
     [MissingPackageError: Making an index: the package @lancedb/lancedb is not installed
-      Install it beside remora: npm install @lancedb/lancedb@0.37]
+      Install it beside remora: npm install @lancedb/lancedb@0.31]
   `);
 });

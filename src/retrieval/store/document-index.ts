@@ -162,9 +162,10 @@ export class DocumentIndex {
     const { Index } = this.#lance;
     const existing = await chunks.listIndices();
     if (!existing.some(({ columns }) => columns.includes("full"))) {
-      // icu cuts Japanese into words; stemming makes "members" find "member" and leaves Japanese alone.
+      // icu cuts Japanese into words (the library has it, its type does not name it yet); stemming makes "members" find "member" and
+      // leaves Japanese alone.
       const config = Index.fts({
-        baseTokenizer: "icu",
+        baseTokenizer: "icu" as "simple",
         lowercase: true,
         stem: true,
         removeStopWords: false,

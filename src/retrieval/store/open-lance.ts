@@ -10,7 +10,7 @@ export async function openLance(doing: string, load: () => Promise<Lance> = impo
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND" || /Cannot find (module|package)/.test((cause as Error).message)) {
-      throw new MissingPackageError(doing, "@lancedb/lancedb", "0.37", cause);
+      throw new MissingPackageError(doing, "@lancedb/lancedb", "0.31", cause);
     }
     throw cause;
   }
