@@ -41,7 +41,7 @@ export function scoreAnswer(question: Question, answer: AnswerRecord, patterns?:
   const grounded = groundedness(text, passages);
   const known = (language: AnswerLanguage) => language !== "none" && language !== "other";
   return {
-    kind: classifyAnswer(text, answer.tokens, patterns),
+    kind: classifyAnswer({ text, tokens: answer.tokens, question: question.question }, patterns),
     ...(references.length > 0 && {
       exact: exactMatch(text, references),
       f1: unitF1(text, references),
