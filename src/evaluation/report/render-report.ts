@@ -61,12 +61,20 @@ function changes({ comparedWith }: ReportData): Html | undefined {
   )}</tbody></table></section>`;
 }
 
-function problems({ problems: rows, answers }: ReportData): Html | undefined {
+/** Every item that is missing from the figures, by name. */
+function problems({ problems: rows, answers, judge, translationProblems: untranslated = [] }: ReportData): Html | undefined {
   const failed = answers.filter(({ error }) => error !== undefined);
-  if (rows.length === 0 && failed.length === 0) return undefined;
+  const unjudged = judge?.pairs.filter(({ problem }) => problem !== undefined) ?? [];
+  if (rows.length + failed.length + unjudged.length + untranslated.length === 0) return undefined;
   return html`<section aria-labelledby="problems"><h2 id="problems">What went wrong</h2><ul>${rows.map(
     ({ file, row, problem }) => html`<li>${file}, row ${row}: ${problem}. Left out.</li>`,
-  )}${failed.map(({ variant, id, error }) => html`<li>${variant}, question ${id}: ${error}</li>`)}</ul></section>`;
+  )}${failed.map(({ variant, id, error }) => html`<li>${variant}, question ${id}: ${error}</li>`)}${unjudged.map(
+    ({ a, b, id, problem }) => html`<li>${a} against ${b}, question ${id}: ${problem}. Not counted.</li>`,
+  )}${untranslated.map(({ text, problem }) => html`<li>Not translated: “${shorten(text)}”: ${problem}</li>`)}</ul></section>`;
+}
+
+function shorten(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 
 function settings(data: ReportData): Html {

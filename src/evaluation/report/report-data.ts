@@ -58,6 +58,8 @@ export interface ReportData {
   readonly judge?: { readonly model: string; readonly pairs: readonly JudgedPair[]; readonly strengths: readonly Strength[] };
   /** Who translated, when anything is translated. */
   readonly translator?: string;
+  /** What the translator failed on, and why. */
+  readonly translationProblems?: readonly { readonly text: string; readonly problem: string }[];
   readonly notes: readonly HumanNote[];
   readonly comparedWith?: { readonly title: string; readonly madeAt: string; readonly changes: readonly RunChange[] };
   /** How the run was made: settings that change answers. */
