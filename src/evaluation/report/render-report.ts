@@ -69,7 +69,7 @@ function problems({ problems: rows, answers, judge, translationProblems: untrans
   return html`<section aria-labelledby="problems"><h2 id="problems">What went wrong</h2><ul>${rows.map(
     ({ file, row, problem }) => html`<li>${file}, row ${row}: ${problem}. Left out.</li>`,
   )}${failed.map(({ variant, id, error }) => html`<li>${variant}, question ${id}: ${error}</li>`)}${unjudged.map(
-    ({ a, b, id, problem }) => html`<li>${a} against ${b}, question ${id}: ${problem}. Not counted.</li>`,
+    ({ a, b, id, problem }) => html`<li>${a} against ${b}, question ${id} (not counted): ${problem}</li>`,
   )}${untranslated.map(({ text, problem }) => html`<li>Not translated: “${shorten(text)}”: ${problem}</li>`)}</ul></section>`;
 }
 
