@@ -38,7 +38,7 @@ function metricTable({ summary, variants }: ReportData): Html {
         const differs = differences[name]?.differs;
         const mark = differs === "higher" ? "▲" : differs === "lower" ? "▼" : "";
         const good = better !== "neither" && mark !== "" ? ((differs === "higher") === (better === "higher") ? "good" : "bad") : "";
-        return html`<td class="${good}">${showValue(interval.mean, unit)}${mark && html` <span aria-label="${differs === "higher" ? "higher" : "lower"} than ${summary.baseline}">${mark}</span>`}<small>${showValue(interval.low, unit)} – ${showValue(interval.high, unit)}</small></td>`;
+        return html`<td class="${good}">${showValue(interval.mean, unit)}${mark && html` <span role="img" aria-label="${differs === "higher" ? "higher" : "lower"} than ${summary.baseline}">${mark}</span>`}<small>${showValue(interval.low, unit)} – ${showValue(interval.high, unit)}</small></td>`;
       })}</tr>`,
   )}</tbody></table></div></section>`;
 }
