@@ -49,7 +49,7 @@ const run = () =>
     judge: helper.name,
     translator: helper.name,
     out: join(folder, "out"),
-    timeoutSeconds: 1,
+    timeoutSeconds: 5,
     retries: 0,
   });
 
@@ -57,7 +57,7 @@ test("models that time out or answer nonsense, and a judge that ignores the form
   const { report, files } = await run();
   const failed = report.answers.filter(({ error }) => error !== undefined).map(({ variant, id }) => `${variant} ${id}`);
   expect(failed).toEqual(["two slow", "two page", "two broken"]);
-  expect(report.answers.find(({ id, variant }) => id === "slow" && variant === "two")!.error).toContain("no answer within 1 s");
+  expect(report.answers.find(({ id, variant }) => id === "slow" && variant === "two")!.error).toContain("no answer within 5 s");
   expect(report.judge!.pairs.map(({ id, score }) => [id, score])).toEqual([
     ["ottawa", 0.5],
     ["mayor", undefined],
@@ -82,6 +82,32 @@ test("costs come from the tokens that the server counted, for models with a pric
   expect(answer).toMatchObject({ variant: "one", id: "ottawa", promptTokens: 6, tokens: 3, cost: 6 * 1 + 3 * 2 });
   expect(report.answers.filter(({ variant, cost }) => variant === "two" && cost !== undefined)).toEqual([]);
   expect(report.variants[0]!.description).toBe(`${one.name}, at $1000000 a million tokens of prompts and $2000000 of answers`);
+});
+
+test("the judge may say what is no answer; where it cannot be understood, the phrases do", async () => {
+  await using judge = await scriptedEndpoint((content) => {
+    if (content.startsWith("Compare")) return '{"better": "tie"}';
+    return content.includes("page") ? "Hm." : `{"answers": ${!content.includes("市長")}}`;
+  });
+  const { report, files } = await evaluate({
+    questions,
+    variants: `one=${one.name}`,
+    judge: judge.name,
+    noAnswer: "judge",
+    out: join(folder, "silence"),
+  });
+  expect(report.answers.map(({ id, scores }) => [id, scores!.kind])).toEqual([
+    ["ottawa", "answered"],
+    ["slow", "answered"],
+    ["page", "answered"],
+    ["broken", "answered"],
+    ["mayor", "refused"],
+  ]);
+  expect(report.judge!.silence!.filter(({ problem }) => problem !== undefined).map(({ id }) => id)).toEqual(["page"]);
+  expect(readFileSync(files.html, "utf8")).toContain("one, question page (answered or not, told by its words): the judge");
+  await expect(evaluate({ questions, variants: `one=${one.name}`, noAnswer: "judge" })).rejects.toThrow(
+    "judge: required for noAnswer judge",
+  );
 });
 
 test("a second run asks only for what failed", async () => {

@@ -13,9 +13,10 @@ import { FileAccessError } from "../errors/file-access-error.ts";
 import { packageVersion } from "../hub/shipped-models.ts";
 import type { AnswerRecord } from "./eval/answer-record.ts";
 import { scoreAnswer } from "./eval/answer-scores.ts";
-import { answerVariant, type LoggedAnswer } from "./eval/answer-variant.ts";
+import { answerVariant, type EvalModel, type LoggedAnswer } from "./eval/answer-variant.ts";
 import { indexedDocuments } from "./eval/index-documents-source.ts";
 import { judgeAnswers, type LoggedVerdict } from "./eval/judge-answers.ts";
+import { type JudgedSilence, judgeSilence, type LoggedSilence } from "./eval/judge-silence.ts";
 import { modelJudge, modelTranslator } from "./eval/model-roles.ts";
 import { type EvalModelName, openEvalModel } from "./eval/open-eval-model.ts";
 import { type Question, type Questions, readQuestions } from "./eval/questions.ts";
@@ -55,12 +56,15 @@ export async function evaluate(input: EvalConfigInput, options: EvalOptions = {}
   const compared = parseVariants(texts, ownModels(config), config.index !== undefined);
   const names = compared.variants.map(({ name }) => name);
   refuseUnusedPrices(config, compared);
+  if (config.noAnswer === "judge" && config.judge === undefined) {
+    throw new ConfigError("Configuring remora eval", [{ path: "judge", problem: "required for noAnswer judge, found nothing" }]);
+  }
   makeFolder(config.out);
   onEvent({ event: "eval-start", questions: questions.length, variants: names, problems });
 
   const answers = await answerAll(config, questions, compared, options);
-  const scored = await scoreAll(config, questions, answers, patterns, signal);
   const judge = config.judge === undefined ? undefined : await judgeAll(config.judge, config, questions, names, answers, options);
+  const scored = await scoreAll(config, questions, answers, { patterns, silence: judge?.silence ?? [] }, signal);
   const translated =
     config.translator === undefined ? undefined : await translateAll(config.translator, config, questions, answers, options);
   const translations = translated?.texts;
@@ -139,7 +143,7 @@ async function scoreAll(
   config: EvalConfig,
   questions: readonly Question[],
   answers: readonly AnswerRecord[],
-  patterns: readonly RegExp[] | undefined,
+  { patterns, silence }: { patterns: readonly RegExp[] | undefined; silence: readonly JudgedSilence[] },
   signal: AbortSignal | undefined,
 ): Promise<ReportAnswer[]> {
   const { similarity: encoder, device, threads, offline } = config;
@@ -147,9 +151,13 @@ async function scoreAll(
   try {
     const similarity = embedder && (await similarities(questions, answers, embedder, signal));
     const byId = new Map(questions.map((question) => [question.id, question]));
+    const judged = new Map(silence.map((verdict) => [JSON.stringify([verdict.variant, verdict.id]), verdict.answers]));
     return answers.map((answer) => {
       if (answer.error !== undefined) return answer;
-      const scores = scoreAnswer(byId.get(answer.id)!, answer, patterns);
+      const scores = scoreAnswer(byId.get(answer.id)!, answer, {
+        patterns,
+        answers: judged.get(JSON.stringify([answer.variant, answer.id])),
+      });
       return { ...answer, scores: { ...scores, similarity: similarity?.get(similarityKey(answer.variant, answer.id)) } };
     });
   } finally {
@@ -177,10 +185,23 @@ async function judgeAll(
       onVerdict,
     });
     const verdicts = pairs.flatMap(({ a, b, score }) => (score === undefined ? [] : [{ a, b, score }]));
-    return { model: name, pairs, strengths: bradleyTerry(verdicts) };
+    const silence = config.noAnswer === "judge" ? await silenceBy(model, config, questions, answers, { signal, onEvent }) : undefined;
+    return { model: name, pairs, strengths: bradleyTerry(verdicts), silence };
   } finally {
     await model.close();
   }
+}
+
+async function silenceBy(
+  judge: EvalModel,
+  config: EvalConfig,
+  questions: readonly Question[],
+  answers: readonly AnswerRecord[],
+  { signal, onEvent }: EvalOptions,
+): Promise<JudgedSilence[]> {
+  using log = new RecordLog<LoggedSilence>(join(config.out, "silence.jsonl"), ({ key }) => key);
+  const onVerdict = (done: number, all: number) => onEvent?.({ event: "judge-progress", done, all });
+  return await judgeSilence(questions, answers, { ask: modelJudge(judge), fingerprint: judge.fingerprint, log, signal, onVerdict });
 }
 
 async function translateAll(

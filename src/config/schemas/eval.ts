@@ -92,6 +92,9 @@ export const evalSchema = z.strictObject({
       derived: "nobody: each text stays as it is",
       placeholder: "model",
     }),
+    noAnswer: option(z.enum(["phrases", "judge"]).default("phrases"), {
+      description: "Who says what is no answer: a list of phrases, or the judge, asked about each answer",
+    }),
     refusals: option(text().optional(), {
       description: "File of phrases that count as no answer, one a line, instead of the built-in list",
       derived: "the built-in phrases in English and Japanese",

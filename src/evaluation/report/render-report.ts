@@ -65,11 +65,14 @@ function changes({ comparedWith }: ReportData): Html | undefined {
 function problems({ problems: rows, answers, judge, translationProblems: untranslated = [] }: ReportData): Html | undefined {
   const failed = answers.filter(({ error }) => error !== undefined);
   const unjudged = judge?.pairs.filter(({ problem }) => problem !== undefined) ?? [];
-  if (rows.length + failed.length + unjudged.length + untranslated.length === 0) return undefined;
+  const untold = judge?.silence?.filter(({ problem }) => problem !== undefined) ?? [];
+  if (untold.length + rows.length + failed.length + unjudged.length + untranslated.length === 0) return undefined;
   return html`<section aria-labelledby="problems"><h2 id="problems">What went wrong</h2><ul>${rows.map(
     ({ file, row, problem }) => html`<li>${file}, row ${row}: ${problem}. Left out.</li>`,
   )}${failed.map(({ variant, id, error }) => html`<li>${variant}, question ${id}: ${error}</li>`)}${unjudged.map(
     ({ a, b, id, problem }) => html`<li>${a} against ${b}, question ${id} (not counted): ${problem}</li>`,
+  )}${untold.map(
+    ({ variant, id, problem }) => html`<li>${variant}, question ${id} (answered or not, told by its words): ${problem}</li>`,
   )}${untranslated.map(({ text, problem }) => html`<li>Not translated: “${shorten(text)}”: ${problem}</li>`)}</ul></section>`;
 }
 
