@@ -40,17 +40,17 @@ function strengths({ judge }: ReportData): Html | undefined {
   if (!judge) return undefined;
   const bad = judge.pairs.filter(({ problem }) => problem !== undefined).length;
   return html`<section aria-labelledby="judge"><h2 id="judge">Judged in pairs</h2><p class="hint">By ${judge.model}, each pair twice with positions swapped, names hidden; ${judge.pairs.length - bad} pairs counted${bad > 0 && html`, ${bad} without a verdict that could be read`}. 400 points are odds of 10 to 1.</p>
-<table><thead><tr><th scope="col">Variant</th><th scope="col">Points</th><th scope="col">95% interval</th><th scope="col">Share won (ties half)</th><th scope="col">Pairs</th></tr></thead><tbody>${judge.strengths.map(
+<div class="scroll" tabindex="0" role="region" aria-label="Strengths by the judge"><table><thead><tr><th scope="col">Variant</th><th scope="col">Points</th><th scope="col">95% interval</th><th scope="col">Share won (ties half)</th><th scope="col">Pairs</th></tr></thead><tbody>${judge.strengths.map(
     ({ name, rating, low, high, winRate, games }) =>
       html`<tr><th scope="row">${name}</th><td>${rating.toFixed(0)}</td><td>${low.toFixed(0)} to ${high.toFixed(0)}</td><td>${showValue(winRate, "share")}</td><td>${games}</td></tr>`,
-  )}</tbody></table></section>`;
+  )}</tbody></table></div></section>`;
 }
 
 function changes({ comparedWith }: ReportData): Html | undefined {
   if (!comparedWith) return undefined;
   const metricOf = new Map(METRICS.map((metric) => [metric.name, metric]));
   return html`<section aria-labelledby="changes"><h2 id="changes">Against ${comparedWith.title}</h2><p class="hint">Questions that both runs asked, paired. Run of ${comparedWith.madeAt.slice(0, 16).replace("T", " ")}.</p>
-<table><thead><tr><th scope="col">Variant</th><th scope="col">Figure</th><th scope="col">Then</th><th scope="col">Now</th><th scope="col">Change</th></tr></thead><tbody>${comparedWith.changes.map(
+<div class="scroll" tabindex="0" role="region" aria-label="Changes since the earlier run"><table><thead><tr><th scope="col">Variant</th><th scope="col">Figure</th><th scope="col">Then</th><th scope="col">Now</th><th scope="col">Change</th></tr></thead><tbody>${comparedWith.changes.map(
     ({ variant, metric, before, now, differs }) => {
       const { title, unit, better } = metricOf.get(metric)!;
       const good =
@@ -58,15 +58,26 @@ function changes({ comparedWith }: ReportData): Html | undefined {
       const word = differs === "cannot tell" ? "cannot tell" : good === "good" ? "better" : good === "bad" ? "worse" : differs;
       return html`<tr><th scope="row">${variant}</th><td>${title}</td><td>${showValue(before, unit)}</td><td>${showValue(now, unit)}</td><td class="${good}">${word}</td></tr>`;
     },
-  )}</tbody></table></section>`;
+  )}</tbody></table></div></section>`;
 }
 
-function problems({ problems: rows, answers }: ReportData): Html | undefined {
+/** Every item that is missing from the figures, by name. */
+function problems({ problems: rows, answers, judge, translationProblems: untranslated = [] }: ReportData): Html | undefined {
   const failed = answers.filter(({ error }) => error !== undefined);
-  if (rows.length === 0 && failed.length === 0) return undefined;
+  const unjudged = judge?.pairs.filter(({ problem }) => problem !== undefined) ?? [];
+  const untold = judge?.silence?.filter(({ problem }) => problem !== undefined) ?? [];
+  if (untold.length + rows.length + failed.length + unjudged.length + untranslated.length === 0) return undefined;
   return html`<section aria-labelledby="problems"><h2 id="problems">What went wrong</h2><ul>${rows.map(
     ({ file, row, problem }) => html`<li>${file}, row ${row}: ${problem}. Left out.</li>`,
-  )}${failed.map(({ variant, id, error }) => html`<li>${variant}, question ${id}: ${error}</li>`)}</ul></section>`;
+  )}${failed.map(({ variant, id, error }) => html`<li>${variant}, question ${id}: ${error}</li>`)}${unjudged.map(
+    ({ a, b, id, problem }) => html`<li>${a} against ${b}, question ${id} (not counted): ${problem}</li>`,
+  )}${untold.map(
+    ({ variant, id, problem }) => html`<li>${variant}, question ${id} (answered or not, told by its words): ${problem}</li>`,
+  )}${untranslated.map(({ text, problem }) => html`<li>Not translated: “${shorten(text)}”: ${problem}</li>`)}</ul></section>`;
+}
+
+function shorten(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 
 function settings(data: ReportData): Html {
