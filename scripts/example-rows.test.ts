@@ -25,8 +25,8 @@ describe("examples/translate", () => {
     expect(train).toEqual(makeRows());
   });
 
-  it("has 800 and 100 rows, each sentence once, one line each, with the same instruction", () => {
-    expect([train.length, heldOut.length]).toEqual([800, 100]);
+  it("has 800 and 200 rows, each sentence once, one line each, with the same instruction", () => {
+    expect([train.length, heldOut.length]).toEqual([800, 200]);
     for (const rows of [train, heldOut]) {
       expect(new Set(rows.map(({ instruction }) => instruction)).size).toBe(1);
       expect(new Set(rows.map(({ input }) => bare(input))).size).toBe(rows.length);

@@ -28,7 +28,7 @@ const reportSchema = z.strictObject({
   }),
   eval: z.strictObject({
     metric: z.literal("chrF"),
-    count: z.literal(100),
+    count: z.literal(200),
     before: z.number().min(0).max(100),
     after: z.number().min(0).max(100),
   }),
