@@ -104,7 +104,7 @@ async function runDemo(
     madeAt: new Date().toISOString(),
     report,
     instruction,
-    trainRows: trainCount,
+    rows: { learnt: trainCount - VALIDATION_ROWS, aside: VALIDATION_ROWS },
     scores: Object.fromEntries(scores) as DemoData["scores"],
     sentences: heldOut.map(({ input, output }, at) => ({
       input,

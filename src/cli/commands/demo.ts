@@ -28,12 +28,12 @@ export const command = defineCommand({
             case "demo-end":
               progress.update("");
               return say(renderDemoEvent(event, proseStyle));
-            case "save-start":
-              say(renderDemoPart("save", proseStyle));
-              return;
             case "save-progress":
               return progress.update(renderSaveEvent(event, proseStyle).line);
             case "proof-start":
+              say(renderDemoPart("save", proseStyle));
+              return progress.print(`  ${renderSaveEvent(event, proseStyle).line}`);
+            case "save-start":
               return progress.print(`  ${renderSaveEvent(event, proseStyle).line}`);
             case "save-end":
               progress.update("");

@@ -13,7 +13,7 @@ const STAGES: Readonly<Record<DemoStage, { part: number; title: string; start: s
 /** Parts that tell of themselves by other events: the run, the save. */
 export function renderDemoPart(name: "learn" | "save", style: Style): string {
   return name === "learn"
-    ? heading(2, "Learning: QLoRA, an adapter over weights in 4 bits", style)
+    ? heading(2, "Learning: QLoRA, an adapter over weights in 4 bits. Rows held out of the training rows choose the best one", style)
     : heading(4, "Merging the adapter into the model, saved in 4 bits, and proving the files", style);
 }
 

@@ -168,7 +168,7 @@ test("demo", () => {
         雨が降っています。  → It is raining.
         風が強い。  → (nothing)
 
-    2/5 Learning: QLoRA, an adapter over weights in 4 bits
+    2/5 Learning: QLoRA, an adapter over weights in 4 bits. Rows held out of the training rows choose the best one
       After: chrF 61.4 over 24 held-out sentences, 30.0 over the 500 of the test file in 2.0s
 
     4/5 Merging the adapter into the model, saved in 4 bits, and proving the files

@@ -13,7 +13,8 @@ export interface DemoData {
   readonly madeAt: string;
   readonly report: DemoReport;
   readonly instruction: string;
-  readonly trainRows: number;
+  /** Training rows that were learnt, and those that chose the checkpoint. */
+  readonly rows: { readonly learnt: number; readonly aside: number };
   readonly scores: Readonly<Record<DemoStage, DemoScore>>;
   readonly sentences: readonly DemoSample[];
   /** Places of the sentences that are shown first. */
@@ -36,11 +37,11 @@ export function renderDemoPage(data: DemoData): string {
   return renderPage({ title, styles: ["report/report.css", "demo/demo.css"], body });
 }
 
-function outcome({ scores, sentences, trainRows, instruction, save }: DemoData): Html {
+function outcome({ scores, sentences, rows, instruction, save }: DemoData): Html {
   const gained = scores.after.chrF - scores.before.chrF;
   const kept = save.proof.saved.retained;
   return html`<section aria-labelledby="outcome"><h2 id="outcome">What it came to</h2>
-<p>Asked <q lang="ja">${instruction}</q> (translate the next sentence into English), the model went from <b>${scores.before.chrF.toFixed(1)}</b> to <b>${scores.after.chrF.toFixed(1)}</b> chrF on ${sentences.length} sentences that it never saw: ${gained >= 0 ? "up" : "down"} ${Math.abs(gained).toFixed(1)} points after ${trainRows.toLocaleString("en-US")} rows. Merged into 4-bit weights and read from disk again it stands at <b>${scores.saved.chrF.toFixed(1)}</b>${kept !== null && html`, with ${percent(kept)} of what it learnt retained`}.</p>
+<p>Asked <q lang="ja">${instruction}</q> (translate the next sentence into English), the model went from <b>${scores.before.chrF.toFixed(1)}</b> to <b>${scores.after.chrF.toFixed(1)}</b> chrF on ${sentences.length} sentences that it never saw: ${gained >= 0 ? "up" : "down"} ${Math.abs(gained).toFixed(1)} points from ${rows.learnt.toLocaleString("en-US")} rows. Merged into 4-bit weights and read from disk again it stands at <b>${scores.saved.chrF.toFixed(1)}</b>${kept !== null && html`, with ${percent(kept)} of what it learnt retained`}.</p>
 <div class="stages">${STAGES.map(({ stage, title, meaning }) => stageCard(title, meaning, scores[stage], stage))}</div>
 <p class="hint">chrF: the runs of letters that an answer shares with the right one, 0 to 100.</p></section>`;
 }
@@ -94,11 +95,14 @@ function proof({ proof: found, format, bytes, mergeBase }: SaveReport): Html {
 <ul class="checks">${found.checks.map(({ name, ok, detail }) => html`<li><b class="${ok ? "good" : "bad"}">${ok ? "✓" : "✗"}</b> ${name} <small>${detail}</small></li>`)}</ul></section>`;
 }
 
-function howMade({ report, save, trainRows, sentences }: DemoData): Html {
+function howMade({ report, save, rows, sentences }: DemoData): Html {
   const facts: [string, string][] = [
     ["model", report.model],
     ["device", report.device],
-    ["rows", `${trainRows.toLocaleString("en-US")} to learn from and to choose the checkpoint, ${sentences.length} apart to judge`],
+    [
+      "rows",
+      `${rows.learnt.toLocaleString("en-US")} to learn from, ${rows.aside} to choose the adapter, ${sentences.length} others to judge it`,
+    ],
     ["training", `${report.train.steps} steps, loss ${report.train.lossFirst.toFixed(3)} → ${report.train.lossLast.toFixed(3)}`],
     [
       "save",
