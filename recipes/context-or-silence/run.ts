@@ -23,6 +23,7 @@ const { values } = parseArgs({
 });
 const here = (name: string) => new URL(name, import.meta.url).pathname;
 const template = "instruct-context";
+const steps = Number(values.steps);
 
 const run = await train(
   {
@@ -30,10 +31,11 @@ const run = await train(
     data: here("train.jsonl"),
     template,
     method: values.method === "qlora" ? "qlora" : "lora",
-    maxSteps: Number(values.steps),
+    maxSteps: steps,
+    evalEvery: Math.ceil(steps / 6),
     learningRate: Number(values["learning-rate"]),
     lora: { rank: 16, alpha: 32 },
-    validation: { count: 40 }, // chooses the adapter; the held-out passages only judge
+    validation: { count: 32 }, // chooses the adapter; the held-out passages only judge
     out: join(values.out, "run"),
     force: true,
   },
