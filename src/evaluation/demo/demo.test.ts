@@ -30,8 +30,8 @@ describe("rows", () => {
   });
 
   test.each([
-    ["one.tsv", "雨です。\tIt is rain.\n風だ。\t\n", /row 2[^]*expected a sentence in input and one in output/],
-    ["other.jsonl", '{"ja":"雨です。"}\n', /row 1[^]*expected a sentence in input and one in output/],
+    ["one.tsv", "雨です。\tIt is rain.\n風だ。\t\n", /row 2, line 2: expected a sentence in input and one in output/],
+    ["other.jsonl", '{"ja":"雨です。"}\n', /row 1, line 1: expected a sentence in input and one in output/],
     ["empty.tsv", "", /expected/],
   ])("%s is refused by row", async (name, text, message) => {
     await expect(readTestRows(write(name, text), "T")).rejects.toThrow(message);
