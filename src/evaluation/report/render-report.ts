@@ -1,30 +1,23 @@
 /**
- * The report as one HTML page that needs no network: data → sections → page. Style and behaviour come from `studio/report/` and are put inside.
- * Everything that a model, a document or a user wrote is escaped; the page forbids itself every connection, by its own policy.
+ * The report as one HTML page that needs no network: data → sections → page. Style and behaviour come from `studio/report/`.
+ * Everything that a model, a document or a user wrote is escaped.
  */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { packageFolder } from "../../hub/shipped-models.ts";
 import { METRICS } from "../eval/metrics.ts";
-import { type Html, html, trusted } from "./html.ts";
+import { type Html, html } from "./html.ts";
+import { renderPage } from "./page.ts";
 import { questionSection } from "./question-section.ts";
 import type { ReportData } from "./report-data.ts";
 import { showValue } from "./show-value.ts";
 import { summarySection } from "./summary-section.ts";
 
 export function renderReport(data: ReportData): string {
-  const asset = (name: string) => readFileSync(join(packageFolder(), "studio", "report", name), "utf8");
-  const page = html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
-<title>${data.title}</title><style>${trusted(asset("report.css"))}</style></head>
-<body data-title="${data.title}"><a class="skip" href="#questions">To the questions</a>
+  const body = html`<a class="skip" href="#questions">To the questions</a>
 <header class="page"><h1>${data.title}</h1><p>${data.questions.length} questions, ${data.variants.length} variants · ${data.madeAt.slice(0, 16).replace("T", " ")} · remora ${data.remora}${data.translator && html` · translated by ${data.translator}`}</p></header>
 <main>${summarySection(data)}${strengths(data)}${changes(data)}${problems(data)}
 <section aria-labelledby="questions"><h2 id="questions">Questions</h2>${filters(data)}<p id="shown" role="status" aria-live="polite"></p>
 <div id="list">${data.questions.map((question, index) => questionSection(data, question, index))}</div></section>
-${settings(data)}</main><script>${trusted(asset("report.js"))}</script></body></html>`;
-  return `${page.text}\n`;
+${settings(data)}</main>`;
+  return renderPage({ title: data.title, styles: ["report/report.css"], body, scripts: ["report/report.js"] });
 }
 
 function filters({ questions }: ReportData): Html {
