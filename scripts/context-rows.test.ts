@@ -33,7 +33,7 @@ describe("recipes/context-or-silence", () => {
     expect(counts(train)).toEqual([120, 120, 120, 120]);
     for (const row of train) {
       if (row.answerable) expect(row.context).toContain(row.output);
-      else expect(classifyAnswer(row.output)).toBe("refused");
+      else expect(classifyAnswer({ text: row.output })).toBe("refused");
     }
     expect(new Set(train.filter(({ answerable }) => !answerable).map(({ output }) => output))).toEqual(new Set(Object.values(NOT_KNOWN)));
   });
