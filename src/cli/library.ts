@@ -16,7 +16,7 @@ export type Library = Pick<
   | "push"
   | "pull"
   | "indexDocuments"
-  | "openIndex"
+  | "openSources"
   | "openEmbedder"
   | "retrieveOptions"
   | "answerQuestion"
@@ -24,6 +24,10 @@ export type Library = Pick<
   | "sourceLabel"
   | "evaluate"
   | "makeReport"
+  | "debate"
+  | "debatePrice"
+  | "makeQuestions"
+  | "questionsPrice"
 >;
 
 export async function loadLibrary(): Promise<Library> {

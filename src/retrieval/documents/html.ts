@@ -1,6 +1,6 @@
 /**
  * HTML: the article of a page (Readability takes menus and advertising away), or the whole body where there is no article; sections by headings.
- * Only text is taken: scripts, styles and attributes never reach the index.
+ * Only text that a reader would see is taken: scripts, styles, attributes and hidden elements never reach the index.
  */
 import { cleanLine, type Document, type Section } from "./document.ts";
 
@@ -19,6 +19,8 @@ interface DomNode {
   readonly nodeName: string;
   readonly textContent: string | null;
   readonly childNodes: Iterable<DomNode>;
+  /** Of elements. */
+  getAttribute?(name: string): string | null;
 }
 
 export async function readHtml(
@@ -60,6 +62,22 @@ async function articleOf(document: unknown): Promise<string | undefined> {
   }
 }
 
+/** What nobody sees is not what the page says; it is where instructions to models are hidden. Style sheets are not followed. */
+function isHidden(node: DomNode): boolean {
+  const style = (node.getAttribute?.("style") ?? "").replace(/\s+/g, "").toLowerCase();
+  return (
+    node.getAttribute?.("hidden") != null ||
+    node.getAttribute?.("aria-hidden") === "true" ||
+    /(?:^|;)(?:display:none|visibility:(?:hidden|collapse)|opacity:0(?:\.0+)?(?:;|!|$)|font-size:0(?:px|pt|em|rem|%)?(?:;|!|$))/.test(style)
+  );
+}
+
+function visibleText(node: DomNode): string {
+  if (node.nodeType === 3) return node.textContent ?? "";
+  if (node.nodeType !== 1 || SKIP.has(node.nodeName.toUpperCase()) || isHidden(node)) return "";
+  return [...node.childNodes].map(visibleText).join("");
+}
+
 function sectionsOf(body: DomNode): Section[] {
   const sections: Section[] = [];
   const headings: string[] = [];
@@ -80,17 +98,17 @@ function sectionsOf(body: DomNode): Section[] {
       return;
     }
     const name = node.nodeName.toUpperCase();
-    if (node.nodeType !== 1 || SKIP.has(name)) return;
+    if (node.nodeType !== 1 || SKIP.has(name) || isHidden(node)) return;
     const level = /^H([1-6])$/.exec(name)?.[1];
     if (level) {
       end();
       headings.length = Math.min(headings.length, Number(level) - 1);
       while (headings.length < Number(level) - 1) headings.push("");
-      headings.push(cleanLine(node.textContent ?? ""));
+      headings.push(cleanLine(visibleText(node)));
       return;
     }
     if (name === "BR") text += "\n";
-    else if (name === "PRE") text += `\n\n${node.textContent ?? ""}\n\n`;
+    else if (name === "PRE") text += `\n\n${visibleText(node)}\n\n`;
     else {
       const isBlock = BLOCK.has(name);
       if (isBlock) text += name === "LI" ? "\n- " : name === "TR" ? "\n" : "\n\n";
