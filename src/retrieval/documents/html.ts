@@ -19,8 +19,17 @@ interface DomNode {
   readonly nodeName: string;
   readonly textContent: string | null;
   readonly childNodes: Iterable<DomNode>;
-  /** Of elements. */
-  getAttribute?(name: string): string | null;
+}
+
+interface DomElement {
+  getAttribute(name: string): string | null;
+  remove(): void;
+}
+
+interface DomDocument {
+  readonly body: DomNode;
+  readonly title: string;
+  querySelectorAll(selector: string): Iterable<DomElement>;
 }
 
 export async function readHtml(
@@ -29,11 +38,10 @@ export async function readHtml(
   options: { article: boolean } = { article: true },
 ): Promise<Document> {
   const { parseHTML } = await import("linkedom");
-  const parse = (html: string) =>
-    parseHTML(/<(html|body)[\s>]/i.test(html) ? html : `<html><body>${html}</body></html>`).document as unknown as {
-      body: DomNode;
-      title: string;
-    };
+  const parse = (html: string) => {
+    const { document } = parseHTML(/<(html|body)[\s>]/i.test(html) ? html : `<html><body>${html}</body></html>`);
+    return withoutHidden(document as unknown as DomDocument);
+  };
   const whole = parse(source);
   const title = cleanLine(whole.title ?? "");
   const all = sectionsOf(whole.body);
@@ -62,19 +70,27 @@ async function articleOf(document: unknown): Promise<string | undefined> {
   }
 }
 
-/** What nobody sees is not what the page says; it is where instructions to models are hidden. Style sheets are not followed. */
-function isHidden(node: DomNode): boolean {
-  const style = (node.getAttribute?.("style") ?? "").replace(/\s+/g, "").toLowerCase();
+/**
+ * What nobody sees is not what the page says; it is where instructions to models are hidden. Taken out before Readability, which drops the
+ * attributes that hide and keeps the text. Style sheets are not followed.
+ */
+function withoutHidden(document: DomDocument): DomDocument {
+  for (const element of [...document.querySelectorAll("[hidden], [aria-hidden], [style]")]) if (isHidden(element)) element.remove();
+  return document;
+}
+
+function isHidden(element: DomElement): boolean {
+  const style = (element.getAttribute("style") ?? "").replace(/\s+/g, "").toLowerCase();
   return (
-    node.getAttribute?.("hidden") != null ||
-    node.getAttribute?.("aria-hidden") === "true" ||
+    element.getAttribute("hidden") !== null ||
+    element.getAttribute("aria-hidden") === "true" ||
     /(?:^|;)(?:display:none|visibility:(?:hidden|collapse)|opacity:0(?:\.0+)?(?:;|!|$)|font-size:0(?:px|pt|em|rem|%)?(?:;|!|$))/.test(style)
   );
 }
 
 function visibleText(node: DomNode): string {
   if (node.nodeType === 3) return node.textContent ?? "";
-  if (node.nodeType !== 1 || SKIP.has(node.nodeName.toUpperCase()) || isHidden(node)) return "";
+  if (node.nodeType !== 1 || SKIP.has(node.nodeName.toUpperCase())) return "";
   return [...node.childNodes].map(visibleText).join("");
 }
 
@@ -98,7 +114,7 @@ function sectionsOf(body: DomNode): Section[] {
       return;
     }
     const name = node.nodeName.toUpperCase();
-    if (node.nodeType !== 1 || SKIP.has(name) || isHidden(node)) return;
+    if (node.nodeType !== 1 || SKIP.has(name)) return;
     const level = /^H([1-6])$/.exec(name)?.[1];
     if (level) {
       end();
