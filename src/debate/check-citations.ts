@@ -32,7 +32,7 @@ export function checkCitations(statement: string, question: string, given: reado
   const all = numbersCited(statement);
   const cited = all.filter((number) => known.has(number));
   const added = new Set<number>();
-  const sentences = splitSentences(statement).map((sentence) => {
+  const sentences = splitSentences(beforeStops(statement)).map((sentence) => {
     if (numbersCited(sentence).some((number) => known.has(number))) return sentence;
     const leaned = leansOn(sentence, question, given);
     if (leaned === undefined) return sentence;
@@ -46,6 +46,12 @@ export function checkCitations(statement: string, question: string, given: reado
     added: [...added].sort((a, b) => a - b),
   };
 }
+
+/** `It eats. [2]` → `It eats [2].`: a citation behind the full stop belongs to the sentence before it. */
+const beforeStops = (text: string): string =>
+  text.replace(/([.!?。！？]+)\s*((?:\s*[[［][\d０-９,、;，；\s]{1,40}[\]］])+)/g, (_, stop: string, citations: string) =>
+    /[。！？]/.test(stop) ? `${citations.trim()}${stop}` : ` ${citations.trim()}${stop}`,
+  );
 
 /** The source that holds most of the sentence, where one holds enough. */
 function leansOn(sentence: string, question: string, given: readonly GivenSource[]): number | undefined {

@@ -9,6 +9,7 @@ import { modelIdentity } from "../asking/model-identity.ts";
 import type { NamedModel } from "../asking/named-model.ts";
 import { openNamedModel } from "../asking/open-named-model.ts";
 import { parseConfig } from "../config/parse.ts";
+import type { AskSettings } from "../config/reports.ts";
 import { type DebateConfig, type DebateConfigInput, debateSchema } from "../config/schemas/debate.ts";
 import { sessionSchema } from "../config/schemas/generate.ts";
 import { sourcesFingerprint } from "../engine/retrieval.ts";
@@ -139,9 +140,16 @@ function questionsOf(config: DebateConfig): Promise<Questions> {
   return readQuestions([config.questions].flat(), { ...config, limit: config.maxQuestions });
 }
 
-function settingsOf({ maxTokens, temperature, greedy, topK, topP, minP, repetitionPenalty, seed, stop }: DebateConfig) {
-  const stops = stop === undefined ? undefined : [stop].flat();
-  return { maxTokens, temperature: greedy ? 0 : temperature, topK, topP, minP, repetitionPenalty, seed, ...(stops && { stop: stops }) };
+/** Of each request. What only our own models know (minP, repetitionPenalty) is an option of their sessions; what is off is not sent. */
+function settingsOf({ maxTokens, temperature, greedy, topK, topP, seed, stop }: DebateConfig): AskSettings {
+  return {
+    maxTokens,
+    temperature: greedy ? 0 : temperature,
+    seed,
+    ...(topK > 0 && { topK }),
+    ...(topP < 1 && { topP }),
+    ...(stop !== undefined && { stop: [stop].flat() }),
+  };
 }
 
 function namedModels(config: DebateConfig, debaters: readonly Debater[]): OpenModel {
@@ -160,7 +168,21 @@ function namedModels(config: DebateConfig, debaters: readonly Debater[]): OpenMo
 
 /** Everything that may change a debate, besides its question. */
 async function identityOf(config: DebateConfig, debaters: readonly Debater[]): Promise<string> {
-  const { rounds, judge, instructions, offline, search, limit, candidates, rerank, viewpoints, minSimilarity, minCoverage } = config;
+  const {
+    rounds,
+    judge,
+    instructions,
+    offline,
+    minP,
+    repetitionPenalty,
+    search,
+    limit,
+    candidates,
+    rerank,
+    viewpoints,
+    minSimilarity,
+    minCoverage,
+  } = config;
   const people: unknown[] = [];
   for (const debater of debaters) {
     const { fingerprint } = await sourcesFingerprint({ ...config, ...placesOf(debater, config) });
@@ -168,7 +190,7 @@ async function identityOf(config: DebateConfig, debaters: readonly Debater[]): P
   }
   const retrieving = [search, limit, candidates, rerank, viewpoints, minSimilarity, minCoverage];
   const judging = judge === undefined ? null : await modelIdentity(judge, offline);
-  const everything = JSON.stringify([people, judging, rounds, instructions ?? "", settingsOf(config), retrieving]);
+  const everything = JSON.stringify([people, judging, rounds, instructions ?? "", settingsOf(config), minP, repetitionPenalty, retrieving]);
   return createHash("sha256").update(everything).digest("hex").slice(0, 16);
 }
 
