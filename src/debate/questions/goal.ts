@@ -13,7 +13,7 @@ export interface Goal {
 export function parseGoals(given: readonly string[]): Goal[] {
   if (given.length === 0) return [{ name: "fact" }];
   return given.map((text, index) => {
-    const [, name, rest] = /^\s*([^:：]{1,24})[:：]\s*(\S.*)$/su.exec(text) ?? [];
+    const [, name, rest] = /^\s*([^:：,，.]{1,24})[:：]\s*(\S.*)$/su.exec(text) ?? [];
     return { name: name?.trim() ?? `goal ${index + 1}`, text: (rest ?? text).trim() };
   });
 }
