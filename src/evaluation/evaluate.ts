@@ -54,11 +54,7 @@ export async function evaluate(input: EvalConfigInput, options: EvalOptions = {}
   const { questions, problems } = await readQuestions(files, { ...config, limit: config.maxQuestions });
   const patterns = config.refusals === undefined ? undefined : readRefusalPatterns(config.refusals);
   const names = config.variants === undefined ? defaultVariants(config) : [config.variants].flat().flatMap((name) => name.split(","));
-  const variants = parseVariants(
-    names,
-    config.adapter === undefined ? ["base"] : ["base", "tuned"],
-    config.index !== undefined || config.web,
-  );
+  const variants = parseVariants(names, config.adapter === undefined ? ["base"] : ["base", "tuned"], config.index !== undefined);
   makeFolder(config.out);
   onEvent({ event: "eval-start", questions: questions.length, variants: names, problems });
 
@@ -210,13 +206,13 @@ async function translateAll(
   }
 }
 
-function defaultVariants({ adapter, index, web }: EvalConfig): string[] {
+function defaultVariants({ adapter, index }: EvalConfig): string[] {
   const models = adapter === undefined ? ["base"] : ["base", "tuned"];
-  return models.flatMap((model) => (index === undefined && !web ? [model] : [model, `${model}+docs`]));
+  return models.flatMap((model) => (index === undefined ? [model] : [model, `${model}+docs`]));
 }
 
 function describe({ model, documents }: Variant, config: EvalConfig): string {
-  return `${config.model}${model === "tuned" ? ` with the adapter ${config.adapter}` : ""}${documents ? `, from the documents of ${config.index ?? "the web"}` : ""}`;
+  return `${config.model}${model === "tuned" ? ` with the adapter ${config.adapter}` : ""}${documents ? `, from the documents of ${config.index}` : ""}`;
 }
 
 /** What changes answers, for the foot of the report. */

@@ -24,7 +24,7 @@ import { checkPrompt, type Difficulty, difficultyOf, matchOf } from "./check-que
 import { Duplicates } from "./duplicates.ts";
 import { type Goal, parseGoals, passagesFor } from "./goal.ts";
 import { changeOf, readTwin, swapTwin, twinPrompt } from "./twin.ts";
-import { readQuestion, type WrittenQuestion, writerPrompt } from "./write-question.ts";
+import { readAnswer, readQuestion, type WrittenQuestion, writerPrompt } from "./write-question.ts";
 
 /** A line of questions.jsonl: `remora eval` and `remora debate` read question, reference, category, answerable and id. */
 export interface QuestionRow {
@@ -104,7 +104,7 @@ export async function questionsPrice(input: QuestionsConfigInput): Promise<Price
     answerTokens: calls * maxTokens,
   });
   const lines = [
-    line("writer", model, attempts + twins, (attempts + twins) * each),
+    line("writer", model, 2 * attempts + twins, (2 * attempts + twins) * each),
     line("checker", checker, 2 * attempts + twins, (attempts + twins) * each + attempts * frame),
   ];
   const isRemote = [model, checker].some((name) => parseModelName(name).kind === "remote");
@@ -222,19 +222,42 @@ class Work {
       writer,
       batch.map(({ passage, goal }) => writerPrompt(passage, goal)),
     );
+    const drafts = said.map((text, index) => (text instanceof Error ? text.message : readQuestion(text, batch[index]!.passage)));
+    const read = await this.#completeAnswers(batch, drafts, writer);
     const written: (Candidate & WrittenQuestion)[] = [];
     for (const [index, candidate] of batch.entries()) {
       const text = said[index]!;
-      const read = text instanceof Error ? text.message : readQuestion(text, candidate.passage);
-      if (typeof read === "string") {
-        this.#reject(candidate, read, { said: text instanceof Error ? undefined : text });
+      const draft = read[index]!;
+      if (typeof draft === "string") {
+        this.#reject(candidate, draft, { said: text instanceof Error ? undefined : text });
         continue;
       }
-      const same = await this.#duplicates.findOrAdd(read.question, this.#signal);
-      if (same === undefined) written.push({ ...candidate, ...read });
-      else this.#reject(candidate, "it asks what another question asks", { question: read.question, said: same });
+      const same = await this.#duplicates.findOrAdd(draft.question, this.#signal);
+      if (same === undefined) written.push({ ...candidate, ...draft });
+      else this.#reject(candidate, "it asks what another question asks", { question: draft.question, said: same });
     }
     return written;
+  }
+
+  /** Questions that came without an answer: the writer is asked for it, and its words must stand in the passage. */
+  async #completeAnswers(
+    batch: readonly Candidate[],
+    drafts: readonly (WrittenQuestion | string)[],
+    writer: NamedModel,
+  ): Promise<(WrittenQuestion | string)[]> {
+    const open = drafts.flatMap((draft, index) => (typeof draft !== "string" && draft.answer === "" ? [{ draft, index }] : []));
+    const said = await this.#ask(
+      writer,
+      open.map(({ draft, index }) => checkPrompt(draft.question, batch[index]!.passage)),
+    );
+    const completed = [...drafts];
+    for (const [place, { draft, index }] of open.entries()) {
+      const text = said[place]!;
+      const answer = text instanceof Error ? undefined : readAnswer(text, draft.question, batch[index]!.passage);
+      if (text instanceof Error) completed[index] = text.message;
+      else completed[index] = answer === undefined ? "the model gave no answer that stands in the passage" : { ...draft, answer };
+    }
+    return completed;
   }
 
   async #check(written: readonly (Candidate & WrittenQuestion)[], checker: NamedModel): Promise<{ row: QuestionRow; passage: Passage }[]> {

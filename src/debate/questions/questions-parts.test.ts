@@ -5,7 +5,7 @@ import { difficultyOf, matchOf } from "./check-question.ts";
 import { Duplicates } from "./duplicates.ts";
 import { parseGoals, passagesFor } from "./goal.ts";
 import { changeOf, readTwin, swapTwin } from "./twin.ts";
-import { quoted, readQuestion, writerPrompt } from "./write-question.ts";
+import { quoted, readAnswer, readQuestion, writerPrompt } from "./write-question.ts";
 
 const passage = (text: string, document = "a.md") => ({ document, label: document, text });
 const rollo = passage(
@@ -42,7 +42,7 @@ describe("what a model wrote", () => {
   test.each([
     ["Question: Who founded Normandy?\nAnswer: Rollo", { question: "Who founded Normandy?", answer: "Rollo" }],
     [' Who founded Normandy?\n\n**Answer:** "Rollo"', { question: "Who founded Normandy?", answer: "Rollo" }],
-    ["Who founded Normandy?", "the model wrote no answer"],
+    ["Who founded Normandy?", { question: "Who founded Normandy?", answer: "" }],
     ["", "the model wrote no question"],
     ["Normandy is nice.\nAnswer: Rollo", "what the model wrote is no question"],
     ["Who founded it, as the passage says?\nAnswer: Rollo", "the question speaks of the passage"],
@@ -60,6 +60,18 @@ describe("what a model wrote", () => {
     });
     expect(readQuestion("この文章は何について書かれていますか？\n答え：東京", tokyo)).toBe("the question speaks of the passage");
     expect(JSON.stringify(writerPrompt(tokyo, { name: "A", text: "歴史" }))).toContain("目的に役立つ");
+  });
+
+  test("an answer is taken out of the sentence that gives it", () => {
+    const answer = (said: string, question: string) => readAnswer(said, question, rollo);
+    expect(answer("Normandy was founded in 911 by Rollo, a Viking leader.", "Who founded Normandy?")).toBe(
+      "in 911 by Rollo, a Viking leader",
+    );
+    expect(answer("It was King Charles III.", "With whom was the treaty?")).toBe("King Charles III");
+    expect(answer("It was William the Conqueror.", "Who founded Normandy?")).toBeUndefined();
+    expect(answer("Normandy.", "Who founded Normandy?")).toBeUndefined();
+    const tokyo = passage("東京は日本の首都で、1868年に江戸から改称された。");
+    expect(readAnswer("東京は1868年に改称されました。", "東京はいつ改称されましたか。", tokyo)).toContain("1868年");
   });
 
   test("a passage cannot close its marks", () => {

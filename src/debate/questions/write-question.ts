@@ -2,7 +2,8 @@
 import type { AskRequest } from "../../config/reports.ts";
 import type { Passage } from "../../engine/open-passages.ts";
 import { answerUnits } from "../../evaluation/scores/answer-units.ts";
-import { type AnswerLanguage, languageOf, withoutMarks } from "../../retrieval/answer/prompt.ts";
+import { languageOf, withoutMarks } from "../../retrieval/answer/prompt.ts";
+import { contentWords } from "../../retrieval/content-words.ts";
 import type { Goal } from "./goal.ts";
 
 export interface WrittenQuestion {
@@ -48,19 +49,54 @@ const MAX_ANSWER_UNITS = 30;
 const SPEAKS_OF_PASSAGE =
   /\b(?:the|this|above|given) (?:passage|text|paragraph|source|document|article|quotation)\b|(?:この|上の|本)(?:文章|文|記事|段落|出典)/iu;
 
-/** @returns what was written, or what is wrong with it */
+/**
+ * @returns what was written, or what is wrong with it. An answer that is missing (small models stop behind the question) is empty: the model is to be
+ *   asked for it, and `readAnswer` takes it out of what it says.
+ */
 export function readQuestion(said: string, passage: Passage): WrittenQuestion | string {
   const [question, answer] = linesOf(said);
   if (question === undefined || question === "") return "the model wrote no question";
   const shape = whatIsWrong(question);
   if (shape !== undefined) return shape;
-  if (answer === undefined || answer === "") return "the model wrote no answer";
+  if (answer === undefined || answer === "") return { question, answer: "" };
   const units = answerUnits(answer);
   if (units.length === 0 || units.length > MAX_ANSWER_UNITS) return `expected an answer of a few words, found ${units.length}`;
   if (!holdsRun(passage.text, units)) return "the answer does not stand in the passage";
   if (holdsRun(question, units)) return "the question holds its own answer";
   return { question, answer };
 }
+
+/**
+ * The answer in a sentence that gives it: the longest run of its words that stands in the passage and says more than the question.
+ * @returns undefined where no run does
+ */
+export function readAnswer(said: string, question: string, passage: Passage): string | undefined {
+  const [line = ""] = said.split("\n").filter((each) => each.trim() !== "");
+  const words = [...new Intl.Segmenter(languageOf(line), { granularity: "word" }).segment(line)];
+  const held = ` ${answerUnits(passage.text).join(" ")} `;
+  const asked = new Set(answerUnits(question));
+  let best = "";
+  let most = 0;
+  for (let start = 0; start < words.length; start++) {
+    if (!words[start]!.isWordLike) continue;
+    for (let end = start; end < words.length; end++) {
+      if (!words[end]!.isWordLike) continue;
+      const run = line.slice(words[start]!.index, words[end]!.index + words[end]!.segment.length);
+      const units = answerUnits(run);
+      if (
+        units.length > MAX_ANSWER_UNITS ||
+        units.some((unit) => asked.has(unit) && !EAST_ASIAN.test(unit)) ||
+        !held.includes(` ${units.join(" ")} `)
+      )
+        break;
+      const isNew = units.filter((unit) => !asked.has(unit)).length;
+      if (isNew > most && contentWords(run).length > 0) [best, most] = [run, isNew];
+    }
+  }
+  return most === 0 ? undefined : best;
+}
+
+const EAST_ASIAN = /^[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}ー]$/u;
 
 /** @returns undefined for a question that stands by itself */
 export function whatIsWrong(question: string): string | undefined {
@@ -73,8 +109,6 @@ export function whatIsWrong(question: string): string | undefined {
 /** The units of a text hold these in a row. */
 export const holdsRun = (text: string, units: readonly string[]): boolean =>
   ` ${answerUnits(text).join(" ")} `.includes(` ${units.join(" ")} `);
-
-export const languageOfPassage = (passage: Passage): AnswerLanguage => languageOf(passage.text);
 
 /** The prompt ends with `Question:`, so the first line may come without the word. */
 function linesOf(said: string): [question: string | undefined, answer: string | undefined] {
