@@ -24,7 +24,7 @@ import { checkPrompt, type Difficulty, difficultyOf, matchOf } from "./check-que
 import { Duplicates } from "./duplicates.ts";
 import { type Goal, parseGoals, passagesFor } from "./goal.ts";
 import { changeOf, readTwin, swapTwin, twinPrompt } from "./twin.ts";
-import { readAnswer, readQuestion, type WrittenQuestion, writerPrompt } from "./write-question.ts";
+import { answerPrompt, readAnswer, readQuestion, type WrittenQuestion, writerPrompt } from "./write-question.ts";
 
 /** A line of questions.jsonl: `remora eval` and `remora debate` read question, reference, category, answerable and id. */
 export interface QuestionRow {
@@ -248,7 +248,7 @@ class Work {
     const open = drafts.flatMap((draft, index) => (typeof draft !== "string" && draft.answer === "" ? [{ draft, index }] : []));
     const said = await this.#ask(
       writer,
-      open.map(({ draft, index }) => checkPrompt(draft.question, batch[index]!.passage)),
+      open.map(({ draft, index }) => answerPrompt(draft.question, batch[index]!.passage)),
     );
     const completed = [...drafts];
     for (const [place, { draft, index }] of open.entries()) {

@@ -70,6 +70,7 @@ describe("what a model wrote", () => {
     expect(answer("It was King Charles III.", "With whom was the treaty?")).toBe("King Charles III");
     expect(answer("It was William the Conqueror.", "Who founded Normandy?")).toBeUndefined();
     expect(answer("Normandy.", "Who founded Normandy?")).toBeUndefined();
+    expect(answer("They made it under duress.", "How was it made?")).toBeUndefined();
     const tokyo = passage("東京は日本の首都で、1868年に江戸から改称された。");
     expect(readAnswer("東京は1868年に改称されました。", "東京はいつ改称されましたか。", tokyo)).toContain("1868年");
   });
