@@ -1,5 +1,5 @@
 /** What it will cost, said before it starts; and whether to start. */
-import { createInterface } from "node:readline/promises";
+import { createInterface } from "node:readline";
 import { UsageError } from "../errors/usage-error.ts";
 import type { Price } from "../index.ts";
 import type { Io } from "./io.ts";
@@ -30,10 +30,18 @@ export async function confirmPrice(price: Price, yes: boolean, io: Io, command: 
       "Add --yes, or --dry-run to see the price alone.",
     );
   }
-  const lines = createInterface({ input: io.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await lines.question("Start? [y/N] ")).trim());
-  } finally {
-    lines.close();
-  }
+  io.stderr.write("Start? [y/N] ");
+  return /^y(es)?$/i.test((await firstLine(io.stdin)).trim());
+}
+
+/** Ends with the stream, or with the interface: a person who presses Ctrl-D has not said yes. */
+function firstLine(input: Io["stdin"]): Promise<string> {
+  const lines = createInterface({ input });
+  return new Promise((resolve) => {
+    lines.once("line", (line) => {
+      resolve(line);
+      lines.close();
+    });
+    lines.once("close", () => resolve(""));
+  });
 }

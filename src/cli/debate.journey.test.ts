@@ -7,6 +7,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readQuestions } from "../evaluation/eval/questions.ts";
 import { loadLibrary } from "./library.ts";
@@ -94,6 +95,11 @@ describe("debate", () => {
     const refused = await remora(words);
     expect(refused.code).toBe(2);
     expect(refused.err).toContain("remote models are asked, and nobody is here to agree to the price\n  Add --yes, or --dry-run");
+    // At a terminal a person is asked, and only a yes is one.
+    for (const said of ["n\n", "", "sure\n"]) {
+      const asked = await remora(words, (io) => Object.assign(io, { stdin: Object.assign(Readable.from([said]), { isTTY: true }) }));
+      expect([asked.code, asked.err.includes("Start? [y/N] Not started.")], asked.err).toEqual([0, true]);
+    }
     expect(endpoint.calls).toEqual([]);
     expect(existsSync(join(folder, "never"))).toBe(false);
   });
@@ -395,6 +401,35 @@ describe("questions", () => {
     );
     expect(more.err).toContain("Fewer than the 9 asked for");
     rmSync(third);
+  });
+
+  test("stopped, it writes what was kept and goes on from cached answers", async () => {
+    let io: FakeIo | undefined;
+    let stuck = true;
+    const endpoint = await endpointOf({
+      writer: (prompt) => (prompt.includes("Yellowstone") ? facts[1]![1]! : facts[0]![1]!),
+      checker: (prompt) => {
+        if (!prompt.includes("<source")) return "I do not know.";
+        if (!prompt.includes("hunts in packs")) return "Sharks.";
+        if (!stuck) return "The wolf.";
+        io!.interrupt();
+        return new Promise(() => {});
+      },
+    });
+    const out = join(folder, "stopped-questions");
+    const models = ["--model", endpoint.model("writer"), "--checker", endpoint.model("checker")];
+    const words = ["questions", index, "--count", "2", "--no-twins", ...models, "--out", out, "--yes"];
+    const first = await remora(words, (world) => {
+      io = world;
+    });
+    expect(first.code, first.err).toBe(130);
+    expect(existsSync(join(out, "questions.jsonl"))).toBe(true);
+    stuck = false;
+    const before = endpoint.calls.length;
+    const second = await remora(words);
+    expect(second.code, second.err).toBe(0);
+    expect(linesOf(join(out, "questions.jsonl"))).toHaveLength(2);
+    expect(endpoint.calls.slice(before).filter(({ model }) => model === "writer")).toEqual([]);
   });
 
   test("a model that only talks nonsense: nothing is kept, everything is named, exit 1", async () => {
