@@ -2,7 +2,9 @@
  * What a debate's answers are worth beside plain ones: a model alone, the same model with its first look at the sources, the debate. Against the
  * references by F1 and chrF, by how sure the guard let the debate be, by refusals of what has no answer, and by a judge in pairs.
  *
- *   npx tsx bench/debate/worth.ts --transcript debate/transcript.jsonl --model NAME [--judge NAME] --out worth.json
+ *   npx tsx bench/debate/worth.ts --transcript debate/transcript.jsonl --model NAME [--judge NAME [--short]] --out worth.json
+ *
+ * --short: the judge is asked for a number alone, which models too small for the product's line of JSON can still give.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -17,7 +19,13 @@ import { unitF1 } from "../../src/evaluation/scores/exact-and-f1.ts";
 import { meanInterval, pairedDifference } from "../../src/evaluation/statistics/bootstrap.ts";
 
 const { values } = parseArgs({
-  options: { transcript: { type: "string" }, model: { type: "string" }, judge: { type: "string" }, out: { type: "string" } },
+  options: {
+    transcript: { type: "string" },
+    model: { type: "string" },
+    judge: { type: "string" },
+    short: { type: "boolean" },
+    out: { type: "string" },
+  },
 });
 const records = readFileSync(values.transcript!, "utf8")
   .split("\n")
@@ -86,7 +94,16 @@ const guard = {
 const verdicts: Record<string, { debate: number; other: number; tie: number; unread: number }> = {};
 if (values.judge !== undefined) {
   const judge = await openNamedModel(values.judge);
-  const ask = async (prompt: string) => (await judge.ask({ messages: [{ role: "user", content: prompt }], settings })).text;
+  const ask = async (prompt: string) => {
+    const content = values.short
+      ? `${prompt.replace(/\n\nReply with one line of JSON[\s\S]*$/u, "")}\n\nReply with 1 or 2 alone.\nBetter answer:`
+      : prompt;
+    const { text } = await judge.ask({
+      messages: [{ role: "user", content }],
+      settings: { ...settings, maxTokens: values.short ? 2 : 64 },
+    });
+    return text;
+  };
   for (const [name, list] of answers) {
     if (name === "debate") continue;
     const count = { debate: 0, other: 0, tie: 0, unread: 0 };
