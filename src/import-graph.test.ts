@@ -8,12 +8,16 @@ import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
 
-/** From the top. Folders of one row do not import each other. DESIGN §2, and `engine`: the worker that owns a device; the command line starts servers, so it is above them. */
+/**
+ * From the top. Folders of one row do not import each other. DESIGN §2, and `engine`: the worker that owns a device; the command line starts
+ * servers, so it is above them; a debate weighs answers with evaluation's scores, so it is above that.
+ */
 const LAYERS: readonly (readonly string[])[] = [
   ["cli"],
   ["server", "studio"],
   ["index.ts"],
-  ["evaluation", "debate"],
+  ["debate"],
+  ["evaluation"],
   ["asking"],
   ["engine"],
   ["training", "export", "retrieval"],

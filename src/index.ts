@@ -19,17 +19,31 @@ export { type OpenNamedModelOptions, openNamedModel } from "./asking/open-named-
 export { defineConfig } from "./config/define-config.ts";
 // ---- what comes back ----
 export type { AskAnswer, AskRequest, DoctorReport, MemoryPlan, SaveEvent, SaveProof, SaveReport } from "./config/reports.ts";
+export type { DebateConfigInput, QuestionsConfigInput } from "./config/schemas/debate.ts";
 export type { GenerateConfigInput, SessionConfigInput } from "./config/schemas/generate.ts";
 export type { PullConfigInput, PushConfigInput } from "./config/schemas/hub.ts";
 export type { MergeConfigInput } from "./config/schemas/merge.ts";
 export type { PlanConfigInput } from "./config/schemas/plan.ts";
 export type { AskConfig, AskConfigInput, EmbedderConfigInput, IndexConfigInput } from "./config/schemas/retrieval.ts";
 export type { TrainConfigInput } from "./config/schemas/train.ts";
+// ---- debate ----
+export { type DebateEvent, type DebateOptions, type DebateReport, debate, debatePrice } from "./debate/debate.ts";
+export type { DebateRecord } from "./debate/debate-record.ts";
+export type { Price } from "./debate/price.ts";
+export { makeQuestions, type QuestionsEvent, type QuestionsReport, questionsPrice } from "./debate/questions/make-questions.ts";
 // ---- train, plan, ask, save, look at the machine ----
 export { doctor, exportModel, openModel, plan, type RunResult, type Session, train } from "./engine/index.ts";
 // ---- documents: index, retrieve, answer from sources ----
 export { openEmbedder } from "./engine/open-embedder.ts";
-export { type IndexReport, indexDocuments, type OpenedIndex, openIndex, retrieveOptions } from "./engine/retrieval.ts";
+export {
+  type IndexReport,
+  indexDocuments,
+  type OpenedIndex,
+  type OpenedSources,
+  openIndex,
+  openSources,
+  retrieveOptions,
+} from "./engine/retrieval.ts";
 export { RemoraError } from "./errors/remora-error.ts";
 // ---- the whole story at once ----
 export { demo } from "./evaluation/demo.ts";

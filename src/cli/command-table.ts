@@ -38,6 +38,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "The page of a comparison, with your notes or beside an earlier run",
     load: () => import("./commands/report.ts"),
   },
+  {
+    name: "questions",
+    summary: "Make questions from documents, each checked, with an unanswerable twin",
+    load: () => import("./commands/questions.ts"),
+  },
+  {
+    name: "debate",
+    summary: "Let models debate questions until a judge finds an answer, or none",
+    load: () => import("./commands/debate.ts"),
+  },
   { name: "merge", summary: "Save a tuned model for others, proven: 16-bit, NF4, GGUF", load: () => import("./commands/merge.ts") },
   { name: "serve", summary: "Answer over HTTP, in OpenAI's words", load: () => import("./commands/serve.ts") },
 ];

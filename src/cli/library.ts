@@ -17,7 +17,7 @@ export type Library = Pick<
   | "push"
   | "pull"
   | "indexDocuments"
-  | "openIndex"
+  | "openSources"
   | "openEmbedder"
   | "retrieveOptions"
   | "answerQuestion"
@@ -25,6 +25,10 @@ export type Library = Pick<
   | "sourceLabel"
   | "evaluate"
   | "makeReport"
+  | "debate"
+  | "debatePrice"
+  | "makeQuestions"
+  | "questionsPrice"
 >;
 
 export async function loadLibrary(): Promise<Library> {

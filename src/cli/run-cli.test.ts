@@ -48,6 +48,10 @@ describe("help", () => {
                        documents?
         report         The page of a comparison, with your notes or beside an earlier
                        run
+        questions      Make questions from documents, each checked, with an
+                       unanswerable twin
+        debate         Let models debate questions until a judge finds an answer, or
+                       none
         merge          Save a tuned model for others, proven: 16-bit, NF4, GGUF
         serve          Answer over HTTP, in OpenAI's words
 

@@ -4,20 +4,29 @@
  */
 import { readFileSync, statSync } from "node:fs";
 import { parseConfig } from "../config/parse.ts";
-import { type AskConfig, type EmbedderConfigInput, type IndexConfigInput, indexSchema } from "../config/schemas/retrieval.ts";
+import {
+  type AskConfig,
+  type EmbedderConfigInput,
+  type IndexConfig,
+  type IndexConfigInput,
+  indexSchema,
+} from "../config/schemas/retrieval.ts";
+import type { WebConfig } from "../config/schemas/web.ts";
 import { ConfigError } from "../errors/config-error.ts";
 import { IndexError } from "../errors/index-error.ts";
 import { ruleOfThumb, type TokenCounter } from "../retrieval/chunks/token-counter.ts";
-import { findDocuments } from "../retrieval/documents/find-documents.ts";
+import { type FoundDocuments, findDocuments } from "../retrieval/documents/find-documents.ts";
 import type { Embedder } from "../retrieval/embedder.ts";
-import { indexDocuments as fillIndex, type IndexCounts, type IndexEvent } from "../retrieval/index-documents.ts";
+import { indexDocuments as fillIndex, type IndexCounts, type IndexEvent, type ReadyDocument } from "../retrieval/index-documents.ts";
 import { maximalMarginalRelevance } from "../retrieval/rerank/maximal-marginal-relevance.ts";
 import { remoteCrossEncoder } from "../retrieval/rerank/remote-cross-encoder.ts";
 import type { Reranker } from "../retrieval/rerank/reranker.ts";
 import { pointsOfView } from "../retrieval/rerank/viewpoints.ts";
 import type { RetrieveOptions, SearchMode } from "../retrieval/retrieve.ts";
 import { DocumentIndex, type IndexSettings, isMissing } from "../retrieval/store/document-index.ts";
+import { datedDocument, WEB_CHUNK_TOKENS, type WebSource } from "../retrieval/web/web-source.ts";
 import { openEmbedder } from "./open-embedder.ts";
+import { openWeb } from "./open-web.ts";
 
 /** Tokens of an encoder's limit that are left for its frame and prefix. */
 const ENCODER_RESERVE = 8;
@@ -50,13 +59,16 @@ export async function indexDocuments(
 ): Promise<IndexReport> {
   const start = performance.now();
   const config = parseConfig(indexSchema, input, "Configuring remora index");
-  const paths = [config.documents].flat();
+  const named = config.documents === undefined ? [] : [config.documents].flat();
+  const paths = named.filter((name) => !isAddress(name));
   const found = findDocuments(paths, [config.index]);
-  if (found.documents.size === 0 && isMissing(config.index)) throw nothingFound(paths, found.skipped);
+  const web = await readWeb(config, named.filter(isAddress), options.signal);
+  const count = found.documents.size + web.ready.length;
+  if (count === 0 && isMissing(config.index)) throw nothingFound(named, found.skipped, web.failures);
   const index = await DocumentIndex.open(config.index, "Making an index");
   let embedder: Embedder | undefined;
   try {
-    if (found.documents.size === 0 && (await index.documents()).size === 0) throw nothingFound(paths, found.skipped);
+    if (count === 0 && (await index.documents()).size === 0) throw nothingFound(named, found.skipped, web.failures);
     const used = embedderConfig(config, config.rebuild ? undefined : index.settings);
     embedder = used && (await openEmbedder(used));
     const counter: TokenCounter = embedder?.countTokens
@@ -71,8 +83,11 @@ export async function indexDocuments(
       embedder,
       encoding: config.encoding,
       textColumns: config.textColumns === undefined ? undefined : [config.textColumns].flat(),
+      ready: web.ready,
       ...options,
     });
+    counts.documents.failed += web.failures.length;
+    counts.failures.push(...web.failures);
     return {
       index: config.index,
       chunks: await index.chunkCount(),
@@ -86,6 +101,39 @@ export async function indexDocuments(
     await embedder?.close();
     index.close();
   }
+}
+
+const isAddress = (name: string): boolean => /^https?:\/\//i.test(name);
+
+/** @throws ConfigError when nothing is named, or addresses are without the word that allows them */
+async function readWeb(
+  config: IndexConfig,
+  addresses: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<{ ready: ReadyDocument[]; failures: FailedPage[] }> {
+  const doing = "Configuring remora index";
+  const queries = config.webQueries === undefined ? [] : [config.webQueries].flat();
+  if (!config.web) {
+    if (addresses.length > 0)
+      throw new ConfigError(doing, [{ path: "documents", problem: `${addresses[0]} is an address, and the web is off` }], "Add --web.");
+    if (config.documents === undefined) throw new ConfigError(doing, [{ path: "documents", problem: "required, found nothing" }]);
+    return { ready: [], failures: [] };
+  }
+  if (queries.length > 0 && config.webSearch === undefined)
+    throw new ConfigError(doing, [{ path: "webSearch", problem: "required for webQueries, found nothing" }]);
+  const failures: FailedPage[] = [];
+  const pages = [...addresses, ...(config.webPages === undefined ? [] : [config.webPages].flat())];
+  // Found by its queries alone, if there are any: a search engine without a question finds nothing.
+  const web = openWeb({ ...config, webPages: pages.length > 0 ? pages : undefined }, (document, reason) =>
+    failures.push({ document, reason }),
+  );
+  const read = await web.pages(queries, signal);
+  return { ready: read.map((page) => ({ name: page.url, document: datedDocument(page) })), failures };
+}
+
+interface FailedPage {
+  document: string;
+  reason: string;
 }
 
 /** An index opened for asking, with what makes a vector of a question. */
@@ -136,24 +184,73 @@ export async function openIndex(config: EmbeddingConfig & { index: string; searc
   }
 }
 
+/** What questions are answered from: an index, the web, both, or neither. */
+export interface OpenedSources {
+  readonly index: DocumentIndex | undefined;
+  readonly embedder: Embedder | undefined;
+  readonly web: WebSource | undefined;
+  close(): Promise<void>;
+}
+
+/**
+ * @param config without an index, or with the web and an index that is not there: none is opened
+ * @throws what `openIndex` throws; ConfigError for a search engine that is none
+ */
+export async function openSources(
+  config: EmbeddingConfig & WebConfig & { index?: string; search?: AskConfig["search"] },
+  onWebProblem: (url: string, problem: string) => void = () => {},
+): Promise<OpenedSources> {
+  const web = config.web ? openWeb(config, onWebProblem) : undefined;
+  const { index } = config;
+  if (index === undefined || (web && isMissing(index))) return { index: undefined, embedder: undefined, web, close: async () => {} };
+  return { ...(await openIndex({ ...config, index })), web };
+}
+
+/** What stands for the sources in keys of work that is kept, and the largest chunk that they give (0: they give nothing). Opens no encoder. */
+export async function sourcesFingerprint(
+  config: WebConfig & { index?: string; embedder?: string },
+): Promise<{ fingerprint: string; chunkTokens: number }> {
+  const { web, webPages, webSearch, webResults, embedder } = config;
+  const ofWeb = web ? [webPages, webSearch, webResults] : null;
+  const path = config.index;
+  if (path === undefined || (web && isMissing(path))) {
+    return { fingerprint: JSON.stringify([ofWeb]), chunkTokens: web ? WEB_CHUNK_TOKENS : 0 };
+  }
+  const index = await DocumentIndex.open(path, "Opening an index", { create: false });
+  try {
+    const documents = [...(await index.documents()).values()].map(({ document, hash }) => [document, hash]);
+    return { fingerprint: JSON.stringify([ofWeb, path, embedder, documents]), chunkTokens: index.settings?.chunkTokens ?? 0 };
+  } finally {
+    index.close();
+  }
+}
+
+type RetrievingConfig = Pick<
+  AskConfig,
+  "search" | "limit" | "candidates" | "rerank" | "mmrBalance" | "viewpoints" | "rerankUrl" | "rerankModel" | "minSimilarity" | "minCoverage"
+>;
+
 /** How a config's options search and order. */
 export function retrieveOptions(
-  config: AskConfig,
-  opened: OpenedIndex,
+  config: RetrievingConfig,
+  opened: Pick<OpenedSources, "embedder"> & { readonly index: DocumentIndex | undefined; readonly web?: WebSource },
 ): Omit<RetrieveOptions, "signal"> & { support: { minSimilarity: number; minCoverage: number } } {
   const search: SearchMode | undefined = config.search === "auto" ? undefined : config.search;
-  const name = opened.index.settings?.embedder?.model ?? "";
+  const name = opened.index?.settings?.embedder?.model ?? "";
+  const candidates = Math.max(config.limit, config.candidates);
+  const { web } = opened;
   return {
     search,
     limit: config.limit,
-    candidates: Math.max(config.limit, config.candidates),
+    candidates,
+    also: web && ((text, signal) => web.hits(text, candidates, signal)),
     embedder: opened.embedder,
     reranker: rerankerOf(config),
     support: { minSimilarity: config.minSimilarity ?? (/(^|[^a-z0-9])e5\b/i.test(name) ? 0.8 : 0.35), minCoverage: config.minCoverage },
   };
 }
 
-function rerankerOf(config: AskConfig): Reranker | undefined {
+function rerankerOf(config: RetrievingConfig): Reranker | undefined {
   const fail = (path: string, problem: string): never => {
     throw new ConfigError("Configuring remora ask", [{ path, problem }]);
   };
@@ -237,7 +334,9 @@ const sorted = (value: unknown): unknown =>
         .sort(([a], [b]) => (a < b ? -1 : 1))
     : value;
 
-function nothingFound(paths: readonly string[], skipped: ReadonlyMap<string, number>): IndexError {
+function nothingFound(paths: readonly string[], skipped: FoundDocuments["skipped"], failures: readonly FailedPage[]): IndexError {
+  const [failed] = failures;
+  if (failed) return new IndexError("Reading", failed.document, failed.reason, "Nothing was indexed.");
   const others = [...skipped].map(([ending, count]) => `${count} × ${ending}`).join(", ");
   return new IndexError(
     "Looking for documents in",

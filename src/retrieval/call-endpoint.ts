@@ -15,6 +15,8 @@ export interface Endpoint {
   /** Name of the variable that holds the key, for the error of a refused call. */
   readonly keyName: string;
   readonly fetch: typeof fetch;
+  /** Besides the key's own. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** @default 60,000 */
   readonly timeoutMs?: number;
 }
@@ -24,7 +26,7 @@ const FIRST_PAUSE_MS = 500;
 /** An embedding answer of 256 texts × 4,096 numbers is about 20 MB of text; beyond this an endpoint is broken or hostile. */
 const MAX_ANSWER_BYTES = 128 * 2 ** 20;
 
-/** @throws EndpointError, CancelledError */
+/** @param body posted as JSON; without one the call is a GET  @throws EndpointError, CancelledError */
 export async function callEndpoint(endpoint: Endpoint, body: unknown, signal?: AbortSignal): Promise<unknown> {
   const { url, doing, keyName } = endpoint;
   let last: EndpointError | undefined;
@@ -36,9 +38,12 @@ export async function callEndpoint(endpoint: Endpoint, body: unknown, signal?: A
     try {
       const limit = AbortSignal.timeout(endpoint.timeoutMs ?? 60_000);
       response = await endpoint.fetch(url, {
-        method: "POST",
-        headers: { "content-type": "application/json", ...(endpoint.key ? { authorization: `Bearer ${endpoint.key}` } : {}) },
-        body: JSON.stringify(body),
+        ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
+        headers: {
+          ...(body === undefined ? { accept: "application/json" } : { "content-type": "application/json" }),
+          ...(endpoint.key ? { authorization: `Bearer ${endpoint.key}` } : {}),
+          ...endpoint.headers,
+        },
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
       });
       text = await readLimited(response, MAX_ANSWER_BYTES);

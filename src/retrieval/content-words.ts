@@ -29,5 +29,5 @@ export function coverageOf(words: readonly string[], text: string): number {
   return found.length / words.length;
 }
 
-const stemOf = (word: string): string =>
+export const stemOf = (word: string): string =>
   word.length > 4 ? word.replace(/(?:'s|ies|es|s|ied|ed|ing|ly|y|e)$/, "") : word.replace(/'s$/, "");

@@ -9,6 +9,7 @@ import { FileAccessError } from "../errors/file-access-error.ts";
 import { RemoraError } from "../errors/remora-error.ts";
 import { type Chunk, type ChunkSizes, cutChunks } from "./chunks/cut-chunks.ts";
 import type { TokenCounter } from "./chunks/token-counter.ts";
+import type { Document } from "./documents/document.ts";
 import { type FoundDocuments, liesUnder } from "./documents/find-documents.ts";
 import { type ReadDocumentOptions, readDocument } from "./documents/read-document.ts";
 import type { Embedder } from "./embedder.ts";
@@ -39,7 +40,14 @@ export interface IndexCounts {
   readonly failures: { document: string; reason: string; next?: string }[];
 }
 
+/** A document that is at hand already: a page of the web, under its address. */
+export interface ReadyDocument {
+  readonly name: string;
+  readonly document: Document;
+}
+
 export interface IndexingOptions extends ReadDocumentOptions {
+  readonly ready?: readonly ReadyDocument[];
   readonly sizes: ChunkSizes;
   readonly counter: TokenCounter;
   readonly embedder?: Embedder;
@@ -56,26 +64,30 @@ export async function indexDocuments(index: DocumentIndex, found: FoundDocuments
     tokens: 0,
     failures: [],
   };
+  const sources = [
+    ...[...found.documents].map(([name, path]) => fileSource(name, path, options)),
+    ...(options.ready ?? []).map(readySource),
+  ];
   let done = 0;
   const report = (document: string, change: DocumentChange, chunks: number, reason?: string) => {
     counts.documents[change]++;
     done++;
-    options.onEvent?.({ event: "document-end", document, change, chunks, reason, done, total: found.documents.size });
+    options.onEvent?.({ event: "document-end", document, change, chunks, reason, done, total: sources.length });
   };
   const batch = new Batch(index, options, counts);
-  for (const [name, path] of found.documents) {
+  for (const { name, hashOf, read } of sources) {
     if (options.signal?.aborted) {
       await batch.flush();
       throw new CancelledError("Indexing documents");
     }
     try {
-      const hash = await hashOf(path);
+      const hash = await hashOf();
       const before = known.get(name);
       if (before?.hash === hash) {
         report(name, "unchanged", before.chunks);
         continue;
       }
-      const document = await readDocument(path, options);
+      const document = await read();
       const chunks = await cutChunks(document, options.sizes, options.counter);
       await batch.add({ document: name, hash, title: document.title, chunks: chunks.length }, chunks, before !== undefined);
       report(name, before ? "changed" : "added", chunks.length);
@@ -93,6 +105,24 @@ export async function indexDocuments(index: DocumentIndex, found: FoundDocuments
   await index.finish();
   return counts;
 }
+
+interface Source {
+  readonly name: string;
+  hashOf(): Promise<string>;
+  read(): Promise<Document>;
+}
+
+const fileSource = (name: string, path: string, options: ReadDocumentOptions): Source => ({
+  name,
+  hashOf: () => hashOf(path),
+  read: () => readDocument(path, options),
+});
+
+const readySource = ({ name, document }: ReadyDocument): Source => ({
+  name,
+  hashOf: async () => createHash("sha256").update(JSON.stringify(document)).digest("hex"),
+  read: async () => document,
+});
 
 /** A broken endpoint or a full disk is no fault of the document: the run stops. */
 const isAboutDocument = (error: RemoraError): boolean => ["document", "data", "file-access"].includes(error.code);

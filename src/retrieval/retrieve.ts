@@ -21,6 +21,8 @@ export interface RetrieveOptions {
   readonly candidates: number;
   readonly embedder?: Embedder;
   readonly reranker?: Reranker;
+  /** Hits from elsewhere (the web), best first; they take their place among the index's. */
+  readonly also?: (text: string, signal?: AbortSignal) => Promise<readonly Hit[]>;
   readonly signal?: AbortSignal;
 }
 
@@ -29,12 +31,12 @@ export interface Retrieved {
   readonly hits: readonly Hit[];
 }
 
-/** @throws IndexError when vectors are asked for and there are none */
-export async function retrieve(index: DocumentIndex, question: string, options: RetrieveOptions): Promise<Retrieved> {
+/** @param index undefined: only what `also` finds  @throws IndexError when vectors are asked for and there are none */
+export async function retrieve(index: DocumentIndex | undefined, question: string, options: RetrieveOptions): Promise<Retrieved> {
   const { embedder, reranker, signal } = options;
-  const canEmbed = index.hasVectors && embedder !== undefined;
-  const search = options.search ?? (canEmbed ? "both" : "text");
-  if (search !== "text" && !canEmbed) {
+  const canEmbed = index?.hasVectors === true && embedder !== undefined;
+  const search = (index && options.search) ?? (canEmbed ? "both" : "text");
+  if (index && search !== "text" && !canEmbed) {
     throw new IndexError(
       "Searching the index",
       index.path,
@@ -45,11 +47,12 @@ export async function retrieve(index: DocumentIndex, question: string, options: 
   const find = async (text: string): Promise<Hit[]> => {
     if (signal?.aborted) throw new CancelledError("Searching the index");
     const vector = search === "text" ? undefined : (await embedder!.embed([text], { role: "query", signal }))[0]!;
-    const [words, near] = await Promise.all([
-      search === "vectors" ? [] : index.searchText(text, options.candidates),
-      vector ? index.searchVector(vector, options.candidates) : [],
+    const [words, near, elsewhere] = await Promise.all([
+      !index || search === "vectors" ? [] : index.searchText(text, options.candidates),
+      index && vector ? index.searchVector(vector, options.candidates) : [],
+      options.also?.(text, signal) ?? [],
     ]);
-    return fuse(question, words, near, vector);
+    return join(fuse(question, words, near, vector), elsewhere);
   };
   const hits = await find(question);
   const ordered = reranker
@@ -85,6 +88,13 @@ function fuse(question: string, words: readonly FoundRow[], near: readonly Found
       score,
     };
   });
+}
+
+/** Two lists of hits as one, by reciprocal rank. */
+function join(own: readonly Hit[], elsewhere: readonly Hit[]): Hit[] {
+  if (elsewhere.length === 0) return [...own];
+  const hits = new Map([...elsewhere, ...own].map((hit) => [keyOf(hit), hit]));
+  return fuseRanks([own.map(keyOf), elsewhere.map(keyOf)]).map(({ key, score }) => ({ ...hits.get(key)!, score }));
 }
 
 const keyOf = ({ document, ordinal }: { document: string; ordinal: number }): string => `${ordinal} ${document}`;

@@ -22,7 +22,7 @@ export async function makeRows({ config, json, io, library, signal, say, print }
   if (existsSync(out) && !config.force)
     throw new OutputExistsError(out, "a file", "Choose another --rows-out, or replace it with --force.");
   const questions = await readQuestions(path, config, signal);
-  const opened = await library.openIndex(config);
+  const opened = await library.openSources(config, (url, problem) => say(`not read ${url}: ${problem}`));
   const aside = `${out}.partial`;
   const progress = new ProgressLine(io.stderr);
   const totals = { rows: 0, supported: 0, unsupported: 0, dropped: 0 };

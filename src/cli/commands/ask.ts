@@ -23,6 +23,7 @@ export const command = defineCommand({
     'remora ask "Who chairs the G7 this year?" --index my-index --model ./SmolLM2-135M',
     'remora ask "G7の議長国は？" --index my-index --model ./base --adapter run/adapter --rerank mmr',
     'remora ask "Should we join?" --index my-index --model ./base --rerank viewpoints --viewpoints cost safety history',
+    'remora ask "What changed this week?" --web --web-search searxng:http://localhost:8888 --model ./base',
     "remora ask --rows questions.jsonl --rows-out train.jsonl --index my-index",
   ],
   wordsAs: { option: "question", placeholder: "What to ask" },
@@ -35,7 +36,7 @@ export const command = defineCommand({
       ...(config.model === undefined ? [{ path: "model", problem: "required, found nothing" }] : []),
     ];
     if (problems.length > 0) throw new ConfigError("Configuring remora ask", problems);
-    const opened = await library.openIndex(config);
+    const opened = await library.openSources(config, (url, problem) => say(`${proseStyle.yellow("not read")} ${url}: ${problem}`));
     const model = lazyModel(library, config);
     try {
       const writer = new AnswerWriter(io.stdout, resultStyle);
@@ -59,7 +60,7 @@ export const command = defineCommand({
         writer.end();
         showSources(result, library, print);
         say(proseStyle.dim(explain(result)));
-        if (result.search === "text" && !opened.index.hasVectors)
+        if (result.search === "text" && opened.index?.hasVectors === false)
           say(proseStyle.dim("The index has full text alone: add --embedder to remora index to find by meaning."));
       }
       return result.status === "cancelled" ? 130 : 0;

@@ -1,5 +1,6 @@
 /** The schemas by command, for the reference page and the tests that hold for all of them. */
 import { dataPreviewSchema, dataStatsSchema } from "./data.ts";
+import { debateSchema, questionsSchema } from "./debate.ts";
 import { demoSchema, doctorSchema } from "./demo.ts";
 import { evalSchema, reportSchema } from "./eval.ts";
 import { chatSchema, generateSchema, serveSchema } from "./generate.ts";
@@ -21,6 +22,8 @@ export const SCHEMAS = {
   ask: askSchema,
   eval: evalSchema,
   report: reportSchema,
+  debate: debateSchema,
+  questions: questionsSchema,
   merge: mergeSchema,
   "data preview": dataPreviewSchema,
   "data stats": dataStatsSchema,

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { count, option, positive, section, share, text, textOrList } from "../option.ts";
 import { sessionSchema } from "./generate.ts";
 import { COMPUTE_DTYPES, columnsOption, deviceOptions } from "./shared.ts";
+import { webOptions } from "./web.ts";
 
 export const POOLINGS = ["auto", "mean", "cls"] as const;
 export const RERANKERS = ["none", "mmr", "viewpoints", "remote"] as const;
@@ -79,8 +80,9 @@ const indexOption = {
 
 export const indexSchema = z.strictObject({
   ...section("Documents", {
-    documents: option(textOrList(), {
-      description: "Files and folders: Markdown, text, HTML, PDF, DOCX, JSONL; also as plain words",
+    documents: option(textOrList().optional(), {
+      description: "Files and folders: Markdown, text, HTML, PDF, DOCX, JSONL; with --web addresses too; also as plain words",
+      derived: "none; something must be named, here or with --web-pages and --web-queries",
       placeholder: "paths...",
     }),
     ...indexOption,
@@ -104,6 +106,14 @@ export const indexSchema = z.strictObject({
       placeholder: "name",
     }),
     rebuild: option(z.boolean().default(false), { description: "Forget what is there and index everything again" }),
+  }),
+  ...webOptions,
+  ...section("Web", {
+    webQueries: option(textOrList().optional(), {
+      description: "What --web-search is asked; the found pages are indexed",
+      derived: "nothing",
+      placeholder: "text...",
+    }),
   }),
   ...embedding,
 });
@@ -195,6 +205,7 @@ export const askSchema = z.strictObject({
   }),
   repetitionPenalty: option(positive().default(1), { description: "Above 1 discourages tokens already seen; 1 is off", placeholder: "x" }),
   ...remote,
+  ...webOptions,
   ...embedding,
 });
 

@@ -1,19 +1,21 @@
 /** Documents of an index as a comparison answers from them: the same path as `remora ask`, threshold and words for not knowing included. */
 import type { AskConfig } from "../../config/schemas/retrieval.ts";
-import { openIndex, retrieveOptions } from "../../engine/retrieval.ts";
+import { openSources, retrieveOptions } from "../../engine/retrieval.ts";
 import { answerQuestion } from "../../retrieval/answer/answer-question.ts";
 import { sourceLabel } from "../../retrieval/answer/prompt.ts";
 import type { Documents } from "./answer-variant.ts";
 
 export async function indexedDocuments(config: AskConfig): Promise<Documents> {
-  const opened = await openIndex(config);
+  const opened = await openSources(config);
   const options = retrieveOptions(config, opened);
   const { index, search, limit, candidates, rerank, viewpoints, minSimilarity, minCoverage, instructions } = config;
-  const documents = [...(await opened.index.documents())];
+  const documents = [...((await opened.index?.documents()) ?? [])];
+  const web = config.web && [config.webPages, config.webSearch, config.webResults];
   return {
     fingerprint: JSON.stringify([
       index,
       documents,
+      web,
       search,
       limit,
       candidates,

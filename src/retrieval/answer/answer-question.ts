@@ -64,7 +64,7 @@ export function judgeSupport(hits: readonly Hit[], { minSimilarity, minCoverage 
 
 /** @throws RequestError when not even one source leaves room for an answer; EndpointError; IndexError */
 export async function answerQuestion(
-  index: DocumentIndex,
+  index: DocumentIndex | undefined,
   question: string,
   answerer: Answerer,
   options: AnswerOptions,
@@ -102,9 +102,13 @@ export function requestOf(prompt: AnswerPrompt, template: string | undefined): A
 }
 
 /** `[2]`, `[1, 3]`, `［２］`: numbers of sources that exist, each once. */
-export function citedIn(answer: string, count: number): number[] {
-  const numbers = [...answer.normalize("NFKC").matchAll(/\[(\d{1,3}(?:\s*[,、;]\s*\d{1,3})*)\]/g)].flatMap(([, list]) =>
-    list!.split(/[,、;]/).map(Number),
-  );
-  return [...new Set(numbers)].filter((number) => number >= 1 && number <= count).sort((a, b) => a - b);
+export const citedIn = (answer: string, count: number): number[] => numbersCited(answer).filter((number) => number >= 1 && number <= count);
+
+/** Every number that stands as a citation, of sources that exist or not, each once, the least first. */
+export function numbersCited(answer: string): number[] {
+  const numbers = [...answer.normalize("NFKC").matchAll(CITATION)].flatMap(([, list]) => list!.split(/[,、;]/).map(Number));
+  return [...new Set(numbers)].sort((a, b) => a - b);
 }
+
+/** On text in NFKC. */
+export const CITATION = /\[(\d{1,3}(?:\s*[,、;]\s*\d{1,3})*)\]/g;

@@ -20,7 +20,7 @@ export type UnsupportedPolicy = "drop" | "keep" | "refuse";
 
 /** Undefined: the row is dropped. */
 export async function makeContextRow(
-  index: DocumentIndex,
+  index: DocumentIndex | undefined,
   row: { readonly question: string; readonly output: string },
   options: RetrieveOptions & { readonly support: SupportThresholds; readonly unsupported: UnsupportedPolicy },
 ): Promise<ContextRow | undefined> {

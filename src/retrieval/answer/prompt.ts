@@ -36,17 +36,21 @@ export function sourceLabel({ document, heading, place }: Pick<Hit, "document" |
   return `${document}${heading === "" ? "" : ` › ${heading}`}${place === "" ? "" : ` (${place})`}`;
 }
 
-/** Numbered sources as a model sees them; also the `context` of training rows, so that tuning and asking meet the same text. */
-export function contextOf(hits: readonly Hit[]): string {
+/**
+ * Numbered sources as a model sees them; also the `context` of training rows, so that tuning and asking meet the same text.
+ * @param numbers one a hit; 1, 2, 3 … without
+ */
+export function contextOf(hits: readonly Hit[], numbers?: readonly number[]): string {
   return hits
     .map(
-      (hit, index) => `<source id="${index + 1}" from="${sourceLabel(hit).replace(/["<>]/g, "'")}">\n${withoutMarks(hit.text)}\n</source>`,
+      (hit, index) =>
+        `<source id="${numbers?.[index] ?? index + 1}" from="${sourceLabel(hit).replace(/["<>]/g, "'")}">\n${withoutMarks(hit.text)}\n</source>`,
     )
     .join("\n");
 }
 
 /** A document that spells our marks loses the bracket that makes them marks. */
-const withoutMarks = (text: string): string => text.replace(/<(?=\s*\/?\s*source\b)/gi, "‹");
+export const withoutMarks = (text: string): string => text.replace(/<(?=\s*\/?\s*source\b)/gi, "‹");
 
 export interface AnswerPrompt {
   readonly instructions: string;

@@ -1,6 +1,6 @@
 /**
  * HTML: the article of a page (Readability takes menus and advertising away), or the whole body where there is no article; sections by headings.
- * Only text is taken: scripts, styles and attributes never reach the index.
+ * Only text that a reader would see is taken: scripts, styles, attributes and hidden elements never reach the index.
  */
 import { cleanLine, type Document, type Section } from "./document.ts";
 
@@ -21,17 +21,27 @@ interface DomNode {
   readonly childNodes: Iterable<DomNode>;
 }
 
+interface DomElement {
+  getAttribute(name: string): string | null;
+  remove(): void;
+}
+
+interface DomDocument {
+  readonly body: DomNode;
+  readonly title: string;
+  querySelectorAll(selector: string): Iterable<DomElement>;
+}
+
 export async function readHtml(
   source: string,
   fallbackTitle: string,
   options: { article: boolean } = { article: true },
 ): Promise<Document> {
   const { parseHTML } = await import("linkedom");
-  const parse = (html: string) =>
-    parseHTML(/<(html|body)[\s>]/i.test(html) ? html : `<html><body>${html}</body></html>`).document as unknown as {
-      body: DomNode;
-      title: string;
-    };
+  const parse = (html: string) => {
+    const { document } = parseHTML(/<(html|body)[\s>]/i.test(html) ? html : `<html><body>${html}</body></html>`);
+    return withoutHidden(document as unknown as DomDocument);
+  };
   const whole = parse(source);
   const title = cleanLine(whole.title ?? "");
   const all = sectionsOf(whole.body);
@@ -60,6 +70,30 @@ async function articleOf(document: unknown): Promise<string | undefined> {
   }
 }
 
+/**
+ * What nobody sees is not what the page says; it is where instructions to models are hidden. Taken out before Readability, which drops the
+ * attributes that hide and keeps the text. Style sheets are not followed.
+ */
+function withoutHidden(document: DomDocument): DomDocument {
+  for (const element of [...document.querySelectorAll("[hidden], [aria-hidden], [style]")]) if (isHidden(element)) element.remove();
+  return document;
+}
+
+function isHidden(element: DomElement): boolean {
+  const style = (element.getAttribute("style") ?? "").replace(/\s+/g, "").toLowerCase();
+  return (
+    element.getAttribute("hidden") !== null ||
+    element.getAttribute("aria-hidden") === "true" ||
+    /(?:^|;)(?:display:none|visibility:(?:hidden|collapse)|opacity:0(?:\.0+)?(?:;|!|$)|font-size:0(?:px|pt|em|rem|%)?(?:;|!|$))/.test(style)
+  );
+}
+
+function visibleText(node: DomNode): string {
+  if (node.nodeType === 3) return node.textContent ?? "";
+  if (node.nodeType !== 1 || SKIP.has(node.nodeName.toUpperCase())) return "";
+  return [...node.childNodes].map(visibleText).join("");
+}
+
 function sectionsOf(body: DomNode): Section[] {
   const sections: Section[] = [];
   const headings: string[] = [];
@@ -86,11 +120,11 @@ function sectionsOf(body: DomNode): Section[] {
       end();
       headings.length = Math.min(headings.length, Number(level) - 1);
       while (headings.length < Number(level) - 1) headings.push("");
-      headings.push(cleanLine(node.textContent ?? ""));
+      headings.push(cleanLine(visibleText(node)));
       return;
     }
     if (name === "BR") text += "\n";
-    else if (name === "PRE") text += `\n\n${node.textContent ?? ""}\n\n`;
+    else if (name === "PRE") text += `\n\n${visibleText(node)}\n\n`;
     else {
       const isBlock = BLOCK.has(name);
       if (isBlock) text += name === "LI" ? "\n- " : name === "TR" ? "\n" : "\n\n";

@@ -90,7 +90,7 @@ function checkSize(path: string, bytes: number): void {
 }
 
 /** What a format's own escapes spelt (`&#27;`) is cleaned as well. */
-function cleaned({ title, sections }: Document): Document {
+export function cleaned({ title, sections }: Document): Document {
   return {
     title: cleanLine(title),
     sections: sections

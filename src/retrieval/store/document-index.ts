@@ -8,6 +8,7 @@
  * A document's row is written after its chunks: what an interrupted run leaves behind is found by name and replaced by the next.
  */
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Connection, Table } from "@lancedb/lancedb";
 import { IndexError } from "../../errors/index-error.ts";
 import { type Lance, openLance } from "./open-lance.ts";
@@ -186,6 +187,20 @@ export class DocumentIndex {
     return (await (await this.#table("chunks"))?.countRows()) ?? 0;
   }
 
+  /** Every chunk, without its vector, in the order of the documents. */
+  async chunks(): Promise<ChunkRow[]> {
+    const table = await this.#table("chunks");
+    const rows = table
+      ? await table
+          .query()
+          .select([...COLUMNS])
+          .toArray()
+      : [];
+    return rows
+      .map((row) => this.#found(row))
+      .sort((a, b) => (a.document === b.document ? a.ordinal - b.ordinal : a.document < b.document ? -1 : 1));
+  }
+
   /** Chunks that share words with the question, by BM25. */
   async searchText(question: string, limit: number): Promise<FoundRow[]> {
     const table = await this.#table("chunks");
@@ -285,6 +300,9 @@ export class DocumentIndex {
 
 /** Arrow's vectors hand out their numbers at once; walking over them one by one takes longer than the search. */
 const toFloats = (vector: unknown): Float32Array => Float32Array.from((vector as { toArray(): Float32Array }).toArray());
+
+/** True for a folder that holds an index, and for addresses of object storage, which hold nothing else. */
+export const isIndex = (path: string): boolean => /^[a-z0-9+]+:\/\//i.test(path) || existsSync(join(path, "chunks.lance"));
 
 /** True for a folder that is not there; nothing is known of addresses of object storage. */
 export const isMissing = (path: string): boolean => !/^[a-z0-9+]+:\/\//i.test(path) && !existsSync(path);
