@@ -1,6 +1,6 @@
 /**
- * All-weights training: every parameter of a decoder in one flat f32 buffer, gradients in another, matrices first (weight decay applies to
- * them alone). Ops read the f32 parameters themselves, or a copy in the compute dtype where the device wants one.
+ * All-weights training: every parameter of a decoder in one flat f32 buffer, gradients in another, the matrices of the layers and of
+ * the head first (weight decay applies to them alone). Ops read the f32 parameters themselves, or a copy in the compute dtype where the device wants one.
  */
 import type { ActivationDType } from "../backend/backend.ts";
 import { CausalLM } from "../models/causal-lm.ts";
@@ -14,7 +14,8 @@ import { FlatBuffer, FlatLayout } from "../tensor/flat-buffer.ts";
 import { elementCount } from "../tensor/shape.ts";
 import { type Trainables, weightTrainables } from "./trainables.ts";
 
-const isDecayed = ({ shape }: ParameterInfo) => shape.length === 2;
+/** Norms, biases and the rows of the embedding are not decayed; a tied head is the embedding. */
+const isDecayed = ({ role, shape }: ParameterInfo) => shape.length === 2 && role !== "embedding";
 
 export interface FullModel {
   readonly model: CausalLM;
