@@ -20,7 +20,7 @@ for name in zod koffi commander yaml papaparse hono @hono/node-server @huggingfa
   mkdir -p "$app/app/node_modules/$(dirname "$name")" && cp -rL "node_modules/$name" "$app/app/node_modules/$(dirname "$name")/"
 done
 find "$app/app/node_modules" \( -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.map' -o -name '*.md' \) -delete
-rm -rf "$app/app/node_modules/zod/src" "$app/app/node_modules/koffi/src" "$app/app/node_modules/koffi/vendor" "$app/app/node_modules/koffi/doc"
+rm -rf "$app/app/node_modules/zod/src" "$app/app/node_modules/koffi/vendor" "$app/app/node_modules/koffi/doc"
 node scripts/device-test-bundle.mjs --entry recipes/remora-tiny/prepare.ts --out .gpu/prepare.mjs
 cp .gpu/prepare.mjs "$app/app/prepare.mjs"
 cp "$model"/*.json "$app/model/"

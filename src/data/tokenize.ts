@@ -8,6 +8,7 @@ import { DataError } from "../errors/data-error.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import { readRows } from "./read/read-rows.ts";
 import type { ReadOptions } from "./read/source-row.ts";
+import { encodeDocument } from "./text-blocks.ts";
 import { type TokenFileFacts, TokenFileWriter, tokenizerPrint } from "./token-file.ts";
 
 export interface TokenizeOptions extends ReadOptions {
@@ -39,8 +40,10 @@ export async function tokenizeFiles(options: TokenizeOptions): Promise<TokenFile
       for (const file of files) {
         for await (const { row, line, values } of readRows(file, options)) {
           const text = word(forms[(index++ + pass) % forms.length]!, values, { file, row, line });
+          const ids = encodeDocument(tokenizer, text);
+          if (ids === undefined) continue;
           const bytes = Buffer.byteLength(text, "utf8");
-          await writer.add(tokenizer.encode(text), bytes);
+          await writer.add(ids.slice(0, -1), bytes);
           documents++;
           textBytes += bytes;
           if (documents % PROGRESS_DOCUMENTS === 0) onProgress?.(documents, textBytes);
