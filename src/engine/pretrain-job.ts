@@ -63,7 +63,7 @@ export async function pretrainJob(input: PretrainConfigInput, host: JobHost): Pr
     if (!plan.fits && !config.force) throw new PlanError(plan);
 
     const arena = new Arena(backend);
-    const full = await makeFullModel(arena, shape, compute);
+    const full = await makeFullModel(arena, shape, compute, { decayEmbedding: false });
     if (checkpoint === undefined) fillWeights(arena, full, path, config.seed);
     full.model.prepare(blockLength);
     await folder.begin({ ...filled, recompute, plan: plan.items }, Date.now() / 1000, checkpoint !== undefined);

@@ -1,6 +1,6 @@
 /**
- * All-weights training: every parameter of a decoder in one flat f32 buffer, gradients in another, the matrices of the layers and of
- * the head first (weight decay applies to them alone). Ops read the f32 parameters themselves, or a copy in the compute dtype where the device wants one.
+ * All-weights training: every parameter of a decoder in one flat f32 buffer, gradients in another, matrices first (weight decay applies to
+ * them alone). Ops read the f32 parameters themselves, or a copy in the compute dtype where the device wants one.
  */
 import type { ActivationDType } from "../backend/backend.ts";
 import { CausalLM } from "../models/causal-lm.ts";
@@ -14,8 +14,10 @@ import { FlatBuffer, FlatLayout } from "../tensor/flat-buffer.ts";
 import { elementCount } from "../tensor/shape.ts";
 import { type Trainables, weightTrainables } from "./trainables.ts";
 
-/** Norms, biases and the rows of the embedding are not decayed; a tied head is the embedding. */
-const isDecayed = ({ role, shape }: ParameterInfo) => shape.length === 2 && role !== "embedding";
+export interface FullModelOptions {
+  /** Weight decay on the embedding's rows too, as Transformers' trainer does; pretraining goes without. A tied head is the embedding. @default true */
+  readonly decayEmbedding?: boolean;
+}
 
 export interface FullModel {
   readonly model: CausalLM;
@@ -24,7 +26,13 @@ export interface FullModel {
 }
 
 /** A model whose weights are all trainable, zero until filled. */
-export async function makeFullModel(arena: Arena, shape: DecoderShape, compute: ActivationDType): Promise<FullModel> {
+export async function makeFullModel(
+  arena: Arena,
+  shape: DecoderShape,
+  compute: ActivationDType,
+  { decayEmbedding = true }: FullModelOptions = {},
+): Promise<FullModel> {
+  const isDecayed = ({ role, shape: size }: ParameterInfo) => size.length === 2 && (decayEmbedding || role !== "embedding");
   const all = decoderParameters(shape);
   const ordered = [...all.filter(isDecayed), ...all.filter((info) => !isDecayed(info))];
   const layout = new FlatLayout(ordered.map(({ path, shape: size }) => ({ name: path, shape: size })));

@@ -193,3 +193,21 @@ describe("pretraining", () => {
     expect(listCheckpoints(join(folder, "run", "checkpoints"))).toEqual([]);
   });
 });
+
+test("without decay of the embedding, the decayed target holds layers and head alone", async () => {
+  const backend = await openBackend("cpu");
+  const shape = readDecoderShape(openWeightSource(BASE).config, BASE);
+  const decayed = async (decayEmbedding: boolean) => {
+    const { model, trainables } = await makeFullModel(new Arena(backend), shape, "f32", { decayEmbedding });
+    const counts = trainables.targets.map(({ decays, params }) => [decays, params.shape[0]!] as const);
+    model.dispose();
+    return counts;
+  };
+  const [[, all], [, vectors]] = (await decayed(true)) as [readonly [boolean, number], readonly [boolean, number]];
+  const embedding = shape.vocabularySize * shape.hiddenSize;
+  expect(await decayed(false)).toEqual([
+    [true, all - embedding],
+    [false, vectors + embedding],
+  ]);
+  backend.dispose();
+});

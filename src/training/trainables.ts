@@ -23,7 +23,7 @@ export function loraTrainables(model: CausalLM): Trainables {
 }
 
 /**
- * All weights. Entries of `layout` must hold the decayed parameters (matrices) before the others (embedding, norms, biases).
+ * All weights. Entries of `layout` must hold the decayed parameters (matrices) before the others (norms, biases, maybe the embedding).
  * @param decayed elements at the front that weight decay applies to
  * @param computeCopy the weights in the compute dtype, when ops do not read the f32 parameters themselves
  */
@@ -41,7 +41,7 @@ export function weightTrainables(params: FlatBuffer, gradients: FlatBuffer, deca
     layout: params.layout,
     params: params.tensor,
     gradients: gradients.tensor,
-    targets: [target("matrices", 0, decayed, true), target("embedding, norms and biases", decayed, total - decayed, false)].filter(
+    targets: [target("matrices", 0, decayed, true), target("norms and biases", decayed, total - decayed, false)].filter(
       ({ params: { shape } }) => shape[0]! > 0,
     ),
   };
