@@ -235,4 +235,15 @@ describe("bad input", () => {
     expect(io.err()).toContain("holds q8_0 only and the original weights are not at hand");
     nothingAt(out);
   });
+
+  test("after training in 4 bits, a file's 8-bit weights are the original; else they are what was trained", async () => {
+    const q8 = join(folder, "q8");
+    expect((await run("merge", "--model", model, "--format", "gguf:q8_0", "--out", q8, "--json")).code).toBe(0);
+    const used = async (trainedAs: string) => {
+      const { io } = await merge("nf4", join(folder, `from-q8-${trainedAs}`), "--model", q8, "--trained-as", trainedAs, "--json");
+      return last(io).mergeBase;
+    };
+    expect(await used("nf4")).toMatchObject({ used: "original", reason: expect.stringContaining("q8_0 weights are at hand") });
+    expect(await used("file")).toEqual({ used: "trained", reason: "q8_0 weights are all there is of the base" });
+  });
 });

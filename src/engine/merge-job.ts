@@ -123,6 +123,8 @@ export async function mergeJob(input: MergeConfigInput & { version: string }, ho
 }
 
 const isDense = (stored: string): boolean => ["f32", "bf16", "f16"].includes(stored);
+/** Weights of a file that are far finer than the 4 bits that training saw. Added to those 4 bits, most of an adapter would be rounded away with them. */
+const isFiner = (stored: string, trainedAs: string): boolean => isDense(stored) || (stored === "q8_0" && trainedAs === "nf4");
 
 /** @throws ConfigError when the user asks for a base that is not at hand */
 function refuseBase({ mergeBase }: MergeConfig, { files }: MergeInputs): void {
@@ -133,8 +135,8 @@ function refuseBase({ mergeBase }: MergeConfig, { files }: MergeInputs): void {
 }
 
 /**
- * `auto` takes the original weights where they are at hand and the adapter still answers the same on them. The save's own rounding needs some of the
- * tolerance, so half of it may be used up here.
+ * `auto` takes the original weights (or a file's 8-bit ones, after training in 4 bits) where they are at hand and the adapter still answers the same
+ * on them. The save's own rounding needs some of the tolerance, so half of it may be used up here.
  */
 function chooseBase(
   { mergeBase, format }: MergeConfig,
@@ -145,7 +147,7 @@ function chooseBase(
   const stored = storedFormat(files);
   if (format === "adapter" || adapters.length === 0) return { used: "original", reason: "nothing is merged" };
   if (mergeBase !== "auto") return { used: mergeBase, reason: "asked for" };
-  if (!isDense(stored)) return { used: "trained", reason: `${stored} weights are all there is of the base` };
+  if (!isFiner(stored, trainedAs)) return { used: "trained", reason: `${stored} weights are all there is of the base` };
   if (trainedAs === "file") return { used: "original", reason: "they are what training saw" };
   const { measure, value } = toleranceOf(name, hasLearnt);
   const { retained } = mergeBases.original;
