@@ -52,6 +52,7 @@ export { type EvalEvent, type EvalResult, evaluate, makeReport } from "./evaluat
 // ---- publish and fetch ----
 export type { PullReport, PushReport, TransferEvent } from "./hub/events.ts";
 export { pull, push } from "./hub/index.ts";
+export { shippedModels } from "./hub/shipped-models.ts";
 export { type Answerer, type AnswerOptions, answerQuestion, type GroundedAnswer } from "./retrieval/answer/answer-question.ts";
 export { type ContextRow, makeContextRow } from "./retrieval/answer/context-rows.ts";
 export { sourceLabel } from "./retrieval/answer/prompt.ts";

@@ -78,7 +78,7 @@ const scores = [...answers].map(([name, list]) => ({
   chrF: meanInterval(chrFOf(list)),
   holdsReference: meanInterval(holds(list)),
   debateMinusThis: name === "debate" ? undefined : pairedDifference(holds(list), holds(debated)),
-  refusedUnanswerable: without.filter((index) => classifyAnswer(list[index]!) !== "answered").length,
+  refusedUnanswerable: without.filter((index) => classifyAnswer({ text: list[index]! }) !== "answered").length,
 }));
 
 /** Does a lowered confidence mean anything? */

@@ -1,5 +1,5 @@
 /**
- * Writes train.jsonl: the hand-written pairs of written.tsv and, drawn from the templates, as many more as make 800 rows.
+ * Writes train.jsonl: the hand-written pairs of written.tsv and, drawn from the templates, as many more as make 2,000 rows.
  *
  *   npx tsx examples/translate/make-rows.ts
  *
@@ -7,10 +7,13 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { lists, type Template, templates, type Word } from "./templates.ts";
+import { type Template, templates } from "./templates.ts";
+import { lists, type Word } from "./words.ts";
 
 export const INSTRUCTION = "次の文を英語に翻訳してください。";
-const ROWS = 800;
+const ROWS = 2000;
+/** `{list}` or `{list.form}` in a template. */
+export const PLACE = /\{(\w+)(?:\.(\w+))?\}/g;
 
 export interface Row {
   instruction: string;
@@ -35,14 +38,14 @@ export function makeRows(): Row[] {
 /** One sentence pair: a word drawn for every list that the template names, in the forms that it asks for. */
 function fill(template: Template, random: () => number): [string, string] {
   const drawn = new Map<string, Word>();
-  const put = (text: string) =>
-    text.replace(/\{(\w+)\.(\w+)\}/g, (_, list: string, form: string) => {
+  const put = (text: string, language: "ja" | "en") =>
+    text.replace(PLACE, (_, list: string, form: string = language) => {
       const words = lists[list]!;
       const word = drawn.get(list) ?? words[Math.floor(random() * words.length)]!;
       drawn.set(list, word);
       return word[form]!;
     });
-  const [ja, en] = [put(template.ja), put(template.en)];
+  const [ja, en] = [put(template.ja, "ja"), put(template.en, "en")];
   return [ja, en[0]!.toUpperCase() + en.slice(1)];
 }
 

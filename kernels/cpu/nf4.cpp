@@ -11,28 +11,33 @@ constexpr float TINY = 1e-38f;
 // Codes of 64 values already scaled to [−1, 1]: how many of the 15 midpoints lie below each value (a value on a midpoint takes the lower code).
 static void encode_scaled(const float *scaled, const float *midpoints, uint8_t *packed, int64_t count) {
   alignas(64) float codes[BLOCK];
+  alignas(64) uint8_t pairs[BLOCK / 2];
   for (int64_t i = 0; i < BLOCK; i += W) {
     const V x = load(scaled + i);
     V code = zero();
     for (int j = 0; j < 15; j++) code = code + select(le(x, splat(midpoints[j])), zero(), splat(1.0f));  // NaN gets 15, as torch.bucketize gives
     store(codes + i, code);
   }
-  for (int64_t i = 0; i < (count + 1) / 2; i++)
-    packed[i] = static_cast<uint8_t>((static_cast<int>(codes[2 * i]) << 4) | static_cast<int>(codes[2 * i + 1]));
+  for (int i = 0; i < BLOCK / 2; i++) pairs[i] = static_cast<uint8_t>(static_cast<int32_t>(codes[2 * i] * 16.0f + codes[2 * i + 1]));
+  memcpy(packed, pairs, static_cast<size_t>((count + 1) / 2));
+}
+
+// The largest magnitude of a block, NaN when any of it is.
+static float largest_magnitude(const float *values) {
+  V largest = zero(), nans = zero();
+  for (int64_t i = 0; i < BLOCK; i += W) {
+    const V a = abs(load(values + i));
+    largest = max(a, largest);
+    nans = max(nans, select(le(a, a), zero(), splat(1.0f)));
+  }
+  return hmax(nans) > 0.0f ? __builtin_nanf("") : hmax(largest);
 }
 
 template <class T>
 static void encode_block(const T *x, const float *midpoints, uint8_t *packed, float *absmax, int64_t count) {
   alignas(64) float values[BLOCK] = {};
   for (int64_t i = 0; i < count; i += W) store_some(values + i, load_some(x + i, count - i), count - i);
-  float largest = 0.0f;
-  bool has_nan = false;
-  for (int64_t i = 0; i < BLOCK; i++) {
-    const float a = __builtin_fabsf(values[i]);
-    has_nan |= a != a;
-    largest = a > largest ? a : largest;
-  }
-  if (has_nan) largest = __builtin_nanf("");
+  const float largest = largest_magnitude(values);
   const float divisor = largest < TINY ? TINY : largest;
   // A whole block is multiplied by the reciprocal and a shorter one divided: they differ in the last place, and so do the codes at a midpoint.
   const bool whole = count == BLOCK;

@@ -13,6 +13,8 @@ export interface NamedModel {
   readonly fingerprint: string;
   /** Requests that are worth sending at once. */
   readonly concurrency: number;
+  /** The template that its rows go through; remote models get messages. Opens a local model. */
+  template(): Promise<string>;
   /** @throws ModelCallError for a remote failure; CancelledError when the signal aborts */
   ask(request: AskRequest, options?: AskOptions): Promise<AskAnswer>;
   close(): Promise<void>;

@@ -34,6 +34,7 @@ export async function openRemoteModel(name: string, parsed: ModelName & { kind: 
     name,
     fingerprint: JSON.stringify([parsed.provider, parsed.baseURL ?? "", parsed.model]),
     concurrency: options.concurrency,
+    template: async () => "chat",
     ask: (request, asked = {}) => ask(name, model, request, asked, options, apiKey),
     close: async () => {},
   };
@@ -87,6 +88,8 @@ async function ask(
     timeout.throwIfAborted();
     signal?.throwIfAborted();
     const [usage, reason] = [await result.usage, await result.finishReason];
+    // A page of HTML, or JSON of another kind: nothing in it was an answer, and nothing said that one ended.
+    if (text === "" && (reason === "other" || reason === "error" || (reason as string) === "unknown")) throw new Error(NO_ANSWER);
     return {
       text,
       finishReason: reason === "length" ? "length" : "end",
@@ -100,6 +103,8 @@ async function ask(
     throw new ModelCallError(name, reasonOf(failure ?? error, options.timeoutMs, apiKey));
   }
 }
+
+const NO_ANSWER = "expected an answer in OpenAI's words, found none in what came back";
 
 /** Without the key, should a provider repeat it. The cause is left out for the same reason: it holds the request's headers. */
 function reasonOf(error: unknown, timeoutMs: number, apiKey: string | undefined): string {

@@ -2,6 +2,7 @@
  * Fetches what a command names on the Hub before the command starts, where a person can watch and stop it. The engine then finds it in the
  * cache; what is there already costs nothing.
  */
+import { parseModelName } from "../asking/model-name.ts";
 import { resolveAdapter } from "../hub/resolve-adapter.ts";
 import { resolveData } from "../hub/resolve-data.ts";
 import { resolveModel } from "../hub/resolve-model.ts";
@@ -13,10 +14,11 @@ export async function fetchNamed(config: Readonly<Record<string, unknown>>, io: 
   const options = { offline: config.offline === true, env: io.env, signal, onEvent: progress.show };
   const { model, adapter, data, rows } = config;
   try {
-    if (typeof model === "string") await resolveModel(model, options);
+    const named = typeof model === "string" ? parseModelName(model) : undefined;
+    if (named?.kind === "local") await resolveModel(named.model, options);
     if (typeof adapter === "string") await resolveAdapter(adapter, options);
-    const named = [data, rows].flat().filter((each) => typeof each === "string");
-    await resolveData(named, options);
+    const files = [data, rows].flat().filter((each) => typeof each === "string");
+    await resolveData(files, options);
   } finally {
     progress.end();
   }

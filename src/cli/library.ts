@@ -10,6 +10,7 @@ export type Library = Pick<
   | "train"
   | "exportModel"
   | "openModel"
+  | "openNamedModel"
   | "plan"
   | "doctor"
   | "demo"

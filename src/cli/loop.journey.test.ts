@@ -1,6 +1,7 @@
 /**
  * The whole loop of a user with a small GPU, on a random model of a few thousand parameters and a Hub on loopback: base and rows by name from
- * the Hub → QLoRA → push, over a network that fails → a second process, on a machine that has nothing, asks by name and gets the same answer.
+ * the Hub → QLoRA → push of the adapter, and of the model merged to 4 bits, over a network that fails → a second process, on a machine that has
+ * nothing, asks by name and gets the same answer.
  */
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -68,7 +69,7 @@ async function succeed(machine: string, words: string[]): Promise<string> {
   return out;
 }
 
-describe("data → QLoRA → push → another machine pulls by name and answers", () => {
+describe("data → QLoRA → merge → push → another machine pulls by name and answers", () => {
   let answer = "";
   let folder = "";
 
@@ -169,6 +170,41 @@ describe("data → QLoRA → push → another machine pulls by name and answers"
       ",
       ]
     `);
+  });
+
+  test("merged to 4 bits and proven, it is published whole, and another machine loads it in 4 bits by its name alone", async () => {
+    const merge = [
+      "merge",
+      "--adapter",
+      at("run", "adapter"),
+      "--format",
+      "nf4",
+      "--out",
+      at("merged"),
+      "--compute",
+      "f32",
+      "--device",
+      "cpu",
+    ];
+    await succeed("first", [...merge, "--threads", "2"]);
+    const { proof } = JSON.parse(readFileSync(at("merged", "save-report.json"), "utf8"));
+    expect(proof.saved.retained).toBeGreaterThan(0.8);
+    const ask = (model: string) => ["generate", "--model", model, ...QUESTION];
+    const saved = await succeed("first", ask(at("merged")));
+
+    world.server.inject({ match: /PUT .*\/1$/, fault: { kind: "status", status: 503, headers: { "Retry-After": "0" } } });
+    await succeed("first", ["push", at("merged"), "lab/fish-nf4", "--run", at("run")]);
+    const card = world.server.read("lab/fish-nf4", "README.md")!.toString();
+    expect(card).toContain("base_model: mira/tiny");
+    expect(card).toContain(`${(100 * proof.saved.retained).toFixed(2)}%`);
+    expect(JSON.parse(world.server.read("lab/fish-nf4", "config.json")!.toString()).quantization_config).toMatchObject({
+      load_in_4bit: true,
+      bnb_4bit_quant_type: "nf4",
+    });
+
+    world.server.inject({ match: /GET \/objects/, fault: { kind: "drop-after", bytes: 20_000 }, times: 2 });
+    expect(await succeed("fourth", ask("lab/fish-nf4"))).toBe(saved);
+    expect(await succeed("fourth", [...ask("lab/fish-nf4"), "--offline"])).toBe(saved);
   });
 
   test("no token anywhere", () => {

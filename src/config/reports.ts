@@ -113,27 +113,39 @@ export interface SessionStats {
   reservedBytes: number;
 }
 
-/** One prompt of the demo with its answers. */
+/** Who answers in the demo: the model as it ships, with its new adapter, and merged, saved in 4 bits and read from disk again. */
+export type DemoStage = "before" | "after" | "saved";
+
+/** One held-out sentence of the demo, its right answer, and what each stage said. */
 export interface DemoSample {
   input: string;
   expected: string;
-  answer: string;
+  answers: Record<DemoStage, string>;
 }
 
-/** The demo's own events; a training run's events come in between. */
+/** chrF of one stage, 0 to 100: over the held-out sentences, and over those of the test file, when one was given. */
+export interface DemoScore {
+  chrF: number;
+  count: number;
+  test?: { chrF: number; count: number };
+}
+
+/** The demo's own events; those of the training run and of the save come in between. */
 export type DemoEvent =
-  | { event: "demo-start"; model: string; instruction: string; rows: number; heldOutRows: number; steps: number }
-  | { event: "answers-start"; stage: "before" | "after"; count: number }
   | {
-      event: "answers-end";
-      /** `before`: the model as it ships; `after`: with the saved adapter, in an engine of its own. */
-      stage: "before" | "after";
-      heldOutLoss: number;
-      /** 0 to 100. */
-      chrF: number;
-      count: number;
-      samples: DemoSample[];
-    };
+      event: "demo-start";
+      model: string;
+      instruction: string;
+      rows: number;
+      heldOutRows: number;
+      testRows: number;
+      steps: number;
+      out: string;
+    }
+  | { event: "answers-start"; stage: DemoStage; count: number }
+  | { event: "answers-progress"; stage: DemoStage; begun: number; count: number }
+  | { event: "answers-end"; stage: DemoStage; score: DemoScore; seconds: number; samples: { input: string; answer: string }[] }
+  | { event: "demo-end"; scores: Record<DemoStage, DemoScore>; samples: DemoSample[]; page: string };
 
 /** The last line of `remora demo --json`. */
 export interface DemoReport {
@@ -141,6 +153,9 @@ export interface DemoReport {
   device: string;
   train: { steps: number; tokens: number; tokensPerSecond: number; lossFirst: number; lossLast: number };
   eval: { metric: "chrF"; count: number; before: number; after: number };
+  /** The same on the test file, when one was given. */
+  test?: { metric: "chrF"; count: number; before: number; after: number };
+  saved: { format: string; retained: number; top1: number }[];
   seconds: number;
 }
 

@@ -40,7 +40,7 @@ export function agreementOf(statements: readonly string[]): Agreement {
  * founded in 911.") says the same.
  */
 export function likenessOf(a: string, b: string): number {
-  const [oneKnows, otherKnows] = [a, b].map((text) => classifyAnswer(text) === "answered");
+  const [oneKnows, otherKnows] = [a, b].map((text) => classifyAnswer({ text }) === "answered");
   if (oneKnows !== otherKnows) return 0;
   if (!oneKnows || standsIn(a, b) || standsIn(b, a)) return 1;
   return Math.max(unitF1(a, [b]), chrF([a], [b]) / 100);

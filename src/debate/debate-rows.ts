@@ -21,6 +21,6 @@ export function evalRow({ id, question, references, category, answerable, answer
 /** Undefined: nothing to learn from it, because there was no consensus or too little confidence in it. */
 export function trainingRow({ question, answer, status, confidence }: DebateRecord, minConfidence: number) {
   const output = withoutCitations(answer);
-  const isUsable = status === "answered" && confidence >= minConfidence && classifyAnswer(output) !== "empty";
+  const isUsable = status === "answered" && confidence >= minConfidence && classifyAnswer({ text: output }) !== "empty";
   return isUsable ? { instruction: question, input: "", output } : undefined;
 }

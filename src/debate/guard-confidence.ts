@@ -33,7 +33,7 @@ export function guardConfidence(
 ): Guard {
   const plain = withoutCitations(answer);
   // Not knowing claims nothing.
-  if (classifyAnswer(plain) !== "answered") return { confidence, support: undefined, unsupportedNumbers: [] };
+  if (classifyAnswer({ text: plain }) !== "answered") return { confidence, support: undefined, unsupportedNumbers: [] };
   const { share: support, unsupportedNumbers } = groundedness(withoutQuestion(plain, question), passages);
   const reason =
     passages.length === 0

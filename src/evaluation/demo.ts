@@ -1,135 +1,127 @@
 /**
- * `demo`: the whole journey in minutes, offline. The model that ships with remora answers held-out sentences, learns from example rows,
- * answers again from the saved adapter in a fresh engine, and the two are compared.
+ * `demo`: the whole journey in minutes, offline. The model that ships with remora answers held-out sentences, learns from example rows with its
+ * weights in 4 bits, answers again with the new adapter, is merged, proven and saved, and answers a third time from the files.
+ *
+ * The held-out sentences judge and nothing else: the adapter that is kept is chosen on rows split off the training rows.
  */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseConfig } from "../config/parse.ts";
-import type { DemoEvent, DemoReport, DemoSample } from "../config/reports.ts";
-import { type DemoConfigInput, demoSchema } from "../config/schemas/demo.ts";
-import { openModel, type RunResult, train } from "../engine/index.ts";
-import { CancelledError } from "../errors/cancelled-error.ts";
-import { packageFolder } from "../hub/shipped-models.ts";
+import type { DemoEvent, DemoReport, DemoScore, DemoStage, SaveEvent, SaveReport } from "../config/reports.ts";
+import { type DemoConfig, type DemoConfigInput, demoSchema } from "../config/schemas/demo.ts";
+import { exportModel, type RunResult, train } from "../engine/index.ts";
+import { FileAccessError } from "../errors/file-access-error.ts";
+import { writeFileAtomically } from "../formats/atomic-file.ts";
+import { packageVersion, smallModel } from "../hub/shipped-models.ts";
 import type { TrainEvent } from "../training/events.ts";
-import { chrF } from "./chrf.ts";
+import { type DemoData, type LossCurve, renderDemoPage } from "./demo/demo-page.ts";
+import { readDemoRows, readTestRows } from "./demo/demo-rows.ts";
+import { Stages } from "./demo/stages.ts";
 
-const MODEL = "remora-toy";
-/** Enough that the held-out loss flattens; about two minutes on two cores. */
-const STEPS = 120;
+/** About two passes over the rows: a minute of a laptop's two cores. */
+const STEPS = 110;
+/** High, because the model is small; 1e-4 to 2e-4 suits models of a billion parameters. */
 const LEARNING_RATE = 2e-3;
-const SHOWN_SAMPLES = 4;
-/** Answers are one sentence; a model that rambles is cut here. */
-const MAX_TOKENS = 60;
-
-interface Row {
-  instruction: string;
-  input: string;
-  output: string;
-}
+/** Training rows that are not learnt but choose the adapter. */
+const VALIDATION_ROWS = 100;
+const EVALUATIONS = 5;
 
 export interface DemoOptions {
   readonly signal?: AbortSignal;
-  readonly onEvent?: (event: DemoEvent | TrainEvent) => void;
+  readonly onEvent?: (event: DemoEvent | TrainEvent | SaveEvent) => void;
 }
 
+/** @throws CancelledError when the signal aborts; a folder that the demo made itself is removed when it fails */
 export async function demo(config: DemoConfigInput = {}, options: DemoOptions = {}): Promise<DemoReport> {
-  const { device, threads, seed, maxSteps = STEPS, out } = parseConfig(demoSchema, config, "Configuring remora demo");
-  const startedAt = performance.now();
-  const folder = out ?? (await mkdtemp(join(tmpdir(), "remora-demo-")));
-  const examples = join(packageFolder(), "examples", "translate");
-  const [trainPath, heldOutPath] = [join(examples, "train.jsonl"), join(examples, "held-out.jsonl")];
-  const heldOut = await readRows(heldOutPath);
-  const emit = options.onEvent ?? (() => {});
-  const place = { device, threads, seed, offline: true };
-  const ask = async (stage: "before" | "after", adapter?: string) => {
-    if (options.signal?.aborted) throw new CancelledError("Running the demo");
-    emit({ event: "answers-start", stage, count: heldOut.length });
-    return answer({ ...place, model: MODEL, template: "instruct", adapter }, heldOut, options.signal);
-  };
+  const parsed = parseConfig(demoSchema, config, "Configuring remora demo");
+  const { out } = parsed;
+  const isNew = !existsSync(out);
   try {
-    const rows = (await readRows(trainPath)).length;
-    emit({ event: "demo-start", model: MODEL, instruction: heldOut[0]!.instruction, rows, heldOutRows: heldOut.length, steps: maxSteps });
-    const before = await ask("before");
-    const run = await trainWithStory(before.answers);
-    const after = await ask("after", run.adapterPath);
-    emit(answersEnd("after", run.validationLossBest ?? Number.NaN, heldOut, after.answers));
-    return {
-      model: MODEL,
-      device: before.device,
-      train: {
-        steps: run.steps,
-        tokens: run.tokens,
-        tokensPerSecond: run.tokensPerSecond,
-        lossFirst: run.lossFirst,
-        lossLast: run.lossLast,
-      },
-      eval: { metric: "chrF", count: heldOut.length, before: score(heldOut, before.answers), after: score(heldOut, after.answers) },
-      seconds: (performance.now() - startedAt) / 1000,
-    };
-  } finally {
-    if (out === undefined) await rm(folder, { recursive: true, force: true });
+    await mkdir(out, { recursive: true });
+  } catch (cause) {
+    throw new FileAccessError("Making the folder", out, cause);
   }
+  try {
+    return await runDemo(parsed, options);
+  } catch (error) {
+    if (isNew) await rm(out, { recursive: true, force: true });
+    throw error;
+  }
+}
 
-  /** The run's first evaluation, before any step, is the loss that belongs to the answers before. */
-  function trainWithStory(answersBefore: readonly string[]): Promise<RunResult> {
-    const onEvent = (event: TrainEvent) => {
-      if (event.event === "eval-end" && event.step === 0) emit(answersEnd("before", event.loss, heldOut, answersBefore));
-      emit(event);
-    };
-    const config = {
-      ...place,
-      model: MODEL,
-      data: trainPath,
-      out: folder,
+async function runDemo(config: DemoConfig, { signal, onEvent: emit = () => {} }: DemoOptions): Promise<DemoReport> {
+  const startedAt = performance.now();
+  const { out, device, threads, testFile, maxSteps: steps = STEPS } = config;
+  const model = smallModel();
+  const place = { device, threads, offline: true };
+  const { trainPath, trainCount, heldOut } = await readDemoRows();
+  const { instruction } = heldOut[0]!;
+  const test = testFile === undefined ? [] : await readTestRows(testFile, instruction);
+  const counts = { rows: trainCount, heldOutRows: heldOut.length, testRows: test.length };
+  emit({ event: "demo-start", model, instruction, ...counts, steps, out });
+
+  const stages = new Stages(heldOut, test, signal, emit);
+  const askedOn = await stages.ask("before", { ...place, model });
+  const { run, curve } = await learn({ ...place, model, seed: config.seed, data: trainPath, maxSteps: steps, out: join(out, "run") });
+  await stages.ask("after", { ...place, model, adapter: run.adapterPath, base: "nf4" });
+  const target = { format: "nf4", out: join(out, "saved"), force: true };
+  const save = await exportModel({ ...place, model, adapter: run.adapterPath, ...target }, { signal, onEvent: emit });
+  await stages.ask("saved", { ...place, model: save.out });
+
+  const { scores, sentences, shown } = stages;
+  const report = reportOf(model, askedOn, run, scores, save, (performance.now() - startedAt) / 1000);
+  const rows = { learnt: trainCount - VALIDATION_ROWS, aside: VALIDATION_ROWS };
+  const made = { remora: packageVersion(), madeAt: new Date().toISOString() };
+  const page = await writePage(out, { ...made, report, instruction, rows, scores, sentences, shown, curve, save });
+  emit({ event: "demo-end", scores, samples: shown.map((at) => sentences[at]!), page });
+  return report;
+
+  async function learn(place: Parameters<typeof train>[0]) {
+    const curve: LossCurve = { steps: [], evaluations: [] };
+    const recipe = {
       force: true,
+      method: "qlora" as const,
       template: "instruct",
-      validation: { path: heldOutPath },
-      maxSteps,
       learningRate: LEARNING_RATE,
       lora: { rank: 16, alpha: 32 },
+      validation: { count: VALIDATION_ROWS },
+      evalEvery: Math.ceil(steps / EVALUATIONS),
     };
-    return train(config, { signal: options.signal, onEvent });
+    const onEvent = (event: TrainEvent) => {
+      if (event.event === "step-end") curve.steps.push({ step: event.step, loss: event.loss });
+      if (event.event === "eval-end") curve.evaluations.push({ step: event.step, loss: event.loss });
+      emit(event);
+    };
+    return { run: await train({ ...place, ...recipe }, { signal, onEvent }), curve };
   }
 }
 
-async function answer(config: Parameters<typeof openModel>[0], rows: readonly Row[], signal: AbortSignal | undefined) {
-  const session = await openModel({ ...config, greedy: true, maxTokens: MAX_TOKENS });
-  try {
-    const asked = rows.map(({ instruction, input }) => ({ row: { instruction, input } }));
-    const answers = await session.generate(asked, { signal });
-    if (signal?.aborted) throw new CancelledError("Running the demo");
-    return { device: session.device, answers: answers.map(({ text }) => firstLine(text)) };
-  } finally {
-    await session.close();
-  }
+/** `demo.html`, and `demo.json` with all that is on it. */
+async function writePage(folder: string, data: DemoData): Promise<string> {
+  const page = join(folder, "demo.html");
+  await writeFileAtomically(join(folder, "demo.json"), `${JSON.stringify(data, null, 1)}\n`);
+  await writeFileAtomically(page, renderDemoPage(data));
+  return page;
 }
 
-/** Answers are one line; whoever goes on talking, as a base model does, is judged by the first line that says something. */
-function firstLine(text: string): string {
-  return text.trim().split("\n")[0]!.trim();
-}
-
-function answersEnd(stage: "before" | "after", heldOutLoss: number, rows: readonly Row[], answers: readonly string[]): DemoEvent {
-  const every = Math.max(1, Math.floor(rows.length / SHOWN_SAMPLES));
-  const samples: DemoSample[] = rows
-    .map(({ input, output }, index) => ({ input, expected: output, answer: answers[index]! }))
-    .filter((_, index) => index % every === 0)
-    .slice(0, SHOWN_SAMPLES);
-  return { event: "answers-end", stage, heldOutLoss, chrF: score(rows, answers), count: rows.length, samples };
-}
-
-function score(rows: readonly Row[], answers: readonly string[]): number {
-  return chrF(
-    answers,
-    rows.map(({ output }) => output),
-  );
-}
-
-async function readRows(path: string): Promise<Row[]> {
-  const text = await readFile(path, "utf8");
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as Row);
+function reportOf(
+  model: string,
+  device: string,
+  run: RunResult,
+  { before, after }: Readonly<Record<DemoStage, DemoScore>>,
+  { format, proof }: SaveReport,
+  seconds: number,
+): DemoReport {
+  const { steps, tokens, tokensPerSecond, lossFirst, lossLast } = run;
+  const metric = "chrF" as const;
+  return {
+    model,
+    device,
+    train: { steps, tokens, tokensPerSecond, lossFirst, lossLast },
+    eval: { metric, count: before.count, before: before.chrF, after: after.chrF },
+    ...(before.test && { test: { metric, count: before.test.count, before: before.test.chrF, after: after.test!.chrF } }),
+    saved: [{ format, retained: proof.saved.retained ?? 1, top1: proof.saved.top1 }],
+    seconds,
+  };
 }

@@ -6,9 +6,9 @@ import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseConfig } from "../config/parse.ts";
 import { type EvalConfig, type EvalConfigInput, evalSchema, type ReportConfigInput, reportSchema } from "../config/schemas/eval.ts";
-import { sessionSchema } from "../config/schemas/generate.ts";
 import { type AskConfig, askSchema } from "../config/schemas/retrieval.ts";
 import { openEmbedder } from "../engine/open-embedder.ts";
+import { ConfigError } from "../errors/config-error.ts";
 import { FileAccessError } from "../errors/file-access-error.ts";
 import { packageVersion } from "../hub/shipped-models.ts";
 import type { AnswerRecord } from "./eval/answer-record.ts";
@@ -16,16 +16,17 @@ import { scoreAnswer } from "./eval/answer-scores.ts";
 import { answerVariant, type EvalModel, type LoggedAnswer } from "./eval/answer-variant.ts";
 import { indexedDocuments } from "./eval/index-documents-source.ts";
 import { judgeAnswers, type LoggedVerdict } from "./eval/judge-answers.ts";
-import { localModel } from "./eval/local-model.ts";
+import { type JudgedSilence, judgeSilence, type LoggedSilence } from "./eval/judge-silence.ts";
 import { modelJudge, modelTranslator } from "./eval/model-roles.ts";
+import { type EvalModelName, openEvalModel } from "./eval/open-eval-model.ts";
 import { type Question, type Questions, readQuestions } from "./eval/questions.ts";
 import { RecordLog } from "./eval/record-log.ts";
 import { similarities, similarityKey } from "./eval/similarity.ts";
 import { summarize } from "./eval/summarize.ts";
-import { type LoggedTranslation, translateTexts } from "./eval/translate-report.ts";
-import { parseVariants, type Variant } from "./eval/variant.ts";
+import { type LoggedTranslation, type Translated, translateTexts } from "./eval/translate-report.ts";
+import { parseVariants, type Variants } from "./eval/variant.ts";
 import { readRefusalPatterns } from "./no-answer/refusal-phrases.ts";
-import type { ReportAnswer, ReportData, Translation } from "./report/report-data.ts";
+import type { ReportAnswer, ReportData } from "./report/report-data.ts";
 import { completeReport, type ReportFiles, readReport, writeReport } from "./report/report-files.ts";
 import { bradleyTerry } from "./statistics/bradley-terry.ts";
 
@@ -42,8 +43,6 @@ export interface EvalResult {
 export interface EvalOptions {
   readonly onEvent?: (event: EvalEvent) => void;
   readonly signal?: AbortSignal;
-  /** @default the models of this machine */
-  readonly openModel?: (name: string, adapter: string | undefined) => Promise<EvalModel>;
 }
 
 /** @throws RemoraError; CancelledError when the signal aborts: everything answered so far is kept in `out` */
@@ -53,24 +52,32 @@ export async function evaluate(input: EvalConfigInput, options: EvalOptions = {}
   const files = [config.questions].flat();
   const { questions, problems } = await readQuestions(files, { ...config, limit: config.maxQuestions });
   const patterns = config.refusals === undefined ? undefined : readRefusalPatterns(config.refusals);
-  const names = config.variants === undefined ? defaultVariants(config) : [config.variants].flat().flatMap((name) => name.split(","));
-  const variants = parseVariants(names, config.adapter === undefined ? ["base"] : ["base", "tuned"], config.index !== undefined);
+  const texts = config.variants === undefined ? defaultVariants(config) : [config.variants].flat().flatMap((name) => name.split(","));
+  const compared = parseVariants(texts, ownModels(config), config.index !== undefined);
+  const names = compared.variants.map(({ name }) => name);
+  refuseUnusedPrices(config, compared);
+  if (config.noAnswer === "judge" && config.judge === undefined) {
+    throw new ConfigError("Configuring remora eval", [{ path: "judge", problem: "required for noAnswer judge, found nothing" }]);
+  }
   makeFolder(config.out);
   onEvent({ event: "eval-start", questions: questions.length, variants: names, problems });
 
-  const open = options.openModel ?? ((model, adapter) => localModel(sessionOf(config, model), adapter));
-  const answers = await answerAll(config, questions, variants, open, options);
-  const scored = await scoreAll(config, questions, answers, patterns, signal);
-  const judge = config.judge === undefined ? undefined : await judgeAll(config.judge, config, questions, names, answers, open, options);
-  const translations =
-    config.translator === undefined ? undefined : await translateAll(config.translator, config, questions, answers, open, options);
+  const answers = await answerAll(config, questions, compared, options);
+  const judge = config.judge === undefined ? undefined : await judgeAll(config.judge, config, questions, names, answers, options);
+  const scored = await scoreAll(config, questions, answers, { patterns, silence: judge?.silence ?? [] }, signal);
+  const translated =
+    config.translator === undefined ? undefined : await translateAll(config.translator, config, questions, answers, options);
+  const translations = translated?.texts;
 
   const report = completeReport(
     {
       title: config.title ?? files.map((file) => basename(file).replace(/\.\w+$/u, "")).join(", "),
       madeAt: new Date().toISOString(),
       remora: packageVersion(),
-      variants: variants.map((variant) => ({ name: variant.name, description: describe(variant, config) })),
+      variants: compared.variants.map(({ name, model, documents }) => ({
+        name,
+        description: describe(modelOf(model, config, compared), documents ? config.index : undefined),
+      })),
       questions: questions.map((question) => ({
         ...question,
         translation: translations?.get(question.question),
@@ -85,6 +92,7 @@ export async function evaluate(input: EvalConfigInput, options: EvalOptions = {}
       ),
       judge,
       translator: config.translator,
+      translationProblems: translated?.problems,
       notes: [],
       settings: settingsOf(config),
     },
@@ -101,21 +109,19 @@ export async function makeReport(input: ReportConfigInput): Promise<EvalResult> 
   return { files: await writeReport(config.folder, report), report };
 }
 
-type OpenModel = NonNullable<EvalOptions["openModel"]>;
-
 async function answerAll(
   config: EvalConfig,
   questions: readonly Question[],
-  variants: readonly Variant[],
-  open: OpenModel,
+  compared: Variants,
   { signal, onEvent }: EvalOptions,
 ): Promise<AnswerRecord[]> {
   using log = new RecordLog<LoggedAnswer>(join(config.out, "answers.jsonl"), ({ key }) => key);
+  const { variants } = compared;
   const documents = variants.some((variant) => variant.documents) ? await indexedDocuments(askConfigOf(config)) : undefined;
   const answers: AnswerRecord[] = [];
   try {
     for (const name of new Set(variants.map(({ model }) => model))) {
-      const model = await open(config.model, name === "tuned" ? config.adapter : undefined);
+      const model = await openEvalModel(modelOf(name, config, compared), config);
       try {
         for (const variant of variants.filter((each) => each.model === name)) {
           const onAnswer = (done: number) => onEvent?.({ event: "answers-progress", variant: variant.name, done, all: questions.length });
@@ -137,7 +143,7 @@ async function scoreAll(
   config: EvalConfig,
   questions: readonly Question[],
   answers: readonly AnswerRecord[],
-  patterns: readonly RegExp[] | undefined,
+  { patterns, silence }: { patterns: readonly RegExp[] | undefined; silence: readonly JudgedSilence[] },
   signal: AbortSignal | undefined,
 ): Promise<ReportAnswer[]> {
   const { similarity: encoder, device, threads, offline } = config;
@@ -145,9 +151,13 @@ async function scoreAll(
   try {
     const similarity = embedder && (await similarities(questions, answers, embedder, signal));
     const byId = new Map(questions.map((question) => [question.id, question]));
+    const judged = new Map(silence.map((verdict) => [JSON.stringify([verdict.variant, verdict.id]), verdict.answers]));
     return answers.map((answer) => {
       if (answer.error !== undefined) return answer;
-      const scores = scoreAnswer(byId.get(answer.id)!, answer, patterns);
+      const scores = scoreAnswer(byId.get(answer.id)!, answer, {
+        patterns,
+        answers: judged.get(JSON.stringify([answer.variant, answer.id])),
+      });
       return { ...answer, scores: { ...scores, similarity: similarity?.get(similarityKey(answer.variant, answer.id)) } };
     });
   } finally {
@@ -161,11 +171,10 @@ async function judgeAll(
   questions: readonly Question[],
   variants: readonly string[],
   answers: readonly AnswerRecord[],
-  open: OpenModel,
   { signal, onEvent }: EvalOptions,
 ): Promise<NonNullable<ReportData["judge"]>> {
   using log = new RecordLog<LoggedVerdict>(join(config.out, "verdicts.jsonl"), ({ key }) => key);
-  const model = await open(name, undefined);
+  const model = await openEvalModel({ name }, config);
   try {
     const onVerdict = (done: number, all: number) => onEvent?.({ event: "judge-progress", done, all });
     const pairs = await judgeAnswers(questions, variants, answers, {
@@ -176,10 +185,23 @@ async function judgeAll(
       onVerdict,
     });
     const verdicts = pairs.flatMap(({ a, b, score }) => (score === undefined ? [] : [{ a, b, score }]));
-    return { model: name, pairs, strengths: bradleyTerry(verdicts) };
+    const silence = config.noAnswer === "judge" ? await silenceBy(model, config, questions, answers, { signal, onEvent }) : undefined;
+    return { model: name, pairs, strengths: bradleyTerry(verdicts), silence };
   } finally {
     await model.close();
   }
+}
+
+async function silenceBy(
+  judge: EvalModel,
+  config: EvalConfig,
+  questions: readonly Question[],
+  answers: readonly AnswerRecord[],
+  { signal, onEvent }: EvalOptions,
+): Promise<JudgedSilence[]> {
+  using log = new RecordLog<LoggedSilence>(join(config.out, "silence.jsonl"), ({ key }) => key);
+  const onVerdict = (done: number, all: number) => onEvent?.({ event: "judge-progress", done, all });
+  return await judgeSilence(questions, answers, { ask: modelJudge(judge), fingerprint: judge.fingerprint, log, signal, onVerdict });
 }
 
 async function translateAll(
@@ -187,11 +209,10 @@ async function translateAll(
   config: EvalConfig,
   questions: readonly Question[],
   answers: readonly AnswerRecord[],
-  open: OpenModel,
   { signal, onEvent }: EvalOptions,
-): Promise<Map<string, Translation>> {
+): Promise<Translated> {
   using log = new RecordLog<LoggedTranslation>(join(config.out, "translations.jsonl"), ({ key }) => key);
-  const model = await open(name, undefined);
+  const model = await openEvalModel({ name }, config);
   try {
     const texts = [...questions.flatMap(({ question, oldAnswer }) => [question, oldAnswer ?? ""]), ...answers.map(({ text }) => text)];
     const onProgress = (done: number, all: number) => onEvent?.({ event: "translate-progress", done, all });
@@ -206,13 +227,39 @@ async function translateAll(
   }
 }
 
-function defaultVariants({ adapter, index }: EvalConfig): string[] {
-  const models = adapter === undefined ? ["base"] : ["base", "tuned"];
-  return models.flatMap((model) => (index === undefined ? [model] : [model, `${model}+docs`]));
+/** The models that a comparison has without naming them in its variants. */
+function ownModels({ model, adapter }: EvalConfig): string[] {
+  return [...(model === undefined ? [] : ["base"]), ...(model === undefined || adapter === undefined ? [] : ["tuned"])];
 }
 
-function describe({ model, documents }: Variant, config: EvalConfig): string {
-  return `${config.model}${model === "tuned" ? ` with the adapter ${config.adapter}` : ""}${documents ? `, from the documents of ${config.index}` : ""}`;
+function defaultVariants(config: EvalConfig): string[] {
+  const models = ownModels(config);
+  if (models.length === 0) {
+    const problem = "expected a base model, or variants that name theirs (gpt=openai-compatible:http://host/v1#model)";
+    throw new ConfigError("Configuring remora eval", [{ path: "model", problem }]);
+  }
+  return models.flatMap((model) => (config.index === undefined ? [model] : [model, `${model}+docs`]));
+}
+
+function modelOf(model: string, config: EvalConfig, { models }: Variants): EvalModelName {
+  const price = config.prices?.[model];
+  const named = models[model];
+  if (named !== undefined) return { name: named, price };
+  return { name: config.model!, adapter: model === "tuned" ? config.adapter : undefined, price };
+}
+
+/** A price for a model that nobody asks is a slip of the pen. */
+function refuseUnusedPrices({ prices = {} }: EvalConfig, { variants }: Variants): void {
+  const models = [...new Set(variants.map(({ model }) => model))];
+  const problems = Object.keys(prices)
+    .filter((name) => !models.includes(name))
+    .map((name) => ({ path: `prices.${name}`, problem: `no variant asks this model; expected one of ${models.join(", ")}` }));
+  if (problems.length > 0) throw new ConfigError("Configuring remora eval", problems);
+}
+
+function describe({ name, adapter, price }: EvalModelName, index: string | undefined): string {
+  const cost = price?.replace(/^(.*)\/(.*)$/u, ", at $$$1 a million tokens of prompts and $$$2 of answers");
+  return `${name}${adapter ? ` with the adapter ${adapter}` : ""}${index ? `, from the documents of ${index}` : ""}${cost ?? ""}`;
 }
 
 /** What changes answers, for the foot of the report. */
@@ -243,10 +290,6 @@ function askConfigOf(config: EvalConfig): AskConfig {
       Object.keys(askSchema.shape).filter((name) => name !== "columns"),
     ),
   );
-}
-
-function sessionOf(config: EvalConfig, model: string): Parameters<typeof localModel>[0] {
-  return { ...pick(config, Object.keys(sessionSchema.shape)), model };
 }
 
 function pick(config: EvalConfig, names: readonly string[]): Record<string, unknown> {

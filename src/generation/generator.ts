@@ -161,7 +161,7 @@ export class Generator {
     try {
       drawn = await this.#step.run(rows.map(({ sequence }) => sequence));
     } catch (error) {
-      if (CancelledError.isInstance(error) && error.code === "cancelled" && this.#onInterrupted()) return;
+      if (CancelledError.isInstance(error) && this.#onInterrupted()) return;
       throw error;
     }
     let next = 0;

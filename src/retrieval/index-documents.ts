@@ -92,7 +92,7 @@ export async function indexDocuments(index: DocumentIndex, found: FoundDocuments
       await batch.add({ document: name, hash, title: document.title, chunks: chunks.length }, chunks, before !== undefined);
       report(name, before ? "changed" : "added", chunks.length);
     } catch (error) {
-      if (CancelledError.isInstance(error) && error.code === "cancelled") throw error;
+      if (CancelledError.isInstance(error)) throw error;
       if (options.signal?.aborted || !RemoraError.isInstance(error) || !isAboutDocument(error)) throw error;
       counts.failures.push({ document: name, reason: error.problem, next: error.next });
       report(name, "failed", 0, error.problem);

@@ -2,10 +2,11 @@
  * `remora ask`: a question answered from indexed documents, with numbered sources, or the words for not knowing.
  * stdout: the answer as it comes, then the sources. With --rows and --rows-out it makes training rows with context instead.
  */
+import { askSettings } from "../../config/ask-settings.ts";
 import { sessionSchema } from "../../config/schemas/generate.ts";
 import { type AskConfig, askSchema } from "../../config/schemas/retrieval.ts";
 import { ConfigError } from "../../errors/config-error.ts";
-import type { GroundedAnswer } from "../../index.ts";
+import type { Answerer, GroundedAnswer, NamedModel } from "../../index.ts";
 import { defineCommand } from "../command.ts";
 import type { Library } from "../library.ts";
 import { AnswerWriter } from "./answer-writer.ts";
@@ -70,30 +71,27 @@ export const command = defineCommand({
   },
 });
 
-/** The model is loaded when the first question has sources: a question that nothing supports costs no loading. */
+/** The model is named and opened when the first question has sources: a question that nothing supports costs no loading. */
 function lazyModel(library: Library, config: AskConfig) {
-  type Session = Awaited<ReturnType<Library["openModel"]>>;
-  let session: Promise<Session> | undefined;
-  const names = Object.keys(sessionSchema.shape);
+  let model: Promise<NamedModel> | undefined;
   const open = () => {
-    session ??= library.openModel(
-      Object.fromEntries(Object.entries(config).filter(([name]) => names.includes(name))) as Parameters<Library["openModel"]>[0],
-    );
-    return session;
+    const { timeoutSeconds, retries: maxRetries } = config;
+    const names = Object.keys(sessionSchema.shape).filter((name) => name !== "model");
+    const local = Object.fromEntries(Object.entries(config).filter(([name]) => names.includes(name)));
+    model ??= library.openNamedModel(config.model!, {
+      local,
+      settings: askSettings(config),
+      concurrency: 1,
+      timeoutMs: timeoutSeconds * 1000,
+      maxRetries,
+    });
+    return model;
   };
+  const answer: Answerer = async (request, options) => (await open()).ask(request, options);
   return {
-    template: async () => (await open()).template,
-    answer: async (
-      request: Parameters<Session["generate"]>[0][number],
-      { onText, signal }: { onText?: (text: string) => void; signal?: AbortSignal },
-    ) => {
-      const [answer] = await (await open()).generate([request], { onText: onText && ((text) => onText(text)), signal });
-      return answer!;
-    },
-    close: async () => {
-      const opened = await session?.catch(() => undefined);
-      await opened?.close();
-    },
+    answer,
+    template: async () => (await open()).template(),
+    close: async () => (await model?.catch(() => undefined))?.close(),
   };
 }
 

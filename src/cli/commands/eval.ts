@@ -15,6 +15,7 @@ export const command = defineCommand({
   examples: [
     "remora eval questions.jsonl --model ./base --adapter run/adapter --index my-index",
     "remora eval questions.csv --model ./base --adapter run/adapter --variants base,tuned --columns reference=old_answer",
+    "remora eval questions.jsonl --model ./base --variants base,gpt=openai:gpt-4o-mini --prices gpt=0.15/0.60",
     "remora eval questions.xlsx --model ./base --index my-index --judge ./judge --translator ./translator --compare last-week",
   ],
   wordsAs: { option: "questions", placeholder: "Files of questions", list: true },
@@ -53,6 +54,11 @@ export const command = defineCommand({
       }
       for (const { variant, id, error } of failed.slice(0, SHOWN_PROBLEMS))
         say(`${proseStyle.yellow("failed")} ${variant}, question ${id}: ${error}`);
+      if (failed.length > SHOWN_PROBLEMS) say(`… and ${failed.length - SHOWN_PROBLEMS} more; the report names all`);
+      const unjudged = report.judge?.pairs.filter(({ problem }) => problem !== undefined).length ?? 0;
+      if (unjudged > 0) say(`${proseStyle.yellow("not judged")} ${unjudged} pairs, whose verdict could not be read; the report names all`);
+      const untranslated = report.translationProblems?.length ?? 0;
+      if (untranslated > 0) say(`${proseStyle.yellow("not translated")} ${untranslated} texts; the report names all`);
       return failed.length === report.answers.length ? 1 : 0;
     } finally {
       progress.end();

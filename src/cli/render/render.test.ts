@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { DemoReport, DoctorReport, MemoryPlan } from "../../config/reports.ts";
 import { createStyle } from "../terminal/style.ts";
-import { renderDemoEvent, renderDemoReport } from "./render-demo.ts";
+import { renderDemoEvent, renderDemoPart, renderDemoReport } from "./render-demo.ts";
 import { renderDoctor } from "./render-doctor.ts";
 import { renderPlan } from "./render-plan.ts";
 
@@ -112,48 +112,94 @@ test("demo", () => {
     device: "cpu",
     train: { steps: 60, tokens: 61_440, tokensPerSecond: 5120.4, lossFirst: 3.21, lossLast: 1.02 },
     eval: { metric: "chrF", count: 24, before: 8.1, after: 61.4 },
+    saved: [{ format: "nf4", retained: 0.984, top1: 0.971 }],
     seconds: 74.2,
   };
   const samples = [
-    { input: "雨が降っています。", expected: "It is raining.", answer: "It is raining.\n" },
-    { input: "風が強い。", expected: "The wind is strong.", answer: " " },
+    { input: "雨が降っています。", answer: "It is raining.\n" },
+    { input: "風が強い。", answer: " " },
   ];
+  const start = {
+    model: "remora-base",
+    instruction: "次の文を英語に翻訳してください。",
+    rows: 400,
+    heldOutRows: 24,
+    steps: 60,
+    out: "run",
+  };
+  const score = { chrF: 61.4, count: 24 };
+  const tested = { ...score, test: { chrF: 30, count: 500 } };
+  const sample = { input: "雨です。", expected: "It is rain.", answers: { before: "", after: "It rains.", saved: "It rains." } };
   const text = [
+    renderDemoEvent({ event: "demo-start", ...start, testRows: 0 }, plain),
+    renderDemoEvent({ event: "demo-start", ...start, testRows: 500 }, plain).split("\n")[3],
+    renderDemoEvent({ event: "answers-start", stage: "before", count: 24 }, plain),
+    renderDemoEvent({ event: "answers-end", stage: "before", score: { chrF: 8.1, count: 24 }, seconds: 2, samples }, plain),
+    renderDemoPart("learn", plain),
+    renderDemoEvent({ event: "answers-end", stage: "after", score: tested, seconds: 2, samples: [] }, plain),
+    renderDemoPart("save", plain),
+    renderDemoEvent({ event: "answers-start", stage: "saved", count: 24 }, plain),
     renderDemoEvent(
-      { event: "demo-start", model: "remora-base", instruction: "次の文を英語に翻訳してください。", rows: 400, heldOutRows: 24, steps: 60 },
+      {
+        event: "demo-end",
+        scores: { before: score, after: score, saved: score },
+        samples: [sample, { ...sample, answers: { ...sample.answers, saved: "Rain." } }],
+        page: "run/demo.html",
+      },
       plain,
     ),
-    renderDemoEvent({ event: "answers-start", stage: "before", count: 24 }, plain),
-    renderDemoEvent({ event: "answers-end", stage: "before", heldOutLoss: 3.3, chrF: 8.1, count: 24, samples }, plain),
-    renderDemoEvent({ event: "answers-end", stage: "after", heldOutLoss: 1, chrF: 61.4, count: 24, samples: [] }, plain),
-    renderDemoReport(report, plain),
-    renderDemoReport({ ...report, eval: { ...report.eval, after: 4 } }, plain, "run"),
+    renderDemoReport(report, plain, "run"),
+    renderDemoReport(
+      { ...report, eval: { ...report.eval, after: 4 }, test: { metric: "chrF", count: 500, before: 9, after: 30 } },
+      plain,
+      "run",
+    ),
   ].join("\n");
   expect(text).toMatchInlineSnapshot(`
     "remora demo: a language model learns to translate, on this machine, offline
-      The model is remora-base, which ships with remora. It has read sentence pairs, but has never been given an instruction.
+      The model is remora-base, which ships with remora. It has read Japanese and English, but has never been given an instruction.
       The task: 次の文を英語に翻訳してください。 (Translate the next sentence into English.)
-      It learns from 400 rows in 60 steps; 24 other rows are kept aside to judge it.
-      Loss: how surprised it is by the right answer, lower is better. chrF: the letters it shares with the right answer, 0 to 100.
+      It learns from 400 rows in 60 steps; 24 sentences that it never sees judge it.
+      chrF: the letters an answer shares with the right one, 0 to 100. Loss: how surprised the model is by the right answer, lower is better.
+      It learns from 400 rows in 60 steps; 24 sentences that it never sees judge it, and 500 sentences of the test file.
 
-    Asking the model as it ships: 24 sentences…
-    Before: held-out loss 3.300, chrF 8.1 over 24 sentences
-      雨が降っています。
-        expected It is raining.
-        answered It is raining.
-      風が強い。
-        expected The wind is strong.
-        answered (nothing)
-    After: held-out loss 1.000, chrF 61.4 over 24 sentences
+    1/5 Asking the model as it ships: 24 sentences
+      Before: chrF 8.1 over 24 held-out sentences in 2.0s
+        雨が降っています。  → It is raining.
+        風が強い。  → (nothing)
+
+    2/5 Learning: QLoRA, an adapter over weights in 4 bits. Rows held out of the training rows choose the best one
+      After: chrF 61.4 over 24 held-out sentences, 30.0 over the 500 of the test file in 2.0s
+
+    4/5 Merging the adapter into the model, saved in 4 bits, and proving the files
+
+    5/5 Asking the saved model, read from disk: 24 sentences
+
+    Side by side: 2 of the 24 sentences
+      雨です。
+        expected It is rain.
+        before   (nothing)
+        after    It rains.
+        saved    the same
+      雨です。
+        expected It is rain.
+        before   (nothing)
+        after    It rains.
+        saved    Rain.
 
     Done in 1m14s: chrF 8.1 → 61.4
       60 steps, 61,440 tokens at 5,120 tok/s; training loss 3.210 → 1.020
-      The adapter was in a temporary folder, removed now; --out run keeps it.
+      saved nf4: 98.4% of what was learnt retained, same first choice 97.1%
+      The page of this run: run/demo.html
+      Ask it yourself: remora generate --model run/saved --instruction 次の文を英語に翻訳してください。 --input 雨が降っています。
       Now yours: remora train --model <model> --data <rows.jsonl>
 
     Done in 1m14s: chrF 8.1 → 4.0
+      test file: chrF 9.0 → 30.0 over 500 sentences
       60 steps, 61,440 tokens at 5,120 tok/s; training loss 3.210 → 1.020
-      The adapter, the one with the lowest held-out loss, is in run/adapter.
+      saved nf4: 98.4% of what was learnt retained, same first choice 97.1%
+      The page of this run: run/demo.html
+      Ask it yourself: remora generate --model run/saved --instruction 次の文を英語に翻訳してください。 --input 雨が降っています。
       Now yours: remora train --model <model> --data <rows.jsonl>"
   `);
 });

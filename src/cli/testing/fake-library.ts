@@ -86,6 +86,7 @@ export function fakeLibrary(answer: (request: AskRequest) => string = () => "An 
         },
       };
     },
+    openNamedModel: refuse,
     plan: refuse,
     doctor: refuse,
     demo: refuse,

@@ -14,9 +14,13 @@ export const demoSchema = z.strictObject({
     derived: "the demo's own, minutes on two cores",
     placeholder: "n",
   }),
-  out: option(text().optional(), {
-    description: "Keep the run in this folder",
-    derived: "a temporary folder, removed at the end",
+  testFile: option(text().optional(), {
+    description: "More sentences to judge it by: a TSV file of Japanese and English without a header line, or rows with input and output",
+    derived: "none: the 200 held-out sentences alone",
+    placeholder: "path",
+  }),
+  out: option(text().default("remora-demo"), {
+    description: "Folder of the adapter, the saved model and demo.html; an earlier demo in it is replaced",
     placeholder: "folder",
   }),
 });

@@ -3,7 +3,6 @@
  */
 import { z } from "zod";
 import { count, option, section, text, textOrList } from "../option.ts";
-import { sessionSchema } from "./generate.ts";
 import { askSchema } from "./retrieval.ts";
 import { readingOptions } from "./shared.ts";
 
@@ -20,6 +19,8 @@ const {
   model: _8,
   ...asking
 } = askSchema.shape;
+
+const price = z.string().regex(/^\d+(\.\d+)?\/\d+(\.\d+)?$/, { error: "expected two prices such as 0.15/0.60" });
 
 const outOption = option(text().default("eval"), {
   description: "Folder of answers, report.html, report.json and answers.csv; what is answered there is not asked again",
@@ -56,7 +57,8 @@ export const evalSchema = z.strictObject({
   }),
   ...section("Variants", {
     variants: option(textOrList().optional(), {
-      description: "What is compared, the first is the baseline: base, tuned, each also with +docs",
+      description: "What is compared, the first is the baseline: base, tuned, name=model for others by name, each also with +docs",
+      more: "Such as `base,tuned+docs,gpt=openai-compatible:http://host/v1#model,gpt+docs`. Names: docs/guides/serving.md.",
       derived: "base; tuned, when there is an adapter; both with +docs, when there is an index",
       placeholder: "name...",
     }),
@@ -65,7 +67,18 @@ export const evalSchema = z.strictObject({
       derived: "none",
       placeholder: "folder",
     }),
-    model: sessionSchema.shape.model,
+    model: option(text().optional(), {
+      description: "The model called base: as for `remora generate`, or by name (openai-compatible:http://host/v1#model, mistral:name …)",
+      derived: "none: then every variant names its own",
+      placeholder: "model",
+    }),
+    prices: option(z.record(text(), price).optional(), {
+      description: "US dollars for a million tokens of prompts/answers, by model: gpt=0.15/0.60",
+      derived: "no cost is shown",
+      more: "Tokens are those that the server counts. What an answer cost stands beside it, and its mean in the table.",
+      placeholder: "name=prompt/answer...",
+    }),
+    concurrency: option(count().optional(), { description: "Questions at once", derived: "8 here, 4 behind an address", placeholder: "n" }),
   }),
   ...asking,
   ...section("Judging", {
@@ -78,6 +91,9 @@ export const evalSchema = z.strictObject({
       description: "Model that puts questions and answers into the report's other language (Japanese, English)",
       derived: "nobody: each text stays as it is",
       placeholder: "model",
+    }),
+    noAnswer: option(z.enum(["phrases", "judge"]).default("phrases"), {
+      description: "Who says what is no answer: a list of phrases, or the judge, asked about each answer",
     }),
     refusals: option(text().optional(), {
       description: "File of phrases that count as no answer, one a line, instead of the built-in list",

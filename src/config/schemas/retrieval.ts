@@ -158,6 +158,12 @@ const retrieving = section("Retrieval", {
 
 const { model: _model, ...answering } = sessionSchema.shape;
 
+/** How models behind an address are asked. */
+const remote = section("Remote models", {
+  timeoutSeconds: option(positive().default(120), { description: "Longest time of one answer, all tries together", placeholder: "s" }),
+  retries: option(count(0).default(2), { description: "Tries after the first", placeholder: "n" }),
+});
+
 export const askSchema = z.strictObject({
   question: option(text().optional(), {
     description: "What to ask; also as plain words after the flags",
@@ -187,7 +193,8 @@ export const askSchema = z.strictObject({
   columns: columnsOption,
   force: option(z.boolean().default(false), { description: "Replace `rowsOut` when it exists" }),
   model: option(text().optional(), {
-    description: "Model that answers: as for `remora generate`; not needed with rowsOut",
+    description: "Model that answers: as for `remora generate`, or by name (openai-compatible:http://host/v1#model, mistral:name …)",
+    more: "Names: docs/guides/serving.md. Not needed with rowsOut.",
     derived: "none",
     placeholder: "model",
   }),
@@ -197,6 +204,7 @@ export const askSchema = z.strictObject({
     placeholder: "x",
   }),
   repetitionPenalty: option(positive().default(1), { description: "Above 1 discourages tokens already seen; 1 is off", placeholder: "x" }),
+  ...remote,
   ...webOptions,
   ...embedding,
 });

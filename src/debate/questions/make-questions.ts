@@ -322,7 +322,7 @@ class Work {
     );
     for (const [index, { row, passage, question, by }] of twins.entries()) {
       const answer = answers[index]!;
-      const refused = typeof answer === "string" && classifyAnswer(answer) !== "answered";
+      const refused = typeof answer === "string" && classifyAnswer({ text: answer }) !== "answered";
       const { category, evidence, source } = row;
       const changed = changeOf(question, row.question, passage);
       this.#rows.push({

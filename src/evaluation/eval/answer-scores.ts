@@ -33,15 +33,23 @@ export interface AnswerScores {
   readonly cost?: number;
 }
 
-export function scoreAnswer(question: Question, answer: AnswerRecord, patterns?: readonly RegExp[]): AnswerScores {
+export interface KindOptions {
+  /** Refusals, instead of the built-in ones. */
+  readonly patterns?: readonly RegExp[];
+  /** Whether it answers, as a judge sees it: outweighs the patterns. */
+  readonly answers?: boolean;
+}
+
+export function scoreAnswer(question: Question, answer: AnswerRecord, { patterns, answers }: KindOptions = {}): AnswerScores {
   const { text } = answer;
+  const told = classifyAnswer({ text, tokens: answer.tokens, question: question.question }, patterns);
   const language = answerLanguage(text);
   const { references } = question;
   const passages = answer.sources?.map((source) => source.text) ?? [];
   const grounded = groundedness(text, passages);
   const known = (language: AnswerLanguage) => language !== "none" && language !== "other";
   return {
-    kind: classifyAnswer(text, answer.tokens, patterns),
+    kind: answers === undefined ? told : answers ? "answered" : "refused",
     ...(references.length > 0 && {
       exact: exactMatch(text, references),
       f1: unitF1(text, references),

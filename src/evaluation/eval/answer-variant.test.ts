@@ -14,7 +14,6 @@ function fakeModel(reply: (request: AskRequest) => string): EvalModel & { asked:
   return {
     asked,
     fingerprint: "fake 1",
-    description: "a model of the tests",
     concurrency: 2,
     template: async () => "instruct",
     async ask(request) {

@@ -13,8 +13,6 @@ import type { Variant } from "./variant.ts";
 export interface EvalModel {
   /** Changes when anything does that may change its answers: weights, settings, template. */
   readonly fingerprint: string;
-  /** In words, for the report. */
-  readonly description: string;
   /** Questions at once. */
   readonly concurrency: number;
   /** The template that its rows go through. */
@@ -95,11 +93,13 @@ async function answerOne(question: Question, { variant, model, documents, signal
       seconds: (now() - started) / 1000,
       ...(answer && {
         finishReason: answer.finishReason,
-        tokens: answer.tokens,
+        // A server that does not count says 0 of everything: not to be taken for an answer that ended at once.
+        tokens: answer.tokens === 0 && answer.text !== "" ? undefined : answer.tokens,
         promptTokens: answer.promptTokens,
         cost: model.price?.(answer),
       }),
       ...(found && { sources: found.sources }),
+      ...(found && !answer && model.price && { cost: 0 }),
     };
   } catch (error) {
     if (signal?.aborted || CancelledError.isInstance(error) || !(error instanceof Error)) throw error;

@@ -60,7 +60,8 @@ ${fence(second)}
 Reply with one line of JSON and nothing else: {"better": 1, 2 or "tie", "why": "one short sentence"}`;
 }
 
-function fence(text: string): string {
+/** Between lines of dashes that the text cannot spell itself. */
+export function fence(text: string): string {
   const cut = text.length > MAX_ANSWER_CHARACTERS ? `${text.slice(0, MAX_ANSWER_CHARACTERS)} [cut]` : text;
   return `-----\n${cut.replace(/^-{5,}$/gmu, "- - -").trim() || "(empty)"}\n-----`;
 }

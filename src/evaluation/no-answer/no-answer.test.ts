@@ -21,15 +21,28 @@ describe("no answer", () => {
     ["確かではありませんが、おそらく東京だと思います。", 12, "answered"],
     ["The treaty does not apply to Mexico.", 8, "answered"],
     ["彼は魚を食べません。", 8, "answered"],
-  ] as const)("%j (%s tokens): %s", (text, tokens, kind) => expect(classifyAnswer(text, tokens)).toBe(kind));
+  ] as const)("%j (%s tokens): %s", (text, tokens, kind) => expect(classifyAnswer({ text, tokens })).toBe(kind));
+
+  test("a claim beside a refusal answers, unless the refusal is about what was asked", () => {
+    const text = "Ottawa is the capital. I do not know who the mayor of Ottawa is.";
+    expect(classifyAnswer({ text })).toBe("answered");
+    expect(classifyAnswer({ text, question: "What is the capital of Canada?" })).toBe("answered");
+    expect(classifyAnswer({ text, question: "Who is the mayor of Ottawa?" })).toBe("refused");
+    expect(classifyAnswer({ text: "I do not know who the mayor is. Ottawa is the capital." })).toBe("refused");
+  });
+
+  test("a quoted refusal is somebody else's, unless it is the whole answer", () => {
+    expect(classifyAnswer({ text: 'The envoy wrote: "I cannot say."' })).toBe("answered");
+    expect(classifyAnswer({ text: "「わかりません」" })).toBe("refused");
+  });
 
   test("a user's own list", () => {
     const file = join(mkdtempSync(join(tmpdir(), "remora-phrases-")), "phrases.txt");
     writeFileSync(file, "# ours\nPass!\n/^skip\\b/\n");
     const patterns = readRefusalPatterns(file);
-    expect(classifyAnswer("Pass!", 2, patterns)).toBe("refused");
-    expect(classifyAnswer("Skip this one", 3, patterns)).toBe("refused");
-    expect(classifyAnswer("I don't know", 3, patterns)).toBe("answered");
+    expect(classifyAnswer({ text: "Pass!", tokens: 2 }, patterns)).toBe("refused");
+    expect(classifyAnswer({ text: "Skip this one", tokens: 3 }, patterns)).toBe("refused");
+    expect(classifyAnswer({ text: "I don't know", tokens: 3 }, patterns)).toBe("answered");
     writeFileSync(file, "fine\n/(/\n");
     expect(() => readRefusalPatterns(file)).toThrow(/line 2.*regular expression/s);
   });

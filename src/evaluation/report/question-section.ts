@@ -17,7 +17,7 @@ export function questionSection(data: ReportData, question: ReportQuestion, inde
   const texts = new Set(answers.map((answer) => answer?.text.trim() ?? ""));
   const f1s = answers.map((answer) => answer?.scores?.f1).filter((value) => value !== undefined);
   return html`<article class="question" id="${anchor}" aria-labelledby="${anchor}-title" data-id="${question.id}" data-category="${question.category ?? ""}" data-differs="${texts.size > 1 ? "1" : "0"}" data-silent="${[...states].some((state) => state !== "answered" && state !== "") ? "1" : "0"}" data-worst="${f1s.length > 0 ? Math.min(...f1s).toFixed(4) : ""}">
-<header><h3 id="${anchor}-title"><a href="#${anchor}">${index + 1}</a> <span lang="${question.language}">${question.question}</span></h3>${translated(question.translation)}
+<header><h3 id="${anchor}-title"><a href="#${anchor}" aria-label="Question ${index + 1}">${index + 1}</a> <span${languageOf(question.language)}>${question.question}</span></h3>${translated(question.translation)}
 <p class="facts">${question.category && html`<span class="tag">${question.category}</span>`}${question.answerable === false && html`<span class="tag">has no answer</span>`}${question.references.length > 0 && html`<span>Reference: <b>${question.references.join(" · ")}</b></span>`}</p></header>
 <div class="answers">${question.oldAnswer !== undefined && html`<section class="answer old" aria-label="Old answer"><h4>Old answer</h4><p class="text">${question.oldAnswer}</p>${translated(question.oldAnswerTranslation)}</section>`}${answers.map(
     (answer, place) =>
@@ -54,10 +54,16 @@ function answerSection(
     : [];
   const unsupported = scores?.unsupportedNumbers ?? [];
   return html`<section class="answer" aria-label="${variant}" data-variant="${variant}"><h4>${variant} ${silent}</h4>
-<p class="text" lang="${scores?.language}">${answer.text.trim() === "" ? html`<i>(nothing)</i>` : pieces.map(({ text, differs }) => (differs ? html`<mark>${text}</mark>` : text))}</p>${translated(answer.translation)}
+<p class="text"${languageOf(scores?.language)}>${answer.text.trim() === "" ? html`<i>(nothing)</i>` : pieces.map(({ text, differs }) => (differs ? html`<mark>${text}</mark>` : text))}</p>${translated(answer.translation)}
 <p class="facts">${figures.join(" · ")}${unsupported.length > 0 && html` · <span class="bad">numbers in no source: ${unsupported.join(", ")}</span>`}</p>
 ${sourceList(answer)}
-<div class="view" role="group" aria-label="Your view of ${variant}"><button type="button" class="thumb" data-thumb="up" aria-pressed="${note?.thumb === "up" ? "true" : "false"}" aria-label="Good answer">👍</button><button type="button" class="thumb" data-thumb="down" aria-pressed="${note?.thumb === "down" ? "true" : "false"}" aria-label="Bad answer">👎</button><input class="note" type="text" placeholder="Note" aria-label="Note on ${variant}" value="${note?.note ?? ""}"></div></section>`;
+<div class="view" role="group" aria-label="Your view of ${variant}">${thumb("up", note)}${thumb("down", note)}<input class="note" type="text" placeholder="Note" aria-label="Note on ${variant}" value="${note?.note ?? ""}"></div></section>`;
+}
+
+/** Drawn, because not every machine has a font with thumbs. */
+function thumb(direction: "up" | "down", note: HumanNote | undefined): Html {
+  const label = direction === "up" ? "Good answer" : "Bad answer";
+  return html`<button type="button" class="thumb" data-thumb="${direction}" aria-pressed="${note?.thumb === direction ? "true" : "false"}" aria-label="${label}" title="${label}"><svg viewBox="0 0 20 20" aria-hidden="true"${direction === "down" && html` class="down"`}><path d="M2 9h3v9H2zM7 9l4-7c1.6 0 2.3 1.1 2 2.6L12.4 8H17c1 0 1.7.9 1.5 1.9l-1.2 6.4c-.2 1-1 1.7-2 1.7H9l-2-1z"/></svg></button>`;
 }
 
 function sourceList({ sources }: ReportAnswer): Html | undefined {
@@ -70,6 +76,11 @@ function sourceList({ sources }: ReportAnswer): Html | undefined {
 function translated(translation: Translation | undefined): Html | undefined {
   if (!translation) return undefined;
   return html`<p class="translation" lang="${translation.language}">${translation.text} <small>(machine translation)</small></p>`;
+}
+
+/** As HTML names languages; what is none of these says nothing to a screen reader. */
+function languageOf(language: string | undefined): Html | undefined {
+  return language === "ja" || language === "en" || language === "zh" || language === "ko" ? html` lang="${language}"` : undefined;
 }
 
 function noteOf(data: ReportData, variant: string, id: string): HumanNote | undefined {

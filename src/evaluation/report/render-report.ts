@@ -1,30 +1,23 @@
 /**
- * The report as one HTML page that needs no network: data → sections → page. Style and behaviour come from `studio/report/` and are put inside.
- * Everything that a model, a document or a user wrote is escaped; the page forbids itself every connection, by its own policy.
+ * The report as one HTML page that needs no network: data → sections → page. Style and behaviour come from `studio/report/`.
+ * Everything that a model, a document or a user wrote is escaped.
  */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { packageFolder } from "../../hub/shipped-models.ts";
 import { METRICS } from "../eval/metrics.ts";
-import { type Html, html, trusted } from "./html.ts";
+import { type Html, html } from "./html.ts";
+import { renderPage } from "./page.ts";
 import { questionSection } from "./question-section.ts";
 import type { ReportData } from "./report-data.ts";
 import { showValue } from "./show-value.ts";
 import { summarySection } from "./summary-section.ts";
 
 export function renderReport(data: ReportData): string {
-  const asset = (name: string) => readFileSync(join(packageFolder(), "studio", "report", name), "utf8");
-  const page = html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
-<title>${data.title}</title><style>${trusted(asset("report.css"))}</style></head>
-<body data-title="${data.title}"><a class="skip" href="#questions">To the questions</a>
+  const body = html`<a class="skip" href="#questions">To the questions</a>
 <header class="page"><h1>${data.title}</h1><p>${data.questions.length} questions, ${data.variants.length} variants · ${data.madeAt.slice(0, 16).replace("T", " ")} · remora ${data.remora}${data.translator && html` · translated by ${data.translator}`}</p></header>
 <main>${summarySection(data)}${strengths(data)}${changes(data)}${problems(data)}
 <section aria-labelledby="questions"><h2 id="questions">Questions</h2>${filters(data)}<p id="shown" role="status" aria-live="polite"></p>
 <div id="list">${data.questions.map((question, index) => questionSection(data, question, index))}</div></section>
-${settings(data)}</main><script>${trusted(asset("report.js"))}</script></body></html>`;
-  return `${page.text}\n`;
+${settings(data)}</main>`;
+  return renderPage({ title: data.title, styles: ["report/report.css"], body, scripts: ["report/report.js"] });
 }
 
 function filters({ questions }: ReportData): Html {
@@ -40,17 +33,17 @@ function strengths({ judge }: ReportData): Html | undefined {
   if (!judge) return undefined;
   const bad = judge.pairs.filter(({ problem }) => problem !== undefined).length;
   return html`<section aria-labelledby="judge"><h2 id="judge">Judged in pairs</h2><p class="hint">By ${judge.model}, each pair twice with positions swapped, names hidden; ${judge.pairs.length - bad} pairs counted${bad > 0 && html`, ${bad} without a verdict that could be read`}. 400 points are odds of 10 to 1.</p>
-<table><thead><tr><th scope="col">Variant</th><th scope="col">Points</th><th scope="col">95% interval</th><th scope="col">Share won (ties half)</th><th scope="col">Pairs</th></tr></thead><tbody>${judge.strengths.map(
+<div class="scroll" tabindex="0" role="region" aria-label="Strengths by the judge"><table><thead><tr><th scope="col">Variant</th><th scope="col">Points</th><th scope="col">95% interval</th><th scope="col">Share won (ties half)</th><th scope="col">Pairs</th></tr></thead><tbody>${judge.strengths.map(
     ({ name, rating, low, high, winRate, games }) =>
       html`<tr><th scope="row">${name}</th><td>${rating.toFixed(0)}</td><td>${low.toFixed(0)} to ${high.toFixed(0)}</td><td>${showValue(winRate, "share")}</td><td>${games}</td></tr>`,
-  )}</tbody></table></section>`;
+  )}</tbody></table></div></section>`;
 }
 
 function changes({ comparedWith }: ReportData): Html | undefined {
   if (!comparedWith) return undefined;
   const metricOf = new Map(METRICS.map((metric) => [metric.name, metric]));
   return html`<section aria-labelledby="changes"><h2 id="changes">Against ${comparedWith.title}</h2><p class="hint">Questions that both runs asked, paired. Run of ${comparedWith.madeAt.slice(0, 16).replace("T", " ")}.</p>
-<table><thead><tr><th scope="col">Variant</th><th scope="col">Figure</th><th scope="col">Then</th><th scope="col">Now</th><th scope="col">Change</th></tr></thead><tbody>${comparedWith.changes.map(
+<div class="scroll" tabindex="0" role="region" aria-label="Changes since the earlier run"><table><thead><tr><th scope="col">Variant</th><th scope="col">Figure</th><th scope="col">Then</th><th scope="col">Now</th><th scope="col">Change</th></tr></thead><tbody>${comparedWith.changes.map(
     ({ variant, metric, before, now, differs }) => {
       const { title, unit, better } = metricOf.get(metric)!;
       const good =
@@ -58,15 +51,26 @@ function changes({ comparedWith }: ReportData): Html | undefined {
       const word = differs === "cannot tell" ? "cannot tell" : good === "good" ? "better" : good === "bad" ? "worse" : differs;
       return html`<tr><th scope="row">${variant}</th><td>${title}</td><td>${showValue(before, unit)}</td><td>${showValue(now, unit)}</td><td class="${good}">${word}</td></tr>`;
     },
-  )}</tbody></table></section>`;
+  )}</tbody></table></div></section>`;
 }
 
-function problems({ problems: rows, answers }: ReportData): Html | undefined {
+/** Every item that is missing from the figures, by name. */
+function problems({ problems: rows, answers, judge, translationProblems: untranslated = [] }: ReportData): Html | undefined {
   const failed = answers.filter(({ error }) => error !== undefined);
-  if (rows.length === 0 && failed.length === 0) return undefined;
+  const unjudged = judge?.pairs.filter(({ problem }) => problem !== undefined) ?? [];
+  const untold = judge?.silence?.filter(({ problem }) => problem !== undefined) ?? [];
+  if (untold.length + rows.length + failed.length + unjudged.length + untranslated.length === 0) return undefined;
   return html`<section aria-labelledby="problems"><h2 id="problems">What went wrong</h2><ul>${rows.map(
     ({ file, row, problem }) => html`<li>${file}, row ${row}: ${problem}. Left out.</li>`,
-  )}${failed.map(({ variant, id, error }) => html`<li>${variant}, question ${id}: ${error}</li>`)}</ul></section>`;
+  )}${failed.map(({ variant, id, error }) => html`<li>${variant}, question ${id}: ${error}</li>`)}${unjudged.map(
+    ({ a, b, id, problem }) => html`<li>${a} against ${b}, question ${id} (not counted): ${problem}</li>`,
+  )}${untold.map(
+    ({ variant, id, problem }) => html`<li>${variant}, question ${id} (answered or not, told by its words): ${problem}</li>`,
+  )}${untranslated.map(({ text, problem }) => html`<li>Not translated: “${shorten(text)}”: ${problem}</li>`)}</ul></section>`;
+}
+
+function shorten(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 
 function settings(data: ReportData): Html {

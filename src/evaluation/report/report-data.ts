@@ -1,6 +1,7 @@
 /** Everything that a report shows, as plain data: `report.json`. The page is drawn from this and nothing else. */
 import type { AnswerRecord } from "../eval/answer-record.ts";
 import type { AnswerScores } from "../eval/answer-scores.ts";
+import type { JudgedSilence } from "../eval/judge-silence.ts";
 import type { Question, QuestionProblem } from "../eval/questions.ts";
 import type { Summary } from "../eval/summarize.ts";
 import type { JudgedPair } from "../judge/pairwise-judge.ts";
@@ -55,9 +56,17 @@ export interface ReportData {
   readonly answers: readonly ReportAnswer[];
   readonly problems: readonly QuestionProblem[];
   readonly summary: Summary;
-  readonly judge?: { readonly model: string; readonly pairs: readonly JudgedPair[]; readonly strengths: readonly Strength[] };
+  readonly judge?: {
+    readonly model: string;
+    readonly pairs: readonly JudgedPair[];
+    readonly strengths: readonly Strength[];
+    /** Where the judge said what is no answer. */
+    readonly silence?: readonly JudgedSilence[];
+  };
   /** Who translated, when anything is translated. */
   readonly translator?: string;
+  /** What the translator failed on, and why. */
+  readonly translationProblems?: readonly { readonly text: string; readonly problem: string }[];
   readonly notes: readonly HumanNote[];
   readonly comparedWith?: { readonly title: string; readonly madeAt: string; readonly changes: readonly RunChange[] };
   /** How the run was made: settings that change answers. */

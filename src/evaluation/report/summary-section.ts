@@ -38,12 +38,12 @@ function metricTable({ summary, variants }: ReportData): Html {
         const differs = differences[name]?.differs;
         const mark = differs === "higher" ? "▲" : differs === "lower" ? "▼" : "";
         const good = better !== "neither" && mark !== "" ? ((differs === "higher") === (better === "higher") ? "good" : "bad") : "";
-        return html`<td class="${good}">${showValue(interval.mean, unit)}${mark && html` <span aria-label="${differs === "higher" ? "higher" : "lower"} than ${summary.baseline}">${mark}</span>`}<small>${showValue(interval.low, unit)} – ${showValue(interval.high, unit)}</small></td>`;
+        return html`<td class="${good}">${showValue(interval.mean, unit)}${mark && html` <span role="img" aria-label="${differs === "higher" ? "higher" : "lower"} than ${summary.baseline}">${mark}</span>`}<small>${showValue(interval.low, unit)} – ${showValue(interval.high, unit)}</small></td>`;
       })}</tr>`,
   )}</tbody></table></div></section>`;
 }
 
-function silenceTable({ summary }: ReportData): Html {
+function silenceTable({ summary, judge }: ReportData): Html {
   const rows = summary.variants.flatMap(({ variant, answers, byCategory }) => [
     { variant, category: "all", answers },
     ...Object.entries(byCategory).map(([category, part]) => ({ variant, category, answers: part.answers })),
@@ -54,7 +54,7 @@ function silenceTable({ summary }: ReportData): Html {
       ? html`<td>${showValue(interval.mean, "share")}<small>${showValue(interval.low, "share")} – ${showValue(interval.high, "share")}</small></td>`
       : html`<td>–</td>`;
   return html`<section aria-labelledby="silence"><h2 id="silence">Answered or not</h2>
-<p class="hint">Silence is right where no answer exists and wrong where one does. “Right when answered” is the mean F1 of answered questions that have an answer.</p>
+<p class="hint">Silence is right where no answer exists and wrong where one does${judge?.silence && html`; ${judge.model} said what is an answer`}. “Right when answered” is the mean F1 of answered questions that have an answer.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Answered and refused by variant"><table><thead><tr><th scope="col">Variant</th>${withCategory && html`<th scope="col">Category</th>`}<th scope="col">Answered, answerable</th><th scope="col">Answered, unanswerable</th><th scope="col">Refused, answerable</th><th scope="col">Refused, unanswerable</th><th scope="col">Not marked: answered / refused</th><th scope="col">No answer</th><th scope="col">Right when answered</th></tr></thead>
 <tbody>${rows.map(({ variant, category, answers }) => silenceRow(variant, withCategory ? category : undefined, answers, cell))}</tbody></table></div></section>`;
 }
