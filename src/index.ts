@@ -24,6 +24,7 @@ export type { GenerateConfigInput, SessionConfigInput } from "./config/schemas/g
 export type { PullConfigInput, PushConfigInput } from "./config/schemas/hub.ts";
 export type { MergeConfigInput } from "./config/schemas/merge.ts";
 export type { PlanConfigInput } from "./config/schemas/plan.ts";
+export type { PretrainConfigInput } from "./config/schemas/pretrain.ts";
 export type { AskConfig, AskConfigInput, EmbedderConfigInput, IndexConfigInput } from "./config/schemas/retrieval.ts";
 export type { TrainConfigInput } from "./config/schemas/train.ts";
 // ---- debate ----
@@ -32,7 +33,7 @@ export type { DebateRecord } from "./debate/debate-record.ts";
 export type { Price } from "./debate/price.ts";
 export { makeQuestions, type QuestionsEvent, type QuestionsReport, questionsPrice } from "./debate/questions/make-questions.ts";
 // ---- train, plan, ask, save, look at the machine ----
-export { doctor, exportModel, openModel, plan, type RunResult, type Session, train } from "./engine/index.ts";
+export { doctor, exportModel, openModel, plan, pretrain, type RunResult, type Session, train } from "./engine/index.ts";
 // ---- documents: index, retrieve, answer from sources ----
 export { openEmbedder } from "./engine/open-embedder.ts";
 export {

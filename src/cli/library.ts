@@ -8,6 +8,7 @@ export type { RunResult, Session } from "../index.ts";
 export type Library = Pick<
   FrontDoor,
   | "train"
+  | "pretrain"
   | "exportModel"
   | "openModel"
   | "openNamedModel"

@@ -37,6 +37,7 @@ describe("help", () => {
         data           Look at training data before paying for training
         plan           Memory and time of a run, from shapes alone
         train          Tune a model: LoRA, QLoRA or all weights
+        pretrain       Train all weights on token files, from nothing or on
         generate       Ask a model, with or without an adapter
         chat           Talk with a model
         push           Publish a model or an adapter on the Hugging Face Hub

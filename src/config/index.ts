@@ -12,5 +12,6 @@ export * from "./schemas/generate.ts";
 export * from "./schemas/hub.ts";
 export { type CommandName, SCHEMAS } from "./schemas/index.ts";
 export * from "./schemas/plan.ts";
+export * from "./schemas/pretrain.ts";
 export * from "./schemas/retrieval.ts";
 export * from "./schemas/train.ts";

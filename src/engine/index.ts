@@ -14,6 +14,7 @@ import type { DoctorConfigInput } from "../config/schemas/demo.ts";
 import type { SessionConfigInput } from "../config/schemas/generate.ts";
 import type { MergeConfigInput } from "../config/schemas/merge.ts";
 import type { PlanConfigInput } from "../config/schemas/plan.ts";
+import type { PretrainConfigInput } from "../config/schemas/pretrain.ts";
 import type { TrainConfigInput } from "../config/schemas/train.ts";
 import type { RunEndEvent, TrainEvent } from "../training/events.ts";
 import { EngineClient, runInEngine } from "./client.ts";
@@ -33,6 +34,20 @@ export async function train(
   const { signal } = options;
   const onEvent = options.onEvent as ((event: object) => void) | undefined;
   const { event: _, ...result } = await runInEngine<RunEndEvent>("train", config, { signal, onEvent });
+  return result;
+}
+
+/**
+ * Trains all weights of a model on token files. Resolves when the run is over, also after an abort (with a checkpoint written).
+ * @throws RemoraError of every kind: bad config, token files, model or memory, before anything is written
+ */
+export async function pretrain(
+  config: PretrainConfigInput,
+  options: { signal?: AbortSignal; onEvent?: (event: TrainEvent) => void } = {},
+): Promise<RunResult> {
+  const { signal } = options;
+  const onEvent = options.onEvent as ((event: object) => void) | undefined;
+  const { event: _, ...result } = await runInEngine<RunEndEvent>("pretrain", config, { signal, onEvent });
   return result;
 }
 

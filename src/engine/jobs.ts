@@ -3,6 +3,7 @@ import type { Job } from "./job.ts";
 
 const JOBS: Readonly<Record<string, () => Promise<Job>>> = {
   train: async () => (await import("./train-job.ts")).trainJob,
+  pretrain: async () => (await import("./pretrain-job.ts")).pretrainJob,
   plan: async () => (await import("./plan-job.ts")).planJob,
   doctor: async () => (await import("./doctor-job.ts")).doctorJob,
   merge: async () => (await import("./merge-job.ts")).mergeJob,

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { hubCacheFolder } from "./hub-cache.ts";
 import { parseModelReference } from "./model-reference.ts";
 import { type ResolvedModel, resolveModel } from "./resolve-model.ts";
-import { packageFolder } from "./shipped-models.ts";
+import { packageFolder, shippedModels } from "./shipped-models.ts";
 
 let root: string;
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
@@ -81,6 +81,13 @@ describe("resolveModel", () => {
     write("package/models/mini/config.json");
     for (const name of ["mini", "shipped:mini"])
       expect(await shown(name)).toEqual({ kind: "folder", path: "/package/models/mini", origin: "shipped" });
+  });
+
+  it("finds a shipped model that is one GGUF file, and lists it", async () => {
+    write("package/models/small/small.q8_0.gguf");
+    write("package/models/notes/README.md");
+    expect(await shown("small")).toEqual({ kind: "file", path: "/package/models/small/small.q8_0.gguf", origin: "shipped" });
+    expect(shippedModels(join(root, "package"))).toEqual(["small"]);
   });
 
   it("finds cached repositories by branch, tag, commit and file", async () => {

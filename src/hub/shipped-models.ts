@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { inspectModelFolder } from "./model-folder.ts";
 
 /** The root of this package, from the sources as well as from `dist`: the nearest folder above whose package.json is ours. */
 export function packageFolder(): string {
@@ -12,12 +13,12 @@ export function packageFolder(): string {
   }
 }
 
-/** Names of the shipped models, by alphabet. */
+/** Names of the shipped models, by alphabet: folders of weights, or of one GGUF file. */
 export function shippedModels(root: string = packageFolder()): string[] {
   const models = join(root, "models");
   if (!existsSync(models)) return [];
   return readdirSync(models, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && existsSync(join(models, entry.name, "config.json")))
+    .filter((entry) => entry.isDirectory() && inspectModelFolder(join(models, entry.name)).kind !== "problem")
     .map((entry) => entry.name)
     .sort();
 }

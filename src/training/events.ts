@@ -69,6 +69,17 @@ export interface EvalEndEvent {
   tokens: number;
   /** True when no earlier evaluation of the run was better. */
   best: boolean;
+  /** Pretraining: the same by source. */
+  sources?: Readonly<Record<string, SourceScore>>;
+}
+
+/** How well one source's held-out text is foretold. */
+export interface SourceScore {
+  /** Mean over the scored tokens, in nats. */
+  loss: number;
+  tokens: number;
+  /** All nats of the scored tokens over the UTF-8 bytes they stand for: comparable between tokenizers. */
+  bitsPerByte: number;
 }
 
 /** A checkpoint was written aside, renamed into place, and can be resumed from. */

@@ -14,7 +14,10 @@ import { FlatBuffer, FlatLayout } from "../tensor/flat-buffer.ts";
 import { elementCount } from "../tensor/shape.ts";
 import { type Trainables, weightTrainables } from "./trainables.ts";
 
-const isDecayed = ({ shape }: ParameterInfo) => shape.length === 2;
+export interface FullModelOptions {
+  /** Weight decay on the embedding's rows too, as Transformers' trainer does; pretraining goes without. A tied head is the embedding. @default true */
+  readonly decayEmbedding?: boolean;
+}
 
 export interface FullModel {
   readonly model: CausalLM;
@@ -23,7 +26,13 @@ export interface FullModel {
 }
 
 /** A model whose weights are all trainable, zero until filled. */
-export async function makeFullModel(arena: Arena, shape: DecoderShape, compute: ActivationDType): Promise<FullModel> {
+export async function makeFullModel(
+  arena: Arena,
+  shape: DecoderShape,
+  compute: ActivationDType,
+  { decayEmbedding = true }: FullModelOptions = {},
+): Promise<FullModel> {
+  const isDecayed = ({ role, shape: size }: ParameterInfo) => size.length === 2 && (decayEmbedding || role !== "embedding");
   const all = decoderParameters(shape);
   const ordered = [...all.filter(isDecayed), ...all.filter((info) => !isDecayed(info))];
   const layout = new FlatLayout(ordered.map(({ path, shape: size }) => ({ name: path, shape: size })));

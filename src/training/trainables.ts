@@ -23,7 +23,7 @@ export function loraTrainables(model: CausalLM): Trainables {
 }
 
 /**
- * All weights. Entries of `layout` must hold the decayed parameters (matrices) before the others (norms, biases).
+ * All weights. Entries of `layout` must hold the decayed parameters (matrices) before the others (norms, biases, maybe the embedding).
  * @param decayed elements at the front that weight decay applies to
  * @param computeCopy the weights in the compute dtype, when ops do not read the f32 parameters themselves
  */

@@ -47,6 +47,8 @@ export class TrainProgress {
         this.#line.update(this.#lastStep);
         const best = event.best ? this.#style.green("  best so far") : "";
         this.#keep(`  step ${event.step}: held-out loss ${event.loss.toFixed(4)}, perplexity ${event.perplexity.toFixed(2)}${best}`);
+        for (const [name, score] of Object.entries(event.sources ?? {}))
+          this.#keep(`    ${name}: loss ${score.loss.toFixed(4)}, ${score.bitsPerByte.toFixed(3)} bits a byte`);
         return;
       }
       case "checkpoint-end":

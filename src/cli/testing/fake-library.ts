@@ -63,6 +63,11 @@ export function fakeLibrary(answer: (request: AskRequest) => string = () => "An 
       for (const event of RUN_EVENTS) options?.onEvent?.(event);
       return RUN_RESULT;
     },
+    async pretrain(config, options) {
+      calls.push({ name: "pretrain", config });
+      for (const event of RUN_EVENTS) options?.onEvent?.(event);
+      return RUN_RESULT;
+    },
     async openModel(config) {
       calls.push({ name: "openModel", config });
       return {

@@ -1,0 +1,213 @@
+/**
+ * `pretrain` from config to model, in the worker: token files opened and checked against the tokenizer, the config filled, the run priced,
+ * weights made or loaded, trained. Nothing is written before all that can be wrong with the input was looked at.
+ */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { openBackend } from "../backend/open-backend.ts";
+import { parseConfig } from "../config/parse.ts";
+import type { MemoryPlan } from "../config/reports.ts";
+import { type PretrainConfig, type PretrainConfigInput, pretrainSchema } from "../config/schemas/pretrain.ts";
+import { TokenFile, tokenizerPrint } from "../data/token-file.ts";
+import { heldOutBatches, TokenMixture } from "../data/token-mixture.ts";
+import { DataError } from "../errors/data-error.ts";
+import { PlanError } from "../errors/plan-error.ts";
+import { readJsonObject } from "../formats/json-file.ts";
+import { findSafetensors } from "../formats/safetensors-folder.ts";
+import { resolveModel } from "../hub/resolve-model.ts";
+import type { DecoderShape } from "../models/decoder-shape.ts";
+import { readDecoderShape } from "../models/registry.ts";
+import { openWeightSource } from "../models/weight-source.ts";
+import { Arena } from "../tensor/arena.ts";
+import type { RecomputePolicy } from "../tensor/tape.ts";
+import { checkVocabulary } from "../text/check-vocabulary.ts";
+import { readHfTokenizer } from "../text/hf-tokenizer.ts";
+import type { Tokenizer } from "../text/tokenizer.ts";
+import type { RunEndEvent } from "../training/events.ts";
+import { type FullModel, initializeWeights, loadFullWeights, makeFullModel } from "../training/full-weights.ts";
+import { type PlanDevice, parameterCount, planMemory } from "../training/memory-plan.ts";
+import { modelWeights } from "../training/model-weights.ts";
+import { Pretrainer } from "../training/pretrainer.ts";
+import { RunFolder } from "../training/run-folder.ts";
+import { isCancelled, type JobHost, resetCancel } from "./job.ts";
+
+const GPU_TOKENS = 65_536;
+const CPU_TOKENS = 2048;
+const MAX_BLOCK = 2048;
+/** A run by minutes alone: its steps are counted by the clock. */
+const UNLIMITED_STEPS = 10_000_000;
+
+export async function pretrainJob(input: PretrainConfigInput, host: JobHost): Promise<RunEndEvent> {
+  const config = parseConfig(pretrainSchema, input, "Configuring remora pretrain");
+  const folder = new RunFolder(config.out);
+  const checkpoint = folder.inspect(config);
+  const { path } = await resolveModel(config.model, { offline: config.offline, env: process.env });
+  const modelConfig = readJsonObject(join(path, "config.json"));
+  const shape = readDecoderShape(modelConfig, path);
+  const tokenizer = readHfTokenizer(path);
+  checkVocabulary(tokenizer, shape.vocabularySize, path);
+  using files = new TokenFiles(config, tokenizer);
+  const backend = await openBackend(config.device, { threads: config.threads, cancelFlag: host.cancelFlag });
+  try {
+    const { kind, name, activationDTypes, freeMemoryBytes } = backend.device;
+    const blockLength = config.blockLength ?? Math.min(MAX_BLOCK, shape.maxPositions);
+    const aim = kind === "cuda" ? GPU_TOKENS : CPU_TOKENS;
+    const batchSize = config.batchSize ?? Math.max(1, Math.floor(aim / (blockLength * config.gradientAccumulation)));
+    const compute = config.compute === "auto" ? (activationDTypes[0] ?? "f32") : config.compute;
+    const stepTokens = blockLength * batchSize * config.gradientAccumulation;
+    const onePass = Math.max(1, Math.ceil(files.tokens / stepTokens));
+    const maxSteps = config.maxSteps ?? (config.maxMinutes === undefined ? onePass : UNLIMITED_STEPS);
+    const filled = { ...config, blockLength, batchSize, compute, maxSteps };
+    const device = { name, availableBytes: freeMemoryBytes, hasOwnMemory: kind === "cuda" };
+    const { plan, recompute } = price(shape, filled, device);
+    if (!plan.fits && !config.force) throw new PlanError(plan);
+
+    const arena = new Arena(backend);
+    const full = await makeFullModel(arena, shape, compute, { decayEmbedding: false });
+    if (checkpoint === undefined) fillWeights(arena, full, path, config.seed);
+    full.model.prepare(blockLength);
+    await folder.begin({ ...filled, recompute, plan: plan.items }, Date.now() / 1000, checkpoint !== undefined);
+    const notes = { config: modelConfig, companionsFrom: path };
+    const pretrainer = new Pretrainer(
+      {
+        model: full.model,
+        trainables: full.trainables,
+        weights: modelWeights(full, { ...notes, dtype: "F32" }),
+        result: modelWeights(full, { ...notes, dtype: "BF16" }),
+        source: new TokenMixture(files.training, { blockLength, batchSize, seed: config.seed }),
+        heldOut: files.heldOut.map((file, index) => ({
+          name: Object.keys(config.heldOut!)[index]!,
+          batches: () => heldOutBatches(file, { blockLength, batchSize }),
+        })),
+        tokenBytes: tokenBytes(tokenizer),
+        folder,
+        runStart: {
+          model: config.model,
+          method: "full",
+          device: name,
+          epochs: (maxSteps * stepTokens) / files.tokens,
+          rows: files.training.reduce((sum, { facts }) => sum + facts.documents, 0),
+          validationRows: files.heldOut.reduce((sum, { facts }) => sum + facts.documents, 0),
+          trainableParameters: full.trainables.layout.count,
+          totalParameters: parameterCount(shape),
+          plannedBytes: plan.totalBytes,
+          out: config.out,
+        },
+        emit: (event) => host.emit(event),
+        isCancelled: () => isCancelled(host),
+        resetCancel: () => resetCancel(host),
+        now: () => performance.timeOrigin + performance.now(),
+      },
+      {
+        tokensPerPass: blockLength * batchSize,
+        passes: config.gradientAccumulation,
+        policy: recompute,
+        maxGradNorm: config.maxGradNorm,
+        optimizer: {
+          beta1: config.beta1,
+          beta2: config.beta2,
+          epsilon: config.epsilon,
+          weightDecay: config.weightDecay,
+          state: config.optimizerState,
+        },
+        dropout: { probability: 0, seed: config.seed },
+        maxSteps,
+        maxMinutes: config.maxMinutes,
+        peak: config.learningRate,
+        floor: config.minLearningRate ?? config.learningRate / 20,
+        warmupSteps: config.warmupSteps,
+        mix: files.weights(config.mix),
+        finalMix: files.weights(config.finalMix ?? config.mix),
+        finalShare: config.finalShare,
+        evalEvery: config.evalEvery,
+        checkpointEveryMinutes: config.checkpointEvery.minutes,
+        keepCheckpoints: config.keepCheckpoints,
+        logEvery: config.logEvery,
+        fingerprint: fingerprint(filled, files),
+      },
+    );
+    return await pretrainer.run(checkpoint);
+  } finally {
+    backend.dispose();
+  }
+}
+
+/** The token files of a run, all made with the model's own tokenizer. */
+class TokenFiles implements Disposable {
+  readonly training: TokenFile[] = [];
+  readonly heldOut: TokenFile[] = [];
+  readonly #names: readonly string[];
+
+  constructor({ data, heldOut = {} }: PretrainConfig, tokenizer: Tokenizer) {
+    this.#names = Object.keys(data);
+    const print = tokenizerPrint(tokenizer);
+    try {
+      for (const path of Object.values(data)) this.training.push(open(path, print));
+      for (const path of Object.values(heldOut)) this.heldOut.push(open(path, print));
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  get tokens(): number {
+    return this.training.reduce((sum, { facts }) => sum + facts.tokens, 0);
+  }
+
+  /** In the order of the files. */
+  weights(mix: Readonly<Record<string, number>> | undefined): number[] {
+    return this.training.map(({ facts }, index) => (mix === undefined ? facts.tokens : (mix[this.#names[index]!] ?? 0)));
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of [...this.training, ...this.heldOut]) file[Symbol.dispose]();
+  }
+}
+
+function open(path: string, print: string): TokenFile {
+  const file = new TokenFile(path);
+  if (file.facts.print === print) return file;
+  file[Symbol.dispose]();
+  throw new DataError(
+    { file: path },
+    "expected tokens of this model's tokenizer, found those of another",
+    "Make the file again with remora data tokenize and this model.",
+  );
+}
+
+function fillWeights(arena: Arena, full: FullModel, path: string, seed: number): void {
+  if (findSafetensors(path) === undefined) initializeWeights(arena, full, seed);
+  else loadFullWeights(arena, full, openWeightSource(path));
+}
+
+type Filled = PretrainConfig & { blockLength: number; batchSize: number; compute: "bf16" | "f16" | "f32"; maxSteps: number };
+
+/** The mildest recompute policy that fits. */
+function price(shape: DecoderShape, config: Filled, device: PlanDevice): { plan: MemoryPlan; recompute: RecomputePolicy } {
+  const { blockLength, batchSize, gradientAccumulation, optimizerState, compute, maxSteps } = config;
+  const base = { method: "full", base: "f32", embeddingFormat: "f32", adapters: [] } as const;
+  const settings = { ...base, blockLength, batchSize, gradientAccumulation, optimizerState, compute };
+  const policies: RecomputePolicy[] = config.recompute === "auto" ? ["none", "cheap", "layers"] : [config.recompute];
+  for (const recompute of policies) {
+    const plan = planMemory(config.model, shape, { ...settings, recompute }, device, maxSteps);
+    if (plan.fits || recompute === policies.at(-1)) return { plan, recompute };
+  }
+  throw new Error("unreachable: there is always a last policy");
+}
+
+/** UTF-8 bytes of each id; special ones stand for no text. */
+function tokenBytes(tokenizer: Tokenizer): Uint16Array {
+  return Uint16Array.from({ length: tokenizer.vocabularySize }, (_, id) => (tokenizer.isSpecial(id) ? 0 : tokenizer.bytesOf(id).length));
+}
+
+/** What a resume must share with the run it goes on from: model, data, and every setting that changes the numbers. */
+function fingerprint(config: Filled, files: TokenFiles): string {
+  const { out, heldOut, evalEvery, checkpointEvery, keepCheckpoints, logEvery, device, threads, offline, resume, force, ...rest } = config;
+  const { maxMinutes, ...settings } = rest;
+  const facts = files.training.map(({ facts: each }) => each);
+  // A run by minutes may be given more of them.
+  return createHash("sha256")
+    .update(JSON.stringify([settings, maxMinutes === undefined, facts]))
+    .digest("hex")
+    .slice(0, 32);
+}
