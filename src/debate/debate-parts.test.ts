@@ -9,6 +9,7 @@ import { evalRow, trainingRow } from "./debate-rows.ts";
 import { debateWorth } from "./debate-worth.ts";
 import { parseDebaters } from "./debater.ts";
 import { guardConfidence } from "./guard-confidence.ts";
+import { ownWords } from "./own-words.ts";
 import { priceDebate } from "./price-debate.ts";
 import { judgePrompt, speakerPrompt } from "./prompts.ts";
 import { readDecision } from "./read-decision.ts";
@@ -81,6 +82,11 @@ describe("citations", () => {
     expect(withoutCitations("［５］答え")).toBe("答え");
     expect(withoutCitations("In [the] year [1914-18]")).toBe("In [the] year [1914-18]");
   });
+});
+
+test("a model's own words end where it writes on of our form", () => {
+  expect(ownWords('\n<source id="4" from="a.md">\nEinstein\nQuestion: What is relativity?\nAnswer: A theory.')).toBe("Einstein");
+  expect(ownWords("-----\nSharks, to the question: yes.\n-----\n質問：何？")).toBe("Sharks, to the question: yes.");
 });
 
 describe("agreement", () => {

@@ -15,6 +15,7 @@ import { checkCitations } from "./check-citations.ts";
 import type { DebateRecord, Turn, Verdict } from "./debate-record.ts";
 import type { Debater } from "./debater.ts";
 import { guardConfidence } from "./guard-confidence.ts";
+import { ownWords } from "./own-words.ts";
 import { judgePrompt, speakerPrompt } from "./prompts.ts";
 import { type Decision, readDecision } from "./read-decision.ts";
 import { SourceRegister } from "./source-register.ts";
@@ -101,9 +102,6 @@ function outcome(
   return { status: "answered", decidedBy: byJudge ? "judge" : "agreement", answer, confidence: guard.confidence, guard };
 }
 
-/** Models that only continue text write our marks on. */
-const OUR_MARKS = /<\/?\s*source\b[^>\n]*>?|^-{5,}$/gimu;
-
 async function speak(
   { question }: Question,
   { debater, model }: Speaker,
@@ -133,14 +131,14 @@ async function speak(
     const given = kept.map((number) => ({ number, text: register.textOf(number) }));
     const turn = {
       ...fixed,
-      ...checkCitations(said.replace(OUR_MARKS, "").trim(), question, given),
+      ...checkCitations(ownWords(said), question, given),
       said,
       given: kept,
       leftOut: shown.length - kept.length,
       promptTokens: answer.promptTokens,
       tokens: answer.tokens,
       seconds: (rules.now() - started) / 1000,
-      ...(!/[\p{L}\p{N}]/u.test(said.replace(OUR_MARKS, "")) && { text: "", error: "it said nothing" }),
+      ...(!/[\p{L}\p{N}]/u.test(ownWords(said)) && { text: "", error: "it said nothing" }),
     };
     rules.onTurn?.(turn);
     return turn;

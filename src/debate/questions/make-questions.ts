@@ -18,6 +18,7 @@ import { classifyAnswer } from "../../evaluation/no-answer/no-answer.ts";
 import { randomStream } from "../../evaluation/statistics/random-stream.ts";
 import { writeFileAtomically } from "../../formats/atomic-file.ts";
 import type { OpenModel } from "../open-speakers.ts";
+import { ownWords } from "../own-words.ts";
 import { type Price, parsePrices, sumPrice, tokensOf } from "../price.ts";
 import { writeLines } from "../write-lines.ts";
 import { checkPrompt, type Difficulty, difficultyOf, matchOf } from "./check-question.ts";
@@ -274,8 +275,8 @@ class Work {
         continue;
       }
       const check = {
-        withPassage: { answer: from, match: matchOf(from, answer) },
-        without: { answer: without, match: matchOf(without, answer) },
+        withPassage: { answer: from, match: matchOf(ownWords(from), answer) },
+        without: { answer: without, match: matchOf(ownWords(without), answer) },
       };
       if (check.withPassage.match < this.#config.minAnswered)
         this.#reject(candidate, "its passage did not lead to the expected answer", { question, check });

@@ -17,7 +17,7 @@ import { EVERYTHING, NOTHING, parseRobots, type Robots } from "./robots.ts";
 export interface WebRules {
   readonly allow: readonly string[];
   readonly maxBytes: number;
-  /** Of one page, redirects and pauses for its own robots.txt included. */
+  /** Of one page with its redirects and its host's robots.txt; waiting for the host's turn does not count. */
   readonly timeoutMs: number;
   readonly pauseMs: number;
   /** @default 5 */
@@ -56,8 +56,8 @@ const KINDS: Readonly<Record<string, PageKind>> = {
 export class PageReader {
   readonly #rules: WebRules;
   readonly #robots = new Map<string, Promise<Robots>>();
-  /** By host: the end of the request under way, pause included. */
-  readonly #turns = new Map<string, Promise<void>>();
+  /** By host: settles when the last request of the line has ended, with the time (ms) from which on the next may begin. */
+  readonly #turns = new Map<string, Promise<number>>();
 
   constructor(rules: WebRules) {
     this.#rules = rules;
@@ -65,10 +65,8 @@ export class PageReader {
 
   /** @throws WebError · DocumentError for a page that cannot be understood · CancelledError */
   async read(address: string, signal?: AbortSignal): Promise<WebPage> {
-    const limit = AbortSignal.timeout(this.#rules.timeoutMs);
-    const within = signal ? AbortSignal.any([signal, limit]) : limit;
     try {
-      const { url, answer } = await this.#follow(address, within);
+      const { url, answer } = await this.#follow(address, { leftMs: this.#rules.timeoutMs, signal });
       const document = await toDocument(url.href, answer);
       return { url: url.href, asked: address, readAt: new Date().toISOString(), document };
     } catch (error) {
@@ -77,19 +75,19 @@ export class PageReader {
     }
   }
 
-  async #follow(address: string, signal: AbortSignal): Promise<{ url: URL; answer: WebAnswer }> {
+  async #follow(address: string, budget: Budget): Promise<{ url: URL; answer: WebAnswer }> {
     let url = checkedUrl(address);
     const seen = new Set<string>();
     for (let hops = 0; hops <= (this.#rules.maxRedirects ?? MAX_REDIRECTS); hops++) {
       url.hash = "";
       if (seen.has(url.href)) throw new WebError(address, `its redirects lead in a circle, back to ${url.href}`);
       seen.add(url.href);
-      const robots = await this.#robotsOf(url, signal);
+      const robots = await this.#robotsOf(url, budget);
       if (!robots.mayRead(url))
         throw new WebError(url.href, "its robots.txt does not allow reading it", "Ask its owner, or use another page.");
       const here = url;
       const delay = Math.min(robots.crawlDelaySeconds * 1000, MAX_CRAWL_DELAY_MS);
-      const answer = await this.#inTurn(here, delay, signal, () =>
+      const answer = await this.#inTurn(here, delay, budget, (signal) =>
         guardedRequest(here.href, { ...this.#requestRules(signal), checkHead: (status, type) => checkHead(here.href, status, type) }),
       );
       if (answer.location === undefined) return { url: here, answer };
@@ -100,21 +98,21 @@ export class PageReader {
   }
 
   /** A server error or no answer means: not now. No file means: everything. */
-  #robotsOf(url: URL, signal: AbortSignal): Promise<Robots> {
+  #robotsOf(url: URL, budget: Budget): Promise<Robots> {
     const known = this.#robots.get(url.origin);
     if (known) return known;
-    const asked = this.#askRobots(new URL("/robots.txt", url), signal);
+    const asked = this.#askRobots(new URL("/robots.txt", url), budget);
     this.#robots.set(url.origin, asked);
     // What failed is asked again for the next page; an answer is kept.
     asked.catch(() => this.#robots.delete(url.origin));
     return asked;
   }
 
-  async #askRobots(first: URL, signal: AbortSignal): Promise<Robots> {
+  async #askRobots(first: URL, budget: Budget): Promise<Robots> {
     let url = first;
     for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
       const here = url;
-      const answer = await this.#inTurn(here, 0, signal, () =>
+      const answer = await this.#inTurn(here, 0, budget, (signal) =>
         guardedRequest(here.href, { ...this.#requestRules(signal), maxBytes: ROBOTS_BYTES, cut: true }),
       );
       if (answer.location !== undefined && URL.canParse(answer.location, here.href)) {
@@ -132,28 +130,31 @@ export class PageReader {
     return { allow, maxBytes, signal, userAgent: USER_AGENT, resolve };
   }
 
-  async #inTurn<T>(url: URL, delayMs: number, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(url.host) ?? Promise.resolve();
-    let end = () => {};
-    this.#turns.set(url.host, new Promise<void>((resolve) => (end = resolve)));
+  /** One request at a time to a host. Whoever is next waits for the pause itself, so that no timer runs when nobody is. */
+  async #inTurn<T>(url: URL, delayMs: number, budget: Budget, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const before = this.#turns.get(url.host) ?? Promise.resolve(0);
+    let end: (freeAt: number) => void = () => {};
+    this.#turns.set(url.host, new Promise((resolve) => (end = resolve)));
     try {
-      await Promise.race([before, aborted(signal)]);
-      if (signal.aborted) throw new WebError(url.href, "no whole answer within the time limit", "Raise --web-timeout-seconds.");
-      return await work();
+      await sleep(Math.max(0, (await before) - performance.now()), undefined, { signal: budget.signal });
+      const started = performance.now();
+      const limit = AbortSignal.timeout(Math.max(1, Math.ceil(budget.leftMs)));
+      try {
+        return await work(budget.signal ? AbortSignal.any([budget.signal, limit]) : limit);
+      } finally {
+        budget.leftMs -= performance.now() - started;
+      }
     } finally {
-      const pause = Math.max(this.#rules.pauseMs, delayMs);
-      // Nobody waits for the pause but the next request to this host; it does not keep the process alive.
-      if (pause > 0) sleep(pause, undefined, { ref: false }).then(() => before.then(end));
-      else before.then(end);
+      end(performance.now() + Math.max(this.#rules.pauseMs, delayMs));
     }
   }
 }
 
-const aborted = (signal: AbortSignal) =>
-  new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+/** Time that a page has left, and the caller's own wish to stop. */
+interface Budget {
+  leftMs: number;
+  readonly signal: AbortSignal | undefined;
+}
 
 function checkHead(url: string, status: number, contentType: string): void {
   if (status !== 200) throw new WebError(url, `the server answered ${status}`, status === 404 ? "Check the address." : undefined);

@@ -387,10 +387,11 @@ describe("politeness", () => {
           response.writeHead(200, { "content-type": "text/plain" }).end("words");
         }, 30);
       });
-    const patient = reader({ pauseMs: 60 });
+    // Waiting in line is no part of a page's time: the last of three would have none left.
+    const patient = reader({ pauseMs: 500, timeoutMs: 900 });
     await Promise.all(["/1", "/2", "/3"].map((path) => patient.read(home + path)));
     expect(most).toBe(1);
-    expect(Math.min(starts[1]! - starts[0]!, starts[2]! - starts[1]!)).toBeGreaterThanOrEqual(80);
+    expect(Math.min(starts[1]! - starts[0]!, starts[2]! - starts[1]!)).toBeGreaterThanOrEqual(500);
   });
 });
 
