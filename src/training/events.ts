@@ -15,8 +15,11 @@ export interface RunStartEvent {
   device: string;
   /** Optimizer steps of the whole run, those before a resume included. */
   steps: number;
+  /** Set when the clock decides: `steps` is then only a limit, and each report says how many fit. */
+  maxMinutes?: number;
   /** The first step of this process is `startStep + 1`; more than 0 after a resume. */
   startStep: number;
+  /** Passes over the data; 0 when the clock decides. */
   epochs: number;
   /** Rows of the training split and of the held-out split. */
   rows: number;
@@ -49,6 +52,8 @@ export interface StepEndEvent {
   trainedTokens: number;
   /** Estimate for the rest of the run. */
   secondsLeft: number;
+  /** Steps of the whole run as laid last, where that may change. */
+  plannedSteps?: number;
 }
 
 export interface EvalStartEvent {

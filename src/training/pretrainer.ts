@@ -200,6 +200,8 @@ export class Pretrainer {
     this.#state = { ...this.#state, lossFirst: this.#state.lossFirst ?? loss };
     const now = parts.now();
     const stepMs = (now - this.#reported.at) / Math.max(1, step - this.#reported.step);
+    this.#layByTime(now);
+    const { plannedSteps } = this.#state;
     this.#log({
       event: "step-end",
       step,
@@ -210,10 +212,10 @@ export class Pretrainer {
       memoryBytes: parts.model.backend.allocatedBytes,
       epoch: Math.max(...parts.source.epochs),
       trainedTokens,
-      secondsLeft: (stepMs * (this.#state.plannedSteps - step)) / 1000,
+      secondsLeft: (stepMs * (plannedSteps - step)) / 1000,
+      plannedSteps,
     });
     this.#reported = { step, at: now, tokens };
-    this.#layByTime(now);
   }
 
   #layByTime(now: number): void {

@@ -26,9 +26,10 @@ export class TrainProgress {
       case "run-start": {
         this.#steps = event.steps;
         const share = showPercent(event.trainableParameters / event.totalParameters);
+        const length = event.maxMinutes === undefined ? `${showCount(event.steps)} steps` : showSeconds(event.maxMinutes * 60);
         this.#keep(`${this.#style.bold(`${event.method} on ${event.device}`)}  ${event.model}`);
         this.#keep(
-          `  ${showCount(event.rows)} rows, ${showCount(event.validationRows)} held out; ${showCount(event.steps)} steps; ` +
+          `  ${showCount(event.rows)} rows, ${showCount(event.validationRows)} held out; ${length}; ` +
             `${showScale(event.trainableParameters)} of ${showScale(event.totalParameters)} parameters trained (${share}); ` +
             `about ${showBytes(event.plannedBytes)}`,
         );
@@ -36,6 +37,7 @@ export class TrainProgress {
         return;
       }
       case "step-end":
+        this.#steps = event.plannedSteps ?? this.#steps;
         this.#lastStep = stepLine(event, this.#steps);
         if (this.#io.stderr.isTerminal) this.#line.update(this.#lastStep);
         else this.#keep(stepLine(event, this.#steps, false));
