@@ -11,11 +11,22 @@ rm -rf .gpu/qa-*
 mkdir -p .gpu/qa-app .gpu/qa-lancedb
 npx tsx bench/eval/qa-variants.ts --data "$data" --model none --out .gpu/qa-prepared --stages index,rows
 lance=node_modules/@lancedb/lancedb-linux-x64-gnu/lancedb.linux-x64-gnu.node
+# LanceDB is a peer, so what it needs is no dependency of ours.
+closure='const { existsSync, readFileSync } = require("node:fs"), seen = new Set();
+const add = (name) => {
+  const folder = `node_modules/${name}`;
+  if (seen.has(folder) || !existsSync(folder)) return;
+  seen.add(folder);
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync(`${folder}/package.json`));
+  for (const other of Object.keys({ ...dependencies, ...peerDependencies })) add(other);
+};
+for (const name of ["@lancedb/lancedb", "@lancedb/lancedb-linux-x64-gnu"]) add(name);
+console.log([...seen].join("\n"));'
 {
   npm ls --omit=dev --all --parseable 2>/dev/null | grep node_modules | sed "s|^$PWD/||"
-  echo node_modules/@lancedb
+  node -e "$closure"
 } | sort -u > .gpu/qa-packages
-tar -cf - --exclude="$lance" --exclude='*.map' --exclude='*.d.ts' --exclude='*.d.cts' -T .gpu/qa-packages dist package.json |
+tar -cf - --exclude="$lance" --exclude='*.map' --exclude='*.d.ts' --exclude='*.d.cts' -T .gpu/qa-packages dist package.json studio/report |
   xz -6 > .gpu/qa-app/app.tar.xz
 tar -cf - -C .gpu/qa-prepared index train.jsonl questions.jsonl | xz -6 > .gpu/qa-app/prepared.tar.xz
 if [ -d .gpu/build ]; then tar -cJf .gpu/qa-app/build.tar.xz -C .gpu build; fi
