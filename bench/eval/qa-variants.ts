@@ -3,18 +3,19 @@
  * SQuAD 2.0 (half of them unanswerable) and JaQuAD: answered and refused against answerable and unanswerable, with 95% intervals.
  *
  *   npx tsx bench/eval/qa-variants.ts --data FOLDER --model MODEL --out FOLDER [--questions 300] [--rows 600] [--device cpu|cuda]
- *     [--base auto] [--embedder MODEL] [--epochs 2] [--results bench/results/qa-variants.json]
+ *     [--base auto] [--embedder MODEL] [--epochs 2] [--results bench/results/qa-variants.json] [--stages index,rows,train,eval,table]
  *
  * FOLDER of --data holds squad-v2-dev-half.json and jaquad-dev.json. Stopped, it goes on where it stopped: index, rows, checkpoints and answers lie in
  * --out. Training rows get the context that retrieval finds; where the answer does not stand in it, as for every unanswerable question, the row's
- * output is the words for not knowing. With --results the table of this model is put beside the others of that file.
+ * output is the words for not knowing. With --results the table of this model is put beside the others of that file. bench/eval/card.sh runs train and
+ * eval elsewhere, by the command line, between `--stages index,rows` and `--stages table` here.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { askSchema } from "../../src/config/schemas/retrieval.ts";
 import { writeFileAtomically } from "../../src/formats/atomic-file.ts";
-import { evaluate, indexDocuments, makeContextRow, openIndex, retrieveOptions, train } from "../../src/index.ts";
+import { type EvalResult, evaluate, indexDocuments, makeContextRow, openIndex, retrieveOptions, train } from "../../src/index.ts";
 import { languageOf, NOT_KNOWN } from "../../src/retrieval/answer/prompt.ts";
 import { type QaItem, readSplit } from "./qa-split.ts";
 
@@ -30,6 +31,7 @@ const { values } = parseArgs({
     base: { type: "string", default: "auto" },
     embedder: { type: "string" },
     results: { type: "string" },
+    stages: { type: "string", default: "index,rows,train,eval,table" },
   },
 });
 const { data, model, out } = values;
@@ -46,10 +48,9 @@ const asking = askSchema.parse({ index: inOut("index"), limit: LIMIT, embedder: 
 mkdirSync(inOut("documents"), { recursive: true });
 
 const seconds: Record<string, number> = {};
-await timed("index", makeIndex);
-await timed("rows", makeRows);
-await timed("train", tune);
-await timed("eval", compare);
+const stages = values.stages.split(",");
+for (const [name, work] of Object.entries({ index: makeIndex, rows: makeRows, train: tune, eval: compare, table: showTable }))
+  if (stages.includes(name)) await timed(name, work);
 
 async function makeIndex(): Promise<void> {
   writeFileSync(inOut("documents/passages.jsonl"), split.passages.map((passage) => JSON.stringify(passage)).join("\n"));
@@ -64,6 +65,7 @@ async function makeIndex(): Promise<void> {
 }
 
 async function makeRows(): Promise<void> {
+  writeFileSync(inOut("questions.jsonl"), split.questions.map(questionRow).join("\n"));
   if (existsSync(inOut("train.jsonl"))) return;
   const opened = await openIndex(asking);
   const options = { ...retrieveOptions(asking, opened), unsupported: "keep" as const };
@@ -112,17 +114,13 @@ async function tune(): Promise<void> {
   console.log(`held-out loss ${result.validationLossFirst?.toFixed(3)} → ${result.validationLossBest?.toFixed(3)}`);
 }
 
+function questionRow({ id, question, answers, answerable, set }: QaItem): string {
+  return JSON.stringify({ id, question, reference: answers, category: set, answerable });
+}
+
 async function compare(): Promise<void> {
-  const columns = split.questions.map(({ id, question, answers, answerable, set }) => ({
-    id,
-    question,
-    reference: answers,
-    category: set,
-    answerable,
-  }));
-  writeFileSync(inOut("questions.jsonl"), columns.map((row) => JSON.stringify(row)).join("\n"));
   let shown = "";
-  const { report } = await evaluate(
+  await evaluate(
     {
       questions: inOut("questions.jsonl"),
       model: model!,
@@ -146,6 +144,10 @@ async function compare(): Promise<void> {
       },
     },
   );
+}
+
+async function showTable(): Promise<void> {
+  const report = JSON.parse(readFileSync(inOut("eval/report.json"), "utf8")) as EvalResult["report"];
   for (const { variant, id, error } of report.answers.filter(({ error }) => error !== undefined))
     console.log(`failed: ${variant} ${id}: ${error}`);
   const table = report.summary.variants.map(({ variant, count, answers, byCategory, metrics }) => ({

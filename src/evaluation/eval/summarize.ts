@@ -133,9 +133,9 @@ function silenceInWords(baseline: string, summary: VariantSummary, base: Variant
   const share = summary.metrics.noAnswer!;
   const change =
     difference.differs === "cannot tell"
-      ? `about as often as ${baseline} (the difference of ${signed(difference.mean)} points may be chance)`
+      ? `and whether that is more or less often than ${baseline} cannot be told (${signed(difference.mean)} points)`
       : `${difference.differs === "higher" ? "more" : "less"} often than ${baseline} by ${percent(Math.abs(difference.mean))} points`;
-  return `${summary.variant} gives no answer to ${percent(share.mean)}% of the questions, ${change}.${detail}`;
+  return `${summary.variant} gives no answer to ${percent(share.mean)}% of the questions${difference.differs === "cannot tell" ? " " : ", "}${change}.${detail}`;
 }
 
 function signed(share: number): string {
