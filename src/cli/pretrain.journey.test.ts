@@ -178,3 +178,26 @@ test("bad input: names of sources, another tokenizer's tokens, a file that is no
   `);
   expect(existsSync(at("bad"))).toBe(false);
 });
+
+test("a GGUF file holds no masters: refused before anything is read", async () => {
+  const run = await remora(
+    "pretrain",
+    "--model",
+    "remora-tiny",
+    "--data",
+    `books=${at("books.tokens")}`,
+    "--out",
+    at("bad"),
+    "--device",
+    "cpu",
+  );
+  expect([run.code, run.err]).toMatchInlineSnapshot(`
+    [
+      2,
+      "error: Configuring remora pretrain
+      model: expected a Hugging Face folder, found a GGUF file
+      Use the model's original folder.
+    ",
+    ]
+  `);
+});

@@ -6,7 +6,7 @@
  * token but the first of a document is a target, also across the cut between two blocks.
  */
 import type { Tokenizer } from "../text/tokenizer.ts";
-import { placeSegment } from "./batch.ts";
+import { allTrained, placeSegment } from "./batch.ts";
 import type { BlockSource, EpochPlan } from "./block-source.ts";
 import { makeRandom, mixSeed, shuffle } from "./random.ts";
 import type { TokenStore } from "./token-store.ts";
@@ -75,7 +75,7 @@ export class TextBlocks implements BlockSource {
         batch,
         slot * this.blockLength + place - start,
         segment,
-        ALL(segment.length),
+        allTrained(segment.length),
         this.#store.row(this.#documents[document]!),
         next,
       );
@@ -95,9 +95,3 @@ export class TextBlocks implements BlockSource {
     return low;
   }
 }
-
-let ones = new Uint8Array(0);
-const ALL = (length: number): Uint8Array => {
-  if (ones.length < length) ones = new Uint8Array(length * 2).fill(1);
-  return ones;
-};

@@ -6,7 +6,7 @@
  * within each; the beginning of a document that the block cuts off is trained on the token that would follow.
  */
 import { DataError } from "../errors/data-error.ts";
-import { type Batch, placeSegment } from "./batch.ts";
+import { allTrained, type Batch, placeSegment } from "./batch.ts";
 import { makeRandom, mixSeed, shuffle } from "./random.ts";
 import type { TokenFile } from "./token-file.ts";
 
@@ -52,7 +52,7 @@ export class TokenBlocks {
       const end = ids.indexOf(endId, from);
       const to = end < 0 || end >= length ? length : end + 1;
       const next = to === length && ids[to - 1] !== endId && ids.length > length ? ids[length]! : -1;
-      placeSegment(batch, first + from, ids.subarray(from, to), ALL_TRAINED(to - from), 0, next);
+      placeSegment(batch, first + from, ids.subarray(from, to), allTrained(to - from), 0, next);
       from = to;
     }
   }
@@ -69,9 +69,3 @@ export class TokenBlocks {
     return this.#epoch;
   }
 }
-
-let ones = new Uint8Array(0);
-const ALL_TRAINED = (length: number): Uint8Array => {
-  if (ones.length < length) ones = new Uint8Array(length * 2).fill(1);
-  return ones;
-};

@@ -4,13 +4,13 @@
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import type { DeviceDescription } from "../backend/backend.ts";
 import { openBackend } from "../backend/open-backend.ts";
 import { parseConfig } from "../config/parse.ts";
 import type { MemoryPlan } from "../config/reports.ts";
 import { type PretrainConfig, type PretrainConfigInput, pretrainSchema } from "../config/schemas/pretrain.ts";
-import { TokenFile, tokenizerPrint } from "../data/token-file.ts";
 import { heldOutBatches, TokenMixture } from "../data/token-mixture.ts";
-import { DataError } from "../errors/data-error.ts";
+import { ConfigError } from "../errors/config-error.ts";
 import { PlanError } from "../errors/plan-error.ts";
 import { readJsonObject } from "../formats/json-file.ts";
 import { findSafetensors } from "../formats/safetensors-folder.ts";
@@ -27,21 +27,28 @@ import type { RunEndEvent } from "../training/events.ts";
 import { type FullModel, initializeWeights, loadFullWeights, makeFullModel } from "../training/full-weights.ts";
 import { type PlanDevice, parameterCount, planMemory } from "../training/memory-plan.ts";
 import { modelWeights } from "../training/model-weights.ts";
-import { Pretrainer } from "../training/pretrainer.ts";
+import { Pretrainer, type PretrainSettings } from "../training/pretrainer.ts";
 import { RunFolder } from "../training/run-folder.ts";
 import { isCancelled, type JobHost, resetCancel } from "./job.ts";
+import { TokenFiles } from "./token-files.ts";
 
 const GPU_TOKENS = 65_536;
 const CPU_TOKENS = 2048;
 const MAX_BLOCK = 2048;
 /** A run by minutes alone: its steps are counted by the clock. */
 const UNLIMITED_STEPS = 10_000_000;
+/** The cosine ends at this part of its peak. */
+const FLOOR = 20;
 
 export async function pretrainJob(input: PretrainConfigInput, host: JobHost): Promise<RunEndEvent> {
   const config = parseConfig(pretrainSchema, input, "Configuring remora pretrain");
   const folder = new RunFolder(config.out);
   const checkpoint = folder.inspect(config);
-  const { path } = await resolveModel(config.model, { offline: config.offline, env: process.env });
+  const { path, kind: found } = await resolveModel(config.model, { offline: config.offline, env: process.env });
+  if (found === "file") {
+    const problem = "expected a Hugging Face folder, found a GGUF file";
+    throw new ConfigError("Configuring remora pretrain", [{ path: "model", problem }], "Use the model's original folder.");
+  }
   const modelConfig = readJsonObject(join(path, "config.json"));
   const shape = readDecoderShape(modelConfig, path);
   const tokenizer = readHfTokenizer(path);
@@ -49,15 +56,10 @@ export async function pretrainJob(input: PretrainConfigInput, host: JobHost): Pr
   using files = new TokenFiles(config, tokenizer);
   const backend = await openBackend(config.device, { threads: config.threads, cancelFlag: host.cancelFlag });
   try {
-    const { kind, name, activationDTypes, freeMemoryBytes } = backend.device;
-    const blockLength = config.blockLength ?? Math.min(MAX_BLOCK, shape.maxPositions);
-    const aim = kind === "cuda" ? GPU_TOKENS : CPU_TOKENS;
-    const batchSize = config.batchSize ?? Math.max(1, Math.floor(aim / (blockLength * config.gradientAccumulation)));
-    const compute = config.compute === "auto" ? (activationDTypes[0] ?? "f32") : config.compute;
+    const { kind, name, freeMemoryBytes } = backend.device;
+    const filled = fill(config, shape, backend.device, files.tokens);
+    const { blockLength, batchSize, compute, maxSteps } = filled;
     const stepTokens = blockLength * batchSize * config.gradientAccumulation;
-    const onePass = Math.max(1, Math.ceil(files.tokens / stepTokens));
-    const maxSteps = config.maxSteps ?? (config.maxMinutes === undefined ? onePass : UNLIMITED_STEPS);
-    const filled = { ...config, blockLength, batchSize, compute, maxSteps };
     const device = { name, availableBytes: freeMemoryBytes, hasOwnMemory: kind === "cuda" };
     const { plan, recompute } = price(shape, filled, device);
     if (!plan.fits && !config.force) throw new PlanError(plan);
@@ -99,33 +101,7 @@ export async function pretrainJob(input: PretrainConfigInput, host: JobHost): Pr
         resetCancel: () => resetCancel(host),
         now: () => performance.timeOrigin + performance.now(),
       },
-      {
-        tokensPerPass: blockLength * batchSize,
-        passes: config.gradientAccumulation,
-        policy: recompute,
-        maxGradNorm: config.maxGradNorm,
-        optimizer: {
-          beta1: config.beta1,
-          beta2: config.beta2,
-          epsilon: config.epsilon,
-          weightDecay: config.weightDecay,
-          state: config.optimizerState,
-        },
-        dropout: { probability: 0, seed: config.seed },
-        maxSteps,
-        maxMinutes: config.maxMinutes,
-        peak: config.learningRate,
-        floor: config.minLearningRate ?? config.learningRate / 20,
-        warmupSteps: config.warmupSteps,
-        mix: files.weights(config.mix),
-        finalMix: files.weights(config.finalMix ?? config.mix),
-        finalShare: config.finalShare,
-        evalEvery: config.evalEvery,
-        checkpointEveryMinutes: config.checkpointEvery.minutes,
-        keepCheckpoints: config.keepCheckpoints,
-        logEvery: config.logEvery,
-        fingerprint: fingerprint(filled, files),
-      },
+      pretrainSettings(filled, files, recompute),
     );
     return await pretrainer.run(checkpoint);
   } finally {
@@ -133,47 +109,42 @@ export async function pretrainJob(input: PretrainConfigInput, host: JobHost): Pr
   }
 }
 
-/** The token files of a run, all made with the model's own tokenizer. */
-class TokenFiles implements Disposable {
-  readonly training: TokenFile[] = [];
-  readonly heldOut: TokenFile[] = [];
-  readonly #names: readonly string[];
-
-  constructor({ data, heldOut = {} }: PretrainConfig, tokenizer: Tokenizer) {
-    this.#names = Object.keys(data);
-    const print = tokenizerPrint(tokenizer);
-    try {
-      for (const path of Object.values(data)) this.training.push(open(path, print));
-      for (const path of Object.values(heldOut)) this.heldOut.push(open(path, print));
-    } catch (error) {
-      this[Symbol.dispose]();
-      throw error;
-    }
-  }
-
-  get tokens(): number {
-    return this.training.reduce((sum, { facts }) => sum + facts.tokens, 0);
-  }
-
-  /** In the order of the files. */
-  weights(mix: Readonly<Record<string, number>> | undefined): number[] {
-    return this.training.map(({ facts }, index) => (mix === undefined ? facts.tokens : (mix[this.#names[index]!] ?? 0)));
-  }
-
-  [Symbol.dispose](): void {
-    for (const file of [...this.training, ...this.heldOut]) file[Symbol.dispose]();
-  }
+/** Every open option filled. @param tokens of all training files */
+function fill(config: PretrainConfig, shape: DecoderShape, { kind, activationDTypes }: DeviceDescription, tokens: number): Filled {
+  const { gradientAccumulation, maxMinutes } = config;
+  const blockLength = config.blockLength ?? Math.min(MAX_BLOCK, shape.maxPositions);
+  const aim = kind === "cuda" ? GPU_TOKENS : CPU_TOKENS;
+  const batchSize = config.batchSize ?? Math.max(1, Math.floor(aim / (blockLength * gradientAccumulation)));
+  const compute = config.compute === "auto" ? (activationDTypes[0] ?? "f32") : config.compute;
+  const onePass = Math.max(1, Math.ceil(tokens / (blockLength * batchSize * gradientAccumulation)));
+  const maxSteps = config.maxSteps ?? (maxMinutes === undefined ? onePass : UNLIMITED_STEPS);
+  return { ...config, blockLength, batchSize, compute, maxSteps };
 }
 
-function open(path: string, print: string): TokenFile {
-  const file = new TokenFile(path);
-  if (file.facts.print === print) return file;
-  file[Symbol.dispose]();
-  throw new DataError(
-    { file: path },
-    "expected tokens of this model's tokenizer, found those of another",
-    "Make the file again with remora data tokenize and this model.",
-  );
+/** Builders take flat values, never the config. */
+function pretrainSettings(config: Filled, files: TokenFiles, policy: RecomputePolicy): PretrainSettings {
+  const { beta1, beta2, epsilon, weightDecay, optimizerState, learningRate } = config;
+  return {
+    tokensPerPass: config.blockLength * config.batchSize,
+    passes: config.gradientAccumulation,
+    policy,
+    maxGradNorm: config.maxGradNorm,
+    optimizer: { beta1, beta2, epsilon, weightDecay, state: optimizerState },
+    dropout: { probability: 0, seed: config.seed },
+    maxSteps: config.maxSteps,
+    maxMinutes: config.maxMinutes,
+    peak: learningRate,
+    floor: config.minLearningRate ?? learningRate / FLOOR,
+    warmupSteps: config.warmupSteps,
+    mix: files.weights(config.mix),
+    finalMix: files.weights(config.finalMix ?? config.mix),
+    finalShare: config.finalShare,
+    evalEvery: config.evalEvery,
+    checkpointEveryMinutes: config.checkpointEvery.minutes,
+    keepCheckpoints: config.keepCheckpoints,
+    logEvery: config.logEvery,
+    fingerprint: fingerprint(config, files),
+  };
 }
 
 function fillWeights(arena: Arena, full: FullModel, path: string, seed: number): void {

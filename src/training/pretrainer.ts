@@ -142,7 +142,7 @@ export class Pretrainer {
   }
 
   async #loop(): Promise<void> {
-    const { parts, settings } = { parts: this.#parts, settings: this.#settings };
+    const [parts, settings] = [this.#parts, this.#settings];
     if (this.#state.step === 0) await this.#evaluate();
     while (this.#state.step < this.#state.plannedSteps) {
       if (parts.isCancelled()) throw new CancelledError("Pretraining");
@@ -189,7 +189,7 @@ export class Pretrainer {
 
   /** Reads loss and norm back, tells of them, and counts anew how many steps fit in the time. */
   async #report(): Promise<void> {
-    const { parts } = { parts: this.#parts };
+    const parts = this.#parts;
     const { loss, gradNorm } = await this.#step.results();
     const { step, tokens, trainedTokens } = this.#state;
     const rate = this.#rate(step);
