@@ -322,8 +322,9 @@ template <class T> struct DenseRows {
   }
 };
 
-template <class T, class Rows, bool TABLE, int WARPS, int DEPTH>
-__device__ __forceinline__ void linear_stream(const LinearPart *parts, int part_count, const float *bias, const T *x, const float *xa, T *y, int N, int In,
+// Y: what is written. TERMS rows of x, N / TERMS apart, are one row of y, the last of them (the smallest) added first.
+template <class T, class Rows, bool TABLE, int WARPS, int DEPTH, int TERMS = 1, class Y = T>
+__device__ __forceinline__ void linear_stream(const LinearPart *parts, int part_count, const float *bias, const T *x, const float *xa, Y *y, int N, int In,
                                               int y_stride, int ranks) {
   DYNAMIC_SHARED(shared);  // NF4: 256 pairs x 32 banks
   __shared__ float2 sums[WARPS][2][8][4];  // warp, first or second tile of its run, row of x, outputs 2t and 2t + 1
@@ -391,8 +392,9 @@ __device__ __forceinline__ void linear_stream(const LinearPart *parts, int part_
       }
     }
     __syncthreads();
-    for (int i = threadIdx.x; i < here * N * 8; i += WARPS * 32) {
-      const int o = i % 8, n = i / 8 % N, k = i / (8 * N);
+    const int rows_out = N / TERMS;
+    for (int i = threadIdx.x; i < here * rows_out * 8; i += WARPS * 32) {
+      const int o = i % 8, n = i / 8 % rows_out, k = i / (8 * rows_out);
       int at;
       const LinearPart *part = find_rows(parts, first_tile + k, at);
       at += o;
@@ -400,20 +402,35 @@ __device__ __forceinline__ void linear_stream(const LinearPart *parts, int part_
       // The warp that has chunk j is ((j + 1) WARPS - 1) / total.
       const int from = ((k * chunks + 1) * WARPS - 1) / total, to = ((k + 1) * chunks * WARPS - 1) / total;
       float sum = 0;
-      for (int w = from; w <= to; w++) {
-        const int run = total * w / WARPS;
-        if (run == total * (w + 1) / WARPS) continue;  // more warps than chunks
-        const float2 two = sums[w][k - run / chunks][n][o / 2];
-        sum += o & 1 ? two.y : two.x;
+      for (int term = TERMS - 1; term >= 0; term--) {
+        for (int w = from; w <= to; w++) {
+          const int run = total * w / WARPS;
+          if (run == total * (w + 1) / WARPS) continue;  // more warps than chunks
+          const float2 two = sums[w][k - run / chunks][term * rows_out + n][o / 2];
+          sum += o & 1 ? two.y : two.x;
+        }
       }
       if (bias) sum += bias[part->out_begin + at];
       const int rank = part->rank;
       const float *b = part->lora_b + static_cast<int64_t>(at) * rank, *a = xa + n * ranks + part->xa_begin;
 #pragma unroll 4
       for (int r = 0; r < rank; r++) sum += a[r] * b[r];
-      y[static_cast<int64_t>(n) * y_stride + part->out_begin + at] = from_float<T>(sum);
+      y[static_cast<int64_t>(n) * y_stride + part->out_begin + at] = from_float<Y>(sum);
     }
     __syncthreads();
+  }
+}
+
+// x as the sum of three bf16 rows, which hold all 24 bits of an f32: terms [3, count]. launch: grid min(ceil(count / 256), 4096), block 256.
+extern "C" __global__ void __launch_bounds__(256) split_rows_f32_to_bf16(const float *x, bf16_t *terms, int64_t count) {
+  for (int64_t i = grid_start(); i < count; i += grid_step()) {
+    float rest = x[i];
+#pragma unroll
+    for (int term = 0; term < 3; term++) {
+      const bf16_t piece = from_float<bf16_t>(rest);
+      terms[term * count + i] = piece;
+      rest -= to_float(piece);
+    }
   }
 }
 
@@ -502,3 +519,12 @@ IF_BF16(LINEAR_STREAM(dense, DenseRows<bf16_t>, false, bf16, bf16_t))
 LINEAR_STREAM(nf4, Nf4Rows<f16_t COMMA false>, true, f16, f16_t)
 LINEAR_STREAM(nf4_nested, Nf4Rows<f16_t COMMA true>, true, f16, f16_t)
 LINEAR_STREAM(dense, DenseRows<f16_t>, false, f16, f16_t)
+
+// The same for f32 rows against bf16 weights (the head when a token is drawn): x bf16 [N, In] are the three terms of N / 3 rows, y f32. In a
+// multiple of 64, N <= 6. launch: as above.
+extern "C" __global__ void __launch_bounds__(512) linear_stream_dense_terms_bf16(const LinearPart *parts, int part_count, const float *bias, const bf16_t *x,
+                                                                                const float *xa, float *y, int N, int In, int y_stride, int ranks) {
+#if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+  linear_stream<bf16_t, DenseRows<bf16_t>, false, 16, 4, 3, float>(parts, part_count, bias, x, xa, y, N, In, y_stride, ranks);
+#endif
+}

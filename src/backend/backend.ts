@@ -257,7 +257,20 @@ export interface Backend {
 
   // ---- optimizer ----
   gradientNorm(gradients: Operand, norm: Operand, maxNorm: number): void;
+  /** A negative clip factor leaves everything as it is. */
   adamw(state: AdamWOperand): void;
+  /**
+   * Loss scaling for f16 (arXiv:1710.03740). `scaling`, f32 [4]: the scale, good steps in a row, steps skipped so far, the scale of the step
+   * that is over (negative when it was skipped).
+   *
+   *   lossScale = factor · scale
+   */
+  scaleLoss(scaling: Operand, factor: Operand, lossScale: Operand): void;
+  /**
+   * After `gradientNorm` of scaled gradients. Finite: `norm` becomes that of the real gradients and the factor that unscales and clips them; after
+   * `growthInterval` good steps in a row the scale doubles, up to 2^24. Not finite: the factor becomes −1 and the scale halves, down to 1.
+   */
+  updateLossScale(norm: Operand, scaling: Operand, options: { maxNorm: number; growthInterval: number }): void;
 
   // ---- number formats ----
   nf4Encode(x: Operand, codes: Operand, absmax: Operand): void;

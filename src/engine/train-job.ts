@@ -10,6 +10,7 @@ import { type TrainConfigInput, trainSchema } from "../config/schemas/train.ts";
 import { PlanError } from "../errors/plan-error.ts";
 import type { RecomputePolicy } from "../tensor/tape.ts";
 import type { RunEndEvent, TrainEvent } from "../training/events.ts";
+import { F16_LOSS_SCALING } from "../training/loss-scaling.ts";
 import { parameterCount } from "../training/memory-plan.ts";
 import { RunFolder } from "../training/run-folder.ts";
 import { Trainer, type TrainerSettings } from "../training/trainer.ts";
@@ -79,6 +80,7 @@ function trainerSettings(config: ResolvedTrainConfig, policy: RecomputePolicy, p
     policy,
     maxGradNorm: config.maxGradNorm,
     optimizer: { beta1, beta2, epsilon, weightDecay, state: optimizerState },
+    lossScaling: config.compute === "f16" ? F16_LOSS_SCALING : undefined,
     dropout: { probability: config.method === "full" ? 0 : config.lora.dropout, seed: config.seed },
     maxSteps,
     schedule: { kind: config.schedule, peak: learningRate, floor: minLearningRate, warmupSteps, totalSteps: maxSteps },

@@ -13,7 +13,9 @@ struct LinearPart {  // kernels/cuda/linear_decode.cu
   int32_t reserved[2];
 };
 
+static void check_terms();
 void check_linear_decode() {
+  check_terms();
   remora_context *ctx = reference_context();
   for (int dtype : {BF16, F16})
     for (int format : {0, 1, 2})  // dense, NF4, NF4 nested
@@ -78,12 +80,40 @@ void check_linear_decode() {
           }
         }
 }
+// The head when a token is drawn: f32 rows as three bf16 terms against bf16 weights, f32 out.
+static void check_terms() {
+  for (int64_t N : {1, 2}) {
+    const int64_t In = 320, out = 43;
+    Array x = random_array(F32, N * In), w = random_array(BF16, out * In, 0.1), terms(BF16, 3 * N * In), y(F32, N * out), want(F32, N * out), table(U8, 80);
+    LinearPart part{};
+    part.data = w.dev(), part.out = static_cast<int32_t>(out);
+    std::memcpy(table.host.data(), &part, sizeof part), table.push();
+    for (int64_t n = 0; n < N; n++)
+      for (int64_t o = 0; o < out; o++) {
+        double sum = 0;
+        for (int64_t k = 0; k < In; k++) sum += x.at(n * In + k) * w.at(o * In + k);
+        want.ptr<float>()[n * out + o] = static_cast<float>(sum);
+      }
+    for (uint32_t grid : {6u, 1u})
+      check_case("linear_stream_dense_terms_bf16 N" + std::to_string(N) + " grid" + std::to_string(grid), {{&y, &want, 2e-6}}, [&] { y.poison(), terms.poison(); }, [&] {
+        launch("split_rows_f32_to_bf16", {2}, 256, 0, x.dev(), terms.dev(), N * In);
+        launch("linear_stream_dense_terms_bf16", {grid}, 512, 0, table.dev(), 1, nullptr, terms.dev(), nullptr, y.dev(), static_cast<int>(3 * N), static_cast<int>(In), static_cast<int>(out), 0);
+      });
+  }
+}
 // linear_stream with other warps, blocks a multiprocessor and chunks under way: kernels/lab/decode_variants.cu, where its image was built.
 struct StreamVariant { const char *name; uint32_t threads, blocks; };
 static const StreamVariant stream_variants[] = {
     {"w32b1d2", 1024, 1}, {"w32b1d3", 1024, 1}, {"w16b2d2", 512, 2}, {"w16b2d4", 512, 2}, {"w16b1d4", 512, 1}, {"w16b1d6", 512, 1},
     {"w24b1d3", 768, 1},  {"w24b1d4", 768, 1},  {"w12b2d4", 384, 2}, {"w8b3d4", 256, 3},  {"w8b4d3", 256, 4},
 };
+// Random numbers, a part of them repeated: a gigabyte of new ones takes minutes on a processor.
+static Array repeated(Array part, int64_t count) {
+  Array all(part.dtype, count);
+  for (size_t at = 0; at < all.host.size(); at += part.host.size()) std::memcpy(all.host.data() + at, part.host.data(), std::min(part.host.size(), all.host.size() - at));
+  all.push();
+  return all;
+}
 void bench_linear_decode() {
   struct Shape { const char *name; int64_t out, in; };
   for (const Shape s : {Shape{"qkv 6144x5120", 6144, 5120}, Shape{"o 5120x4096", 5120, 4096}, Shape{"gate_up 28672x5120", 28672, 5120}, Shape{"down 5120x14336", 5120, 14336}, Shape{"head 131072x5120", 131072, 5120}}) {
@@ -96,7 +126,7 @@ void bench_linear_decode() {
       data.clear();
       std::vector<Array> tables;
       for (int i = 0; i < copies; i++) {
-        data.push_back(dense ? random_array(BF16, count, 0.02) : byte_array(count / 2));
+        data.push_back(dense ? repeated(random_array(BF16, 1000003, 0.02), count) : repeated(byte_array(1000003), count / 2));
         LinearPart part{};
         part.data = data[i].dev(), part.scales = scales.dev(), part.nested_scales = nested.dev(), part.nested_code = code.dev(), part.out = static_cast<int32_t>(s.out);
         tables.push_back(Array(U8, 80));

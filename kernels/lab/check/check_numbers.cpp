@@ -224,14 +224,16 @@ void check_optimizer() {
       }
   }
   for (bool finite : {true, false}) {
-    Array norm(F32, 2), clip(F32, 1), state(F32, 4), loss_scale(F32, 1), used(F32, 1), want_norm(F32, 2), want_clip(F32, 1), want_state(F32, 4), want_scale(F32, 1);
-    const float n0[2] = {finite ? 1024.0f : INFINITY, 1}, s0[4] = {512, 1, 3, 0};
-    const float wn[2] = {finite ? 2.0f : INFINITY, finite ? 0.5f : 1}, ws[4] = {finite ? 1024.0f : 256.0f, 0, finite ? 3.0f : 4.0f, finite ? 0.0f : 1.0f};
-    std::memcpy(want_norm.host.data(), wn, 8), std::memcpy(want_state.host.data(), ws, 16);
-    want_clip.ptr<float>()[0] = finite ? 0.5f / 512 : -1, want_scale.ptr<float>()[0] = ws[0];
-    check_case(finite ? "loss_scale_update grows" : "loss_scale_update skips", {{&norm, &want_norm, 0}, {&clip, &want_clip, 0}, {&state, &want_state, 0}, {&loss_scale, &want_scale, 0}},
-               [&] { std::memcpy(norm.host.data(), n0, 8), norm.push(), std::memcpy(state.host.data(), s0, 16), state.push(), clip.poison(), loss_scale.poison(), used.poison(); },
-               [&] { launch("loss_scale_update", {1}, 32, 0, norm.dev(), clip.dev(), state.dev(), loss_scale.dev(), used.dev(), 1.0f, 2); });
+    Array norm(F32, 2), scaling(F32, 4), factor(F32, 1), loss_scale(F32, 1), want_norm(F32, 2), want_scaling(F32, 4), want_scale(F32, 1);
+    const float n0[2] = {finite ? 1024.0f : INFINITY, 1}, s0[4] = {512, 1, 3, 0}, f0 = 0.25f, w0 = 128;
+    const float wn[2] = {finite ? 2.0f : INFINITY, finite ? 0.5f / 512 : -1}, ws[4] = {finite ? 1024.0f : 256.0f, 0, finite ? 3.0f : 4.0f, finite ? 512.0f : -512.0f};
+    std::memcpy(want_norm.host.data(), wn, 8), std::memcpy(want_scaling.host.data(), ws, 16), std::memcpy(want_scale.host.data(), &w0, 4), std::memcpy(factor.host.data(), &f0, 4), factor.push();
+    check_case(finite ? "update_loss_scale grows" : "update_loss_scale skips", {{&norm, &want_norm, 0}, {&scaling, &want_scaling, 0}, {&loss_scale, &want_scale, 0}},
+               [&] { std::memcpy(norm.host.data(), n0, 8), norm.push(), std::memcpy(scaling.host.data(), s0, 16), scaling.push(), loss_scale.poison(); },
+               [&] {
+                 launch("scale_loss", {1}, 32, 0, scaling.dev(), factor.dev(), loss_scale.dev());
+                 launch("update_loss_scale", {1}, 32, 0, norm.dev(), scaling.dev(), 1.0f, 2);
+               });
   }
 }
 void bench_optimizer() {

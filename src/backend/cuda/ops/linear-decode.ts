@@ -62,6 +62,23 @@ export function linearDecode(cuda: CudaRuntime, linear: LinearOperand, state: Li
   return true;
 }
 
+/**
+ * y f32 = Σ over three terms of x Wᵀ for one dense bf16 matrix, without its adapters and bias; false when there are too many rows.
+ * @param rows N terms in all: x bf16 [N, In]
+ */
+export function streamTerms(
+  cuda: CudaRuntime,
+  linear: LinearOperand,
+  state: LinearState,
+  { N, x, y }: { N: number; x: number; y: number },
+): boolean {
+  const { In, outs } = state.sizes;
+  if (N > STREAM_ROWS || In % STREAM_CHUNK.dense !== 0 || linear.parts.some(({ lora }) => lora)) return false;
+  const grid = Math.min(blocks(outs, STREAM_OUTPUTS), cuda.card.multiprocessors);
+  cuda.launch("linear_stream_dense_terms_bf16", grid, [partTable(cuda, linear, state), 1, 0, x, 0, y, N, In, outs, 0]);
+  return true;
+}
+
 /** null when the group is not for these kernels. */
 function kernelFamily(
   cuda: CudaRuntime,
