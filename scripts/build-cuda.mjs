@@ -24,9 +24,16 @@ const PTX = "90";
 const HOPPER_ONLY = ["attention_hopper"];
 /**
  * Kernels that may spill, by name and card: head size 256 keeps 128 output and 128 gradient values a thread (a few bytes go to memory); the
- * row kernels save registers around a 64-bit division, once; sm_75 needs two instructions and more registers for each matrix step.
+ * row kernels save registers around a 64-bit division, once; sm_75 needs two instructions and more registers for each matrix step; one norm keeps
+ * two addresses in memory for sm_80, once a row.
  */
-const MAY_SPILL = [/^attention_.*_mma_d256_/, /^cache_write_/, /^attention_.*_rows_/, /^attention_.*_mma_.* sm_75$/];
+const MAY_SPILL = [
+  /^attention_.*_mma_d256_/,
+  /^cache_write_/,
+  /^attention_.*_rows_/,
+  /^attention_.*_mma_.* sm_75$/,
+  /^rms_norm_backward_block_per_row_bf16 sm_80$/,
+];
 
 function readArguments(list) {
   const options = { arch: [], only: "", jobs: 2, force: false };

@@ -50,7 +50,7 @@ part check 100 "for f in 'linear decode' 'paged attention' sampling; do $gpu/cud
 part parity 150 "$PYTHON bench/gpu/parity.py /tmp/remora/parity && $node $gpu/parity.mjs /tmp/remora/parity --out $out/parity.json; rm -rf /tmp/remora/parity"
 part curve 110 "$node $gpu/curve.mjs --model $model --data $data --out $out/curve.json"
 part bench 330 "$node $gpu/bench-gpu.mjs --match '${BENCH_MATCH:-}' --seconds 60 --total \$PART_SECONDS --out $out/gpu.json"
-part sanitize 120 "for tool in memcheck racecheck initcheck; do echo == \$tool; timeout ${SANITIZE_SECONDS:-36} compute-sanitizer --tool \$tool --error-exitcode 9 $gpu/cuda-check --images $gpu/build/cuda; echo \$tool: exit \$?; done"
+part sanitize 120 "for tool in memcheck racecheck initcheck; do echo == \$tool; timeout ${SANITIZE_SECONDS:-36} compute-sanitizer --tool \$tool --report-api-errors no --error-exitcode 9 $gpu/cuda-check --images $gpu/build/cuda; echo \$tool: exit \$?; done"
 part load 150 "$node $gpu/load-bench.mjs --folder /tmp/remora/nemo --write-seconds 50 --out $out/load.json"
 
 card=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null | head -1)

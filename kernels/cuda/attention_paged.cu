@@ -51,8 +51,10 @@ __device__ void attention_paged_split(const T *qkv, const int32_t *sequences, co
   const int end = positions[n] + 1, first = window > 0 ? max(0, end - window) : 0;
   const int begin_key = max(first, split * split_keys), end_key = min(end, (split + 1) * split_keys);
   if (begin_key >= end_key) return;
-  for (int i = thread; i < heads * D; i += 128) q[i / D][i % D] = to_float(qkv[(n * (H + 2 * K) + head0) * D + i]) * scale;
-  for (int i = heads * MAX_HEAD + thread; i < MAX_GROUP * MAX_HEAD; i += 128) (&q[0][0])[i] = 0;
+  for (int i = thread; i < MAX_GROUP * MAX_HEAD; i += 128) {  // zeros beyond D too: the last piece of 8 multiplies them
+    const int h = i / MAX_HEAD, d = i % MAX_HEAD;
+    q[h][d] = h < heads && d < D ? to_float(qkv[(n * (H + 2 * K) + head0 + h) * D + d]) * scale : 0.0f;
+  }
   __syncthreads();
   float top[MAX_GROUP], sum[MAX_GROUP], out[MAX_GROUP][2];
 #pragma unroll

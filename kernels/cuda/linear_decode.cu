@@ -211,7 +211,8 @@ __device__ void linear_decode_nf4(const LinearPart *parts, int part_count, const
   }
 }
 
-// ---- stream: N <= 8 ----
+// ---- stream: N <= 8, at most STREAM_PARTS parts ----
+constexpr int STREAM_PARTS = 4, STREAM_WARPS = 24, STREAM_DEPTH = 2;
 // The part and first row of a tile of 8 outputs.
 __device__ __forceinline__ const LinearPart *find_rows(const LinearPart *parts, int tile, int &row) {
   const LinearPart *part = parts;
@@ -231,9 +232,9 @@ template <class T, bool NESTED> struct Nf4Rows {
   };
   const uint8_t *codes, *scales;  // of the tile ahead: row g's codes; the scales of row 2t
   int next_row;                   // from them to those of row 2t + 1
-  const float *code, *nested;     // of the tile that is multiplied
-  float offset;
-  int block[2];
+  const float *code, *nested;     // of the tile that is multiplied; code in shared memory
+  float offset, outer[2];         // outer: the nested scale of each row at outer_at
+  int block[2], outer_at[2];
 
   __device__ __forceinline__ void seek(const LinearPart *part, int row, int In, int g, int t) {
     const int last = part->out - 1, blocks = In / 64, first = min(row + 2 * t, last), second = min(row + 2 * t + 1, last);
@@ -251,20 +252,23 @@ template <class T, bool NESTED> struct Nf4Rows {
       else stage.plain[i] = reinterpret_cast<const float2 *>(at)[chunk];
     }
   }
-  __device__ __forceinline__ void settle(const LinearPart *part, int row, int In, int t) {
+  __device__ __forceinline__ void settle(const LinearPart *part, int row, int In, int t, const float *shared_code) {
     if (!NESTED) return;
-    code = part->nested_code, nested = part->nested_scales, offset = part->nested_offset;
+    code = shared_code;
+    nested = part->nested_scales, offset = part->nested_offset;
     block[0] = min(row + 2 * t, part->out - 1) * (In / 64);
     block[1] = min(row + 2 * t + 1, part->out - 1) * (In / 64);
+    outer_at[0] = outer_at[1] = -1;
   }
-  __device__ __forceinline__ void multiply(const Stage &stage, const T *x, int chunk, int t, const uint8_t *table, float acc[2]) const {
+  __device__ __forceinline__ void multiply(const Stage &stage, const T *x, int chunk, int t, const uint8_t *table, float acc[2]) {
     float scale[2][2];  // row, block
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       if (NESTED) {
-        const float outer = nested[(block[i] + 2 * chunk) >> 8];
-        scale[i][0] = __fadd_rn(__fmul_rn(code[stage.pair[i] & 255], outer), offset);
-        scale[i][1] = __fadd_rn(__fmul_rn(code[stage.pair[i] >> 8], outer), offset);
+        const int at = (block[i] + 2 * chunk) >> 8;
+        if (at != outer_at[i]) outer_at[i] = at, outer[i] = nested[at];
+        scale[i][0] = __fadd_rn(__fmul_rn(code[stage.pair[i] & 255], outer[i]), offset);
+        scale[i][1] = __fadd_rn(__fmul_rn(code[stage.pair[i] >> 8], outer[i]), offset);
       } else {
         scale[i][0] = stage.plain[i].x;
         scale[i][1] = stage.plain[i].y;
@@ -307,7 +311,7 @@ template <class T> struct DenseRows {
     stage.w[0] = load_once(reinterpret_cast<const uint4 *>(w + chunk * 64));
     stage.w[1] = load_once(reinterpret_cast<const uint4 *>(w + chunk * 64 + 32));
   }
-  __device__ __forceinline__ void settle(const LinearPart *, int, int, int) {}
+  __device__ __forceinline__ void settle(const LinearPart *, int, int, int, const float *) {}
   __device__ __forceinline__ void multiply(const Stage &stage, const T *x, int chunk, int t, const uint8_t *, float acc[2]) const {
     float sums[4] = {acc[0], acc[1], 0, 0};
 #pragma unroll
@@ -327,6 +331,7 @@ template <class T, class Rows, bool TABLE, int WARPS, int DEPTH, int TERMS = 1, 
 __device__ __forceinline__ void linear_stream(const LinearPart *parts, int part_count, const float *bias, const T *x, const float *xa, Y *y, int N, int In,
                                               int y_stride, int ranks) {
   DYNAMIC_SHARED(shared);  // NF4: 256 pairs x 32 banks
+  __shared__ float code[TABLE ? STREAM_PARTS : 1][256];  // of nested scales: from global memory each look-up of a warp would cost four turns
   __shared__ float2 sums[WARPS][2][8][4];  // warp, first or second tile of its run, row of x, outputs 2t and 2t + 1
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
   int tiles = 0;
@@ -351,7 +356,7 @@ __device__ __forceinline__ void linear_stream(const LinearPart *parts, int part_
     const auto settle = [&] {
       int at;
       const LinearPart *part = find_rows(parts, first_tile + tile, at);
-      rows.settle(part, at, In, t);
+      rows.settle(part, at, In, t, code[TABLE ? part - parts : 0]);
     };
     const auto fetch = [&](typename Rows::Stage &into) {
       if (ahead >= end) return;
@@ -371,6 +376,8 @@ __device__ __forceinline__ void linear_stream(const LinearPart *parts, int part_
         const uint32_t pair = pack2<T>(NF4_LEVELS[i >> 7], NF4_LEVELS[i >> 3 & 15]);
         table[i] = make_uint4(pair, pair, pair, pair);
       }
+      if (parts->nested_code)
+        for (int i = threadIdx.x; i < part_count * 256; i += WARPS * 32) code[i >> 8][i & 255] = parts[i >> 8].nested_code[i & 255];
       table_made = true;
       __syncthreads();
     }
@@ -504,13 +511,13 @@ __device__ void linear_decode_dense(const LinearPart *parts, int part_count, con
 IF_BF16(LINEAR_DECODE_DENSE(rows16, 2, bf16, bf16_t))
 LINEAR_DECODE_DENSE(rows16, 2, f16, f16_t)
 
-// launch: grid min(sum over parts of ceil(out / 8), multiprocessors), block 512, dynamic shared 32768 for NF4. Parameters as above; N <= 8, In a
-// multiple of 128 (NF4) or 64.
+// launch: grid min(sum over parts of ceil(out / 8), multiprocessors), block 768, dynamic shared 32768 for NF4 (48 KB with the static part).
+// Parameters as above; N <= 8, at most 4 parts, In a multiple of 128 (NF4) or 64.
 #define LINEAR_STREAM(name, Rows, TABLE, suffix, T)                                                                                    \
-  extern "C" __global__ void __launch_bounds__(512) linear_stream_##name##_##suffix(const LinearPart *parts, int part_count, const float *bias,     \
+  extern "C" __global__ void __launch_bounds__(STREAM_WARPS * 32) linear_stream_##name##_##suffix(const LinearPart *parts, int part_count, const float *bias,     \
                                                                                       const T *x, const float *xa, T *y, int N, int In, int y_stride, \
                                                                                       int ranks) {                                     \
-    linear_stream<T, Rows, TABLE, 16, 4>(parts, part_count, bias, x, xa, y, N, In, y_stride, ranks);                                   \
+    linear_stream<T, Rows, TABLE, STREAM_WARPS, STREAM_DEPTH>(parts, part_count, bias, x, xa, y, N, In, y_stride, ranks);                                   \
   }
 #define COMMA ,
 IF_BF16(LINEAR_STREAM(nf4, Nf4Rows<bf16_t COMMA false>, true, bf16, bf16_t))
@@ -520,11 +527,13 @@ LINEAR_STREAM(nf4, Nf4Rows<f16_t COMMA false>, true, f16, f16_t)
 LINEAR_STREAM(nf4_nested, Nf4Rows<f16_t COMMA true>, true, f16, f16_t)
 LINEAR_STREAM(dense, DenseRows<f16_t>, false, f16, f16_t)
 
-// The same for f32 rows against bf16 weights (the head when a token is drawn): x bf16 [N, In] are the three terms of N / 3 rows, y f32. In a
-// multiple of 64, N <= 6. launch: as above.
-extern "C" __global__ void __launch_bounds__(512) linear_stream_dense_terms_bf16(const LinearPart *parts, int part_count, const float *bias, const bf16_t *x,
-                                                                                const float *xa, float *y, int N, int In, int y_stride, int ranks) {
+// The same for f32 rows against one bf16 matrix [out, In] (the head when a token is drawn): x bf16 [N, In] are the three terms of N / 3 rows, y
+// f32 [N / 3, out]. In a multiple of 64, N <= 6. launch: grid min(ceil(out / 8), multiprocessors), block 768.
+extern "C" __global__ void __launch_bounds__(STREAM_WARPS * 32) linear_stream_dense_terms_bf16(const bf16_t *w, const bf16_t *x, float *y, int out, int N, int In) {
 #if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
-  linear_stream<bf16_t, DenseRows<bf16_t>, false, 16, 4, 3, float>(parts, part_count, bias, x, xa, y, N, In, y_stride, ranks);
+  LinearPart part{};
+  part.data = w;
+  part.out = out;
+  linear_stream<bf16_t, DenseRows<bf16_t>, false, STREAM_WARPS, STREAM_DEPTH, 3, float>(&part, 1, nullptr, x, nullptr, y, N, In, out, 0);
 #endif
 }

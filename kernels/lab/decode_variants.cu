@@ -11,14 +11,9 @@
       const LinearPart *parts, int part_count, const float *bias, const bf16_t *x, const float *xa, bf16_t *y, int N, int In, int y_stride, int ranks) { \
     linear_stream<bf16_t, DenseRows<bf16_t>, false, W, D>(parts, part_count, bias, x, xa, y, N, In, y_stride, ranks);                  \
   }
-VARIANT(32, 1, 2)
-VARIANT(32, 1, 3)
-VARIANT(16, 2, 2)
-VARIANT(16, 2, 4)
-VARIANT(16, 1, 4)
-VARIANT(16, 1, 6)
+VARIANT(24, 1, 1)
 VARIANT(24, 1, 3)
-VARIANT(24, 1, 4)
-VARIANT(12, 2, 4)
-VARIANT(8, 3, 4)
-VARIANT(8, 4, 3)
+VARIANT(16, 1, 2)
+VARIANT(20, 1, 2)
+VARIANT(16, 2, 2)
+VARIANT(12, 2, 2)

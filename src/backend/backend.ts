@@ -164,6 +164,8 @@ export interface Backend {
   resetPeak(): void;
   /** Records what `run` enqueues and returns a way to run it again; the first run happens too. On the CPU a replay calls `run`. */
   capture(run: () => void): CapturedWork;
+  /** Memory against time, where the device leaves a choice: quantized weights kept decoded, rows of logits at once (0: as few as asked for). */
+  tune?(options: { readonly keepDecoded: boolean; readonly headRows: number }): void;
   /** Runs ops that must not be torn apart (an optimizer's update) without reading the cancel flag. */
   uninterrupted<T>(run: () => T): T;
   dispose(): void;

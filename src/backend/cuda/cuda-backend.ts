@@ -191,6 +191,11 @@ export class CudaBackend implements Backend {
     return new CapturedStep(this.#cuda, run);
   }
 
+  tune({ keepDecoded, headRows }: { readonly keepDecoded: boolean; readonly headRows: number }): void {
+    this.#cuda.options.keepDecoded = keepDecoded;
+    this.#cuda.options.headRows = headRows;
+  }
+
   uninterrupted<T>(run: () => T): T {
     return this.#cuda.uninterrupted(run);
   }

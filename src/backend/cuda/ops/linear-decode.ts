@@ -10,9 +10,10 @@ import type { LinearState } from "./linear-state.ts";
 import { isDense } from "./weights.ts";
 
 const MOST_ROWS = 16;
-/** The streaming kernels: rows, outputs of a tile and elements of a chunk. */
+/** The streaming kernels: rows, outputs of a tile, parts of a group, elements of a chunk. */
 const STREAM_ROWS = 8;
 const STREAM_OUTPUTS = 8;
+const STREAM_PARTS = 4;
 const STREAM_CHUNK = { nf4: 128, nf4_nested: 128, dense: 64 };
 /** sizeof(LinearPart) in linear_decode.cu. */
 const PART_BYTES = 80;
@@ -53,7 +54,7 @@ export function linearDecode(cuda: CudaRuntime, linear: LinearOperand, state: Li
   const shared = family === "dense" ? 0 : NF4_SHARED;
   const tiles = (outputs: number) => linear.parts.reduce((sum, { weight }) => sum + blocks(weight.rows, outputs), 0);
   const { multiprocessors } = cuda.card;
-  if (N <= STREAM_ROWS && In % STREAM_CHUNK[family] === 0) {
+  if (N <= STREAM_ROWS && count <= STREAM_PARTS && In % STREAM_CHUNK[family] === 0) {
     cuda.launch(`linear_stream_${family}_${dtype}`, Math.min(tiles(STREAM_OUTPUTS), multiprocessors), values, shared);
   } else {
     const grid = Math.min(tiles(OUTPUTS_A_TILE), BLOCKS_A_MULTIPROCESSOR * multiprocessors);
@@ -73,9 +74,11 @@ export function streamTerms(
   { N, x, y }: { N: number; x: number; y: number },
 ): boolean {
   const { In, outs } = state.sizes;
-  if (N > STREAM_ROWS || In % STREAM_CHUNK.dense !== 0 || linear.parts.some(({ lora }) => lora)) return false;
+  if (N > STREAM_ROWS || In % STREAM_CHUNK.dense !== 0) return false;
+  const weight = cuda.in(linear.parts[0]!.weight.data);
+  if (weight % 16 !== 0) return false;
   const grid = Math.min(blocks(outs, STREAM_OUTPUTS), cuda.card.multiprocessors);
-  cuda.launch("linear_stream_dense_terms_bf16", grid, [partTable(cuda, linear, state), 1, 0, x, 0, y, N, In, outs, 0]);
+  cuda.launch("linear_stream_dense_terms_bf16", grid, [weight, x, y, outs, N, In]);
   return true;
 }
 
