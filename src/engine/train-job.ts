@@ -5,8 +5,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { openBackend } from "../backend/open-backend.ts";
 import { parseConfig } from "../config/parse.ts";
+import type { MemoryPlan } from "../config/reports.ts";
 import { type ResolvedTrainConfig, resolveTrainConfig } from "../config/resolve-train.ts";
 import { type TrainConfig, type TrainConfigInput, trainSchema } from "../config/schemas/train.ts";
+import { OutOfMemoryError, withPlan } from "../errors/out-of-memory-error.ts";
 import { PlanError } from "../errors/plan-error.ts";
 import type { RunEndEvent, TrainEvent } from "../training/events.ts";
 import { F16_LOSS_SCALING } from "../training/loss-scaling.ts";
@@ -28,6 +30,7 @@ export async function trainJob(input: TrainConfigInput, host: JobHost): Promise<
   const asked = checkpoint ? withFormerState(wanted, folder) : wanted;
   const files = await openModelFiles(asked.model, asked);
   const backend = await openBackend(asked.device, { threads: asked.threads, cancelFlag: host.cancelFlag });
+  let planned: MemoryPlan | undefined;
   try {
     using data = await readRunData(asked, files, trainFacts(files, backend), host);
     const { split } = data.loaded;
@@ -36,6 +39,7 @@ export async function trainJob(input: TrainConfigInput, host: JobHost): Promise<
     if (!plan.fits && !asked.force) throw new PlanError(plan);
     for (const warning of data.warnings) host.emit({ event: "warning", ...warning } satisfies TrainEvent);
 
+    planned = plan;
     backend.tune?.({ keepDecoded: choice.decodedWeights === "keep", headRows: choice.headRows });
     const chosen = { ...config, ...choice };
     const prepared = await prepareModel(files, backend, chosen, templateSource(config.template), host);
@@ -69,6 +73,8 @@ export async function trainJob(input: TrainConfigInput, host: JobHost): Promise<
       trainerSettings(chosen, fingerprint(chosen, data.loaded)),
     );
     return await trainer.run(checkpoint);
+  } catch (error) {
+    throw planned && OutOfMemoryError.isInstance(error) ? withPlan(error, planned) : error;
   } finally {
     backend.dispose();
   }

@@ -90,7 +90,13 @@ function combinations(open: { [Rung in keyof LadderChoice]: LadderChoice[Rung][]
 
 function planOf(choice: LadderChoice, { model, shape, settings, device, steps }: LadderFacts): MemoryPlan {
   const { recompute, optimizerState, headRows } = choice;
-  const rungs = { recompute, optimizerState, headRows, keepDecoded: choice.decodedWeights === "keep", hostEmbedding: choice.embedding === "host" };
+  const rungs = {
+    recompute,
+    optimizerState,
+    headRows,
+    keepDecoded: choice.decodedWeights === "keep",
+    hostEmbedding: choice.embedding === "host",
+  };
   return planMemory(model, shape, { ...settings, ...rungs }, device, steps);
 }
 
@@ -109,7 +115,10 @@ function smallest<T extends { readonly plan: MemoryPlan }>(rungs: readonly T[]):
 /** Each rung that could be otherwise, what it is, its price, and what it saves against its fastest setting. */
 function describe(choice: LadderChoice, asked: LadderAsked, facts: LadderFacts): MemoryPlan["ladder"] {
   const now = planOf(choice, facts).totalBytes;
-  const open = openChoices({ recompute: "auto", decodedWeights: "auto", embedding: "auto", optimizerState: "auto", headRows: "auto" }, facts);
+  const open = openChoices(
+    { recompute: "auto", decodedWeights: "auto", embedding: "auto", optimizerState: "auto", headRows: "auto" },
+    facts,
+  );
   return (Object.keys(PRICES) as (keyof LadderChoice)[])
     .filter((rung) => open[rung].length > 1 || asked[rung] !== "auto")
     .map((rung) => ({

@@ -204,7 +204,11 @@ function knobs(shape: DecoderShape, settings: PlanSettings, device: PlanDevice, 
   if (settings.recompute === "none" || settings.recompute === "cheap")
     candidates.push({ change: "recompute: layers", cost: "about a third slower", with: { recompute: "layers" } });
   if (device.hasOwnMemory && settings.recompute !== "host")
-    candidates.push({ change: "recompute: host", cost: "layer inputs cross the bus, about a twentieth slower still", with: { recompute: "host" } });
+    candidates.push({
+      change: "recompute: host",
+      cost: "layer inputs cross the bus, about a twentieth slower still",
+      with: { recompute: "host" },
+    });
   if (settings.method === "lora" && settings.base !== "nf4")
     candidates.push({ change: "method: qlora", cost: "4-bit base", with: { method: "qlora", base: "nf4" } });
   candidates.push({
@@ -214,7 +218,11 @@ function knobs(shape: DecoderShape, settings: PlanSettings, device: PlanDevice, 
   });
   if (settings.method === "full") candidates.push({ change: "method: lora", cost: "trains adapters only", with: { method: "lora" } });
   return candidates
-    .map(({ change, cost, with: changed }) => ({ change, cost, totalBytes: besides + sum(planItems(shape, { ...settings, ...changed }, device)) }))
+    .map(({ change, cost, with: changed }) => ({
+      change,
+      cost,
+      totalBytes: besides + sum(planItems(shape, { ...settings, ...changed }, device)),
+    }))
     .filter(({ totalBytes }) => totalBytes < now * 0.98)
     .map((knob) => ({ ...knob, fits: knob.totalBytes <= device.availableBytes }));
 }

@@ -3,8 +3,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Backend } from "../backend/backend.ts";
 import { openBackend } from "../backend/open-backend.ts";
 import type { Batch } from "../data/batch.ts";
+import { OutOfMemoryError } from "../errors/out-of-memory-error.ts";
 import { readTensorBytes } from "../formats/file-bytes.ts";
 import { readSafetensors } from "../formats/safetensors-reader.ts";
 import { loadModel } from "../models/load-model.ts";
@@ -53,11 +55,13 @@ interface Options {
   validation?: (step: number) => Batch;
   source?: BatchSource;
   compute?: "f32" | "f16";
+  change?: (backend: Backend) => void;
 }
 
 async function run(options: Options = {}) {
   const cancelFlag = new Int32Array(new SharedArrayBuffer(4));
   const backend = await openBackend("cpu", { threads: 2, cancelFlag });
+  options.change?.(backend);
   const arena = new Arena(backend);
   const source = openWeightSource(BASE);
   const model = await loadModel(arena, source, { base: "file", compute: options.compute ?? "f32" });
@@ -207,7 +211,7 @@ describe("a run", () => {
       schedule: { kind: "constant" as const, peak: 1e18, floor: 0, warmupSteps: 2, totalSteps: 50 },
     };
     await expect(run({ settings })).rejects.toThrow(
-      /^Training step \d+: expected a finite (loss|gradient norm), found (NaN|Infinity); nothing of this step was kept/,
+      /^Training step \d+: expected a finite (loss|gradient norm), found (NaN|Infinity) \(first in \S.+\); nothing of this step was kept/,
     );
     const checkpoints = listCheckpoints(join(folder, "run", "checkpoints"));
     expect(checkpoints.length).toBeGreaterThan(0);
@@ -263,6 +267,24 @@ describe("a run", () => {
       expect([...losses(first.events), ...losses(second.events)]).toEqual(losses(whole.events));
       expect(adapterBytes(second.path)).toEqual(adapterBytes(whole.path));
     });
+  });
+
+  it("that runs out of memory in the middle leaves the last checkpoint whole", async () => {
+    const failing = (backend: Backend) => {
+      const adamw = backend.adamw.bind(backend);
+      let updates = 0;
+      backend.adamw = (state) => {
+        if (++updates === 4) throw new OutOfMemoryError({ doing: 'Allocating "scratch"', device: "cpu", neededBytes: 2e9, freeBytes: 1e9 });
+        adamw(state);
+      };
+    };
+    const settings = { checkpointEverySteps: 1 };
+    const failed = await run({ settings, change: failing }).catch((error: unknown) => error);
+    expect(OutOfMemoryError.isInstance(failed)).toBe(true);
+    const checkpoints = listCheckpoints(join(folder, "run", "checkpoints"));
+    expect(checkpoints.map(({ step }) => step)).toEqual([2, 3]);
+    const { end } = await run({ settings, checkpoint: checkpoints.at(-1)!.path });
+    expect(end).toMatchObject({ reason: "completed", steps: 6 });
   });
 
   it("keeps the newest checkpoints only, and never a half-written one", async () => {

@@ -146,9 +146,11 @@ export class Trainer {
     this.#step.run(batches, step, rate, step - this.#state.skippedSteps);
     const results = await this.#step.results();
     const { loss, gradNorm, lossScale, skipped } = results;
-    if (!Number.isFinite(loss)) throw new NotFiniteError(step, "loss", loss, rate);
+    if (!Number.isFinite(loss)) throw new NotFiniteError(step, "loss", loss, rate, await this.#step.firstNotFinite());
     // A scale of 1 cannot be halved: the gradients themselves are too large.
-    if (!Number.isFinite(gradNorm) && !(skipped && lossScale! > 1)) throw new NotFiniteError(step, "gradient norm", gradNorm, rate);
+    if (!Number.isFinite(gradNorm) && !(skipped && lossScale! > 1)) {
+      throw new NotFiniteError(step, "gradient norm", gradNorm, rate, await this.#step.firstNotFinite());
+    }
 
     const tokens = batches.reduce((sum, batch) => sum + batch.tokenCount, 0);
     const elapsed = parts.now() - began;

@@ -101,6 +101,23 @@ export class TrainingStep {
     return { loss: sum / Math.max(1, this.#trainedTokens), gradNorm: norm, ...(await this.#scaling?.lastStep()) };
   }
 
+  /** After a step that went wrong: the first trained tensor, or else the first row of the batch, that holds a number which is not finite. */
+  async firstNotFinite(): Promise<string | undefined> {
+    const { layout, params } = this.#trainables;
+    for (const { name, offset, shape } of layout.entries) {
+      const count = shape.reduce((product, size) => product * size, 1);
+      if ((await this.#floats(params.view([count], offset))).some((value) => !Number.isFinite(value))) return name;
+    }
+    const row = (await this.#floats(this.#rowLoss)).findIndex((value) => !Number.isFinite(value));
+    const { tokensPerPass } = this.#settings;
+    return row < 0 ? undefined : `the logits of token ${row % tokensPerPass} of pass ${Math.floor(row / tokensPerPass) + 1}`;
+  }
+
+  async #floats(tensor: Tensor): Promise<Float32Array> {
+    const bytes = await this.#model.backend.download(tensor);
+    return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+  }
+
   release(): void {
     this.#captured?.release();
     for (const optimizer of this.optimizers) optimizer.release();
