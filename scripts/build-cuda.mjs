@@ -2,13 +2,14 @@
 // is (the driver picks the card's machine code, or compiles the PTX for a newer card). Images are separate so that a change rebuilds one
 // file and a program loads only the families it uses; kernels/cuda/kernels.json says which image a kernel is in.
 //
-//   node scripts/build-cuda.mjs [--arch 90a] [--only attention] [--jobs 2] [--force]
+//   node scripts/build-cuda.mjs [--prebuilt] [--arch 90a] [--only attention] [--jobs 2] [--force]
+//   --prebuilt   into prebuilds/cuda, as it is shipped, when all cards are built
 //   --arch   machine code for one card only, no PTX (development); repeatable
 // Needs nvcc (`NVCC`, else CUDA_HOME/bin, else PATH). `REMORA_BUILD_DIR` overrides build. Prints registers and spills of every kernel; a
 // spill in a kernel that is not listed in MAY_SPILL fails the build.
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -24,18 +25,27 @@ const PTX = "90";
 const HOPPER_ONLY = ["attention_hopper"];
 /**
  * Kernels that may spill, by name and card: head size 256 keeps 128 output and 128 gradient values a thread (a few bytes go to memory); the
- * row kernels save registers around a 64-bit division, once; sm_75 needs two instructions and more registers for each matrix step.
+ * row kernels save registers around a 64-bit division, once; sm_75 needs two instructions and more registers for each matrix step; one norm keeps
+ * two addresses in memory for sm_80, once a row; the streaming products of few rows keep loop bounds there on cards before sm_90.
  */
-const MAY_SPILL = [/^attention_.*_mma_d256_/, /^cache_write_/, /^attention_.*_rows_/, /^attention_.*_mma_.* sm_75$/];
+const MAY_SPILL = [
+  /^attention_.*_mma_d256_/,
+  /^cache_write_/,
+  /^attention_.*_rows_/,
+  /^attention_.*_mma_.* sm_75$/,
+  /^rms_norm_backward_block_per_row_bf16 sm_80$/,
+  /^linear_stream_.* sm_(75|80|86|89)$/,
+];
 
 function readArguments(list) {
-  const options = { arch: [], only: "", jobs: 2, force: false };
+  const options = { arch: [], only: "", jobs: 2, force: false, prebuilt: false };
   for (let i = 0; i < list.length; i++) {
     if (list[i] === "--arch") options.arch.push(...list[++i].split(","));
     else if (list[i] === "--only") options.only = list[++i];
     else if (list[i] === "--jobs") options.jobs = Number(list[++i]);
     else if (list[i] === "--force") options.force = true;
-    else throw new Error(`build-cuda: unknown argument ${list[i]}; known: --arch, --only, --jobs, --force`);
+    else if (list[i] === "--prebuilt") options.prebuilt = true;
+    else throw new Error(`build-cuda: unknown argument ${list[i]}; known: --arch, --only, --jobs, --force, --prebuilt`);
   }
   return options;
 }
@@ -139,11 +149,36 @@ for (const { family, rows } of results) {
     );
   }
 }
-writeFileSync(
-  join(target, "images.json"),
-  JSON.stringify({ nvcc: nvcc.version, images: families, arch: options.arch.length ? options.arch : [...RELEASE, `ptx ${PTX}`] }),
-);
+/** As src/backend/cuda/find-images.ts computes it. */
+function sourceStamp() {
+  const hash = createHash("sha256");
+  for (const name of readdirSync(source)
+    .filter((entry) => /\.(cu|cuh)$/.test(entry))
+    .sort())
+    hash
+      .update(`${name}\0`)
+      .update(readFileSync(join(source, name)))
+      .update("\0");
+  return hash.digest("hex");
+}
+const images = {
+  nvcc: nvcc.version,
+  stamp: sourceStamp(),
+  images: families,
+  arch: options.arch.length ? options.arch : [...RELEASE, `ptx ${PTX}`],
+};
+writeFileSync(join(target, "images.json"), JSON.stringify(images));
 if (bad) {
   console.error(`build-cuda: ${bad} kernels spill registers to memory. Make them smaller, or name them in MAY_SPILL with the reason.`);
   process.exit(1);
+}
+if (options.prebuilt) {
+  if (options.only || options.arch.length)
+    throw new Error("build-cuda: --prebuilt ships all images for all cards; leave out --only and --arch");
+  const shipped = join(root, "prebuilds", "cuda");
+  rmSync(shipped, { recursive: true, force: true });
+  mkdirSync(shipped, { recursive: true });
+  for (const family of families) copyFileSync(join(target, `${family}.fatbin`), join(shipped, `${family}.fatbin`));
+  copyFileSync(join(target, "images.json"), join(shipped, "images.json"));
+  copyFileSync(join(source, "kernels.json"), join(shipped, "kernels.json"));
 }

@@ -1,22 +1,26 @@
 #!/bin/sh
 # Everything that issue 3 wants from a card, in one command of under nine minutes, on the machine with the GPU, from the root of the checkout:
-#   sh bench/gpu/all.sh [tests] [parity] [curve] [bench] [load]        default: all five, in this order
+#   sh bench/gpu/all.sh [tests] [check] [parity] [curve] [bench] [sanitize] [load]        default: tests parity curve bench load
 #   tests   device tests with REMORA_REQUIRE_CUDA=1, a record with the commit
+#   check   kernels/lab/check: the kernels of asking against the reference, then timed, variants included
+#   sanitize  compute-sanitizer's memcheck, racecheck and initcheck over the kernel checks
 #   parity  two layers of Nemo's shape against Transformers + PEFT run by Python on this card; graph equals eager; two equal runs
 #   curve   a QLoRA run on instructions on card and CPU (SmolLM2 when its parts came along, else the shipped model); resume equal to the bit
 #   bench   ours and the peers
 #   load    a Nemo-shaped folder on this disk: start to first step
-# Results and logs under $OUT (default .gpu/out); a short table comes last. A part is left out when less than its time is left.
-out=${OUT:-.gpu/out}
+# GPU_FOLDER (default .gpu) is what bench/gpu/prepare.sh made; BENCH_MATCH picks settings of the bench. Results and logs under $OUT (default
+# .gpu/out); a short table comes last. A part is left out when less than 25 s are left.
+gpu=${GPU_FOLDER:-.gpu}
+out=${OUT:-$gpu/out}
 mkdir -p "$out" /tmp/remora
 start=$(date +%s)
 total=${TOTAL_SECONDS:-530}
-[ -x /tmp/remora/node ] || { xz -dc .gpu/node.xz > /tmp/remora/node && chmod +x /tmp/remora/node; }
+[ -x /tmp/remora/node ] || { xz -dc $gpu/node.xz > /tmp/remora/node && chmod +x /tmp/remora/node; }
 node=/tmp/remora/node
-export REMORA_BUILD_DIR="$PWD/.gpu/build" REMORA_ROOT="$PWD" PYTHONUNBUFFERED=1
-export REMORA_COMMIT=${REMORA_COMMIT:-$(cat .gpu/commit 2>/dev/null)}
-[ -d .gpu/site ] && export PYTHONPATH="$PWD/.gpu/site${PYTHONPATH:+:$PYTHONPATH}"
-export PYTHON=${PYTHON:-python3}
+export REMORA_BUILD_DIR="$PWD/$gpu/build" REMORA_ROOT="$PWD" PYTHONUNBUFFERED=1
+export REMORA_COMMIT=${REMORA_COMMIT:-$(cat $gpu/commit 2>/dev/null)}
+[ -d $gpu/site ] && export PYTHONPATH="$PWD/$gpu/site${PYTHONPATH:+:$PYTHONPATH}"
+export PYTHON=${PYTHON:-python3} PATH="$PATH:/usr/local/cuda/bin"
 if [ -z "$REMORA_CUDA_LIBS" ]; then
   blas=$(find /usr /opt /root -name 'libcublasLt.so.1[23]' -not -path '/proc/*' 2>/dev/null | sort -r | head -1)
   export REMORA_CUDA_LIBS=$(dirname "$blas")
@@ -36,16 +40,18 @@ part() { # name, seconds it may take, command…
   [ "$name" = tests ] && tests_exit=$code
   echo "$name: exit $code, $(($(date +%s) - began)) s" | tee -a "$out/parts.log"
 }
-if [ -f /tmp/smol.1 ] && [ -f /tmp/smol.2 ] && [ -f .gpu/smol.3 ]; then cat /tmp/smol.1 /tmp/smol.2 .gpu/smol.3 > /tmp/smollm2.gguf; fi
+if [ -f /tmp/smol.1 ] && [ -f /tmp/smol.2 ] && [ -f $gpu/smol.3 ]; then cat /tmp/smol.1 /tmp/smol.2 $gpu/smol.3 > /tmp/smollm2.gguf; fi
 model=remora-toy
 [ -f /tmp/smollm2.gguf ] && model=/tmp/smollm2.gguf
-data=.gpu/instructions.json
+data=$gpu/instructions.json
 
-part tests 110 "REMORA_REQUIRE_CUDA=1 REMORA_TEST_DEVICES=cuda:0 $node .gpu/device-tests.mjs"
-part parity 150 "$PYTHON bench/gpu/parity.py /tmp/remora/parity && $node .gpu/parity.mjs /tmp/remora/parity --out $out/parity.json; rm -rf /tmp/remora/parity"
-part curve 110 "$node .gpu/curve.mjs --model $model --data $data --out $out/curve.json"
-part bench 330 "$node .gpu/bench-gpu.mjs --seconds 60 --total \$PART_SECONDS --out $out/gpu.json"
-part load 150 "$node .gpu/load-bench.mjs --folder /tmp/remora/nemo --write-seconds 50 --out $out/load.json"
+part tests 110 "REMORA_REQUIRE_CUDA=1 REMORA_TEST_DEVICES=cuda:0 $node $gpu/device-tests.mjs"
+part check 100 "for f in 'linear decode' 'paged attention' sampling; do $gpu/cuda-check --images $gpu/build/cuda --bench --family \"\$f\"; done"
+part parity 150 "$PYTHON bench/gpu/parity.py /tmp/remora/parity && $node $gpu/parity.mjs /tmp/remora/parity --out $out/parity.json; rm -rf /tmp/remora/parity"
+part curve 110 "$node $gpu/curve.mjs --model $model --data $data --out $out/curve.json"
+part bench 330 "$node $gpu/bench-gpu.mjs --match '${BENCH_MATCH:-}' --seconds 60 --total \$PART_SECONDS --out $out/gpu.json"
+part sanitize 120 "for tool in memcheck racecheck initcheck; do echo == \$tool; timeout ${SANITIZE_SECONDS:-36} compute-sanitizer --tool \$tool --report-api-errors no --error-exitcode 9 $gpu/cuda-check --images $gpu/build/cuda; echo \$tool: exit \$?; done"
+part load 150 "$node $gpu/load-bench.mjs --folder /tmp/remora/nemo --write-seconds 50 --out $out/load.json"
 
 card=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null | head -1)
 if [ -f "$out/tests.log" ]; then
@@ -58,5 +64,7 @@ cat "$out/parts.log"
 [ -f "$out/tests.log" ] && { grep -A2 '^FAILED' "$out/tests.log" | cut -c1-200 | head -20; tail -1 "$out/tests.log"; }
 for name in parity curve; do [ -f "$out/$name.log" ] && { echo "== $name =="; grep -E '^(ok|FAILED|f32|bf16|nf4)|Error' "$out/$name.log" | cut -c1-260 | head -24; }; done
 [ -f "$out/bench.log" ] && { echo "== bench =="; if [ -f "$out/gpu.json" ]; then grep -vE '^\s*$' "$out/bench.log" | awk '!seen[$0]++' | tail -17 | cut -c1-330; else tail -17 "$out/bench.log" | cut -c1-330; fi; }
+[ -f "$out/check.log" ] && { echo "== check =="; grep -E "FAIL|cases" "$out/check.log"; grep -E "^time " "$out/check.log" | cut -c6-120; }
+[ -f "$out/sanitize.log" ] && { echo "== sanitize =="; grep -E "^==|exit|ERROR SUMMARY|RACECHECK SUMMARY|cases|=========     at" "$out/sanitize.log" | sort | uniq -c | head -20; }
 [ -f "$out/load.log" ] && { echo "== load =="; tail -3 "$out/load.log" | cut -c1-700; }
 echo "== $(($(date +%s) - start)) s =="

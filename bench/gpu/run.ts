@@ -2,7 +2,7 @@
  * `npm run bench:gpu`: remora and its peers on the same card in one go, with the same shapes: LoRA steps of Mistral Nemo's shape and one-row
  * answers. Each setting is a process of its own, so that a failure or a full card stops one line and not the run.
  *
- *   npm run bench:gpu [-- --only ours|peers] [--match text] [--all] [--seconds 90] [--total 900] [--out …]
+ *   npm run bench:gpu [-- --only ours|peers] [--match regular expression on "work name"] [--all] [--seconds 90] [--total 900] [--out …]
  *   node .gpu/bench-gpu.mjs …            the same as one file, where there is no npm
  *
  * Prints a table and writes JSON: tokens/s, peak memory, TFLOP/s and their share of this card's measured peak, ratios against the peers. A peer that
@@ -148,7 +148,7 @@ async function runAll(): Promise<void> {
   for (const [index, setting] of SETTINGS.entries()) {
     if (setting.extra && !list.includes("--all")) continue;
     if (only && (setting.who === "peer") !== (only === "peers")) continue;
-    if (match && !`${setting.work} ${setting.name}`.includes(match)) continue;
+    if (match && !new RegExp(match).test(`${setting.work} ${setting.name}`)) continue;
     const started = performance.now();
     const leftMs = endsAt - started;
     if (leftMs < 15_000) {

@@ -33,36 +33,36 @@ extern "C" __global__ void __launch_bounds__(256) gradient_norm_final_f32(const 
   }
 }
 
-// Loss scaling for f16, after gradient_norm_final (whose max_norm was given times the scale is NOT needed: norms here are of the scaled
-// gradients, and this kernel undoes the scale). state f32 [4] = { scale, good steps in a row, skipped steps, 1 when this step is skipped }.
-//   finite: norm[0] /= scale, clip[0] = min(1, max_norm / norm[0]) / scale; every `growth_interval` good steps scale doubles (<= 2^24)
-//   not finite: clip[0] = -1, which makes adamw leave everything as it is; scale halves (>= 1)
-// scale_used receives the scale that this step had; loss_scale receives the next step's. launch: grid 1, block 32.
-extern "C" __global__ void __launch_bounds__(32) loss_scale_update(float *norm, float *clip, float *state, float *loss_scale, float *scale_used,
-                                                                  float max_norm, int growth_interval) {
+// Loss scaling for f16 (Micikevicius et al. 2018, arXiv:1710.03740). scaling f32 [4] = { scale of the next step, good steps in a row, steps skipped so
+// far, scale of the step that is over: negative when it was skipped }.
+// launch: grid 1, block 32. loss_scale[0] = factor[0] · scale: what the head multiplies gradients by.
+extern "C" __global__ void __launch_bounds__(32) scale_loss(const float *scaling, const float *factor, float *loss_scale) {
+  if (threadIdx.x == 0) loss_scale[0] = factor[0] * scaling[0];
+}
+// After the norm of the scaled gradients (norm[0]):
+//   finite: norm[0] /= scale, norm[1] = min(1, max_norm / norm[0]) / scale; after `growth_interval` good steps in a row the scale doubles (<= 2^24)
+//   not finite: norm[1] = -1, which makes adamw leave everything as it is; the scale halves (>= 1)
+// launch: grid 1, block 32. max_norm <= 0: no clipping.
+extern "C" __global__ void __launch_bounds__(32) update_loss_scale(float *norm, float *scaling, float max_norm, int growth_interval) {
   if (threadIdx.x) return;
-  const float scale = state[0], n = norm[0];
-  scale_used[0] = scale;
+  const float scale = scaling[0], n = norm[0];
   if (n - n == 0.0f) {
     const float real = n / scale;
-    const float factor = max_norm > 0 && real > max_norm ? max_norm / real : 1.0f;
     norm[0] = real;
-    norm[1] = factor;
-    clip[0] = factor / scale;
-    state[1] += 1;
-    state[3] = 0;
-    if (state[1] >= static_cast<float>(growth_interval)) {
-      state[1] = 0;
-      state[0] = fminf(scale * 2.0f, 16777216.0f);
+    norm[1] = (max_norm > 0 && real > max_norm ? max_norm / real : 1.0f) / scale;
+    scaling[1] += 1;
+    scaling[3] = scale;
+    if (scaling[1] >= static_cast<float>(growth_interval)) {
+      scaling[1] = 0;
+      scaling[0] = fminf(scale * 2.0f, 16777216.0f);
     }
   } else {
-    clip[0] = -1;
-    state[0] = fmaxf(scale * 0.5f, 1.0f);
-    state[1] = 0;
-    state[2] += 1;
-    state[3] = 1;
+    norm[1] = -1;
+    scaling[0] = fmaxf(scale * 0.5f, 1.0f);
+    scaling[1] = 0;
+    scaling[2] += 1;
+    scaling[3] = -scale;
   }
-  loss_scale[0] = state[0];
 }
 
 // PyTorch's AdamW; hyper f32 [8] = { learning_rate, beta1, beta2, eps, weight_decay, 1 - beta1^t, 1 - beta2^t, unused }.

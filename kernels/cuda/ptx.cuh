@@ -117,6 +117,28 @@ template <int LEFT> __device__ __forceinline__ void copy_async_wait() {
 #endif
 }
 
+// A piece of an array that is read once: past the first-level cache.
+__device__ __forceinline__ uint4 load_once(const uint4 *p) {
+#ifdef REMORA_EMULATE
+  if (reinterpret_cast<uintptr_t>(p) % 16) emu::remora_emulated_fail("16-byte load misaligned");
+  return *p;
+#else
+  uint4 v;
+  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p));
+  return v;
+#endif
+}
+__device__ __forceinline__ uint2 load_once(const uint2 *p) {
+#ifdef REMORA_EMULATE
+  if (reinterpret_cast<uintptr_t>(p) % 8) emu::remora_emulated_fail("8-byte load misaligned");
+  return *p;
+#else
+  uint2 v;
+  asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0,%1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p));
+  return v;
+#endif
+}
+
 // 2^x, one instruction
 __device__ __forceinline__ float exp2_fast(float x) {
 #ifdef REMORA_EMULATE

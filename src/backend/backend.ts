@@ -164,6 +164,8 @@ export interface Backend {
   resetPeak(): void;
   /** Records what `run` enqueues and returns a way to run it again; the first run happens too. On the CPU a replay calls `run`. */
   capture(run: () => void): CapturedWork;
+  /** Memory against time, where the device leaves a choice: quantized weights kept decoded, rows of logits at once (0: as few as asked for). */
+  tune?(options: { readonly keepDecoded: boolean; readonly headRows: number }): void;
   /** Runs ops that must not be torn apart (an optimizer's update) without reading the cancel flag. */
   uninterrupted<T>(run: () => T): T;
   dispose(): void;
@@ -257,7 +259,20 @@ export interface Backend {
 
   // ---- optimizer ----
   gradientNorm(gradients: Operand, norm: Operand, maxNorm: number): void;
+  /** A negative clip factor leaves everything as it is. */
   adamw(state: AdamWOperand): void;
+  /**
+   * Loss scaling for f16 (arXiv:1710.03740). `scaling`, f32 [4]: the scale, good steps in a row, steps skipped so far, the scale of the step
+   * that is over (negative when it was skipped).
+   *
+   *   lossScale = factor · scale
+   */
+  scaleLoss(scaling: Operand, factor: Operand, lossScale: Operand): void;
+  /**
+   * After `gradientNorm` of scaled gradients. Finite: `norm` becomes that of the real gradients and the factor that unscales and clips them; after
+   * `growthInterval` good steps in a row the scale doubles, up to 2^24. Not finite: the factor becomes −1 and the scale halves, down to 1.
+   */
+  updateLossScale(norm: Operand, scaling: Operand, options: { maxNorm: number; growthInterval: number }): void;
 
   // ---- number formats ----
   nf4Encode(x: Operand, codes: Operand, absmax: Operand): void;

@@ -27,6 +27,8 @@ export interface MemoryPlan {
   /** Estimates; absent when the device's speed is not known. */
   secondsPerStep?: number;
   steps?: number;
+  /** What the run gives up to fit: each rung's setting, its price, what it saves against its fastest setting, and who chose it. */
+  ladder?: { rung: string; choice: string; price: string; savesBytes: number; by: "plan" | "config" }[];
   /** Changes that make it smaller, the mildest first. */
   knobs: { change: string; totalBytes: number; fits?: boolean; cost?: string }[];
   /** Each derived option with its reason. */

@@ -9,6 +9,7 @@ import { Arena } from "../tensor/arena.ts";
 import { adapterWeights } from "../training/adapter-weights.ts";
 import type { TrainedWeights } from "../training/checkpoint.ts";
 import { loadFullWeights, makeFullModel } from "../training/full-weights.ts";
+import type { LadderChoice } from "../training/memory-ladder.ts";
 import { modelWeights } from "../training/model-weights.ts";
 import { loraTrainables, type Trainables } from "../training/trainables.ts";
 import { isCancelled, type JobHost } from "./job.ts";
@@ -27,13 +28,18 @@ export interface RunModel {
 export async function prepareModel(
   files: ModelFiles,
   backend: Backend,
-  config: ResolvedTrainConfig,
+  config: ResolvedTrainConfig & Pick<LadderChoice, "embedding">,
   template: string,
   host: JobHost,
 ): Promise<RunModel> {
   const arena = new Arena(backend);
   if (config.method === "full") return prepareFull(files, arena, config);
-  const model = await loadModel(arena, files.source, { base: config.base, compute: config.compute, isCancelled: () => isCancelled(host) });
+  const model = await loadModel(arena, files.source, {
+    base: config.base,
+    compute: config.compute,
+    embedding: config.embedding,
+    isCancelled: () => isCancelled(host),
+  });
   const store = model.attachLora(loraSites(files, config), { trainable: true });
   store.initialize(arena, config.seed);
   const weights = adapterWeights(model, { baseModel: publicModelName(config.model), template, dropout: config.lora.dropout });

@@ -5,11 +5,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import { openBackend } from "../backend/open-backend.ts";
 import { parseConfig } from "../config/parse.ts";
+import type { MemoryPlan } from "../config/reports.ts";
 import { type ResolvedTrainConfig, resolveTrainConfig } from "../config/resolve-train.ts";
-import { type TrainConfigInput, trainSchema } from "../config/schemas/train.ts";
+import { type TrainConfig, type TrainConfigInput, trainSchema } from "../config/schemas/train.ts";
+import { OutOfMemoryError, withPlan } from "../errors/out-of-memory-error.ts";
 import { PlanError } from "../errors/plan-error.ts";
-import type { RecomputePolicy } from "../tensor/tape.ts";
 import type { RunEndEvent, TrainEvent } from "../training/events.ts";
+import { F16_LOSS_SCALING } from "../training/loss-scaling.ts";
+import type { LadderChoice } from "../training/memory-ladder.ts";
 import { parameterCount } from "../training/memory-plan.ts";
 import { RunFolder } from "../training/run-folder.ts";
 import { Trainer, type TrainerSettings } from "../training/trainer.ts";
@@ -21,22 +24,27 @@ import { sampler } from "./sample-answer.ts";
 import { planRun, trainFacts } from "./train-config.ts";
 
 export async function trainJob(input: TrainConfigInput, host: JobHost): Promise<RunEndEvent> {
-  const asked = parseConfig(trainSchema, input, "Configuring remora train");
-  const folder = new RunFolder(asked.out);
-  const checkpoint = folder.inspect(asked);
+  const wanted = parseConfig(trainSchema, input, "Configuring remora train");
+  const folder = new RunFolder(wanted.out);
+  const checkpoint = folder.inspect(wanted);
+  const asked = checkpoint ? withFormerState(wanted, folder) : wanted;
   const files = await openModelFiles(asked.model, asked);
   const backend = await openBackend(asked.device, { threads: asked.threads, cancelFlag: host.cancelFlag });
+  let planned: MemoryPlan | undefined;
   try {
     using data = await readRunData(asked, files, trainFacts(files, backend), host);
     const { split } = data.loaded;
     const config = resolveTrainConfig(asked, trainFacts(files, backend, data.facts));
-    const { plan, recompute } = planRun(files, backend, config);
+    const { plan, choice } = planRun(files, backend, config);
     if (!plan.fits && !asked.force) throw new PlanError(plan);
     for (const warning of data.warnings) host.emit({ event: "warning", ...warning } satisfies TrainEvent);
 
-    const prepared = await prepareModel(files, backend, config, templateSource(config.template), host);
+    planned = plan;
+    backend.tune?.({ keepDecoded: choice.decodedWeights === "keep", headRows: choice.headRows });
+    const chosen = { ...config, ...choice };
+    const prepared = await prepareModel(files, backend, chosen, templateSource(config.template), host);
     prepared.model.prepare(config.blockLength);
-    await folder.begin({ ...config, recompute, plan: plan.items }, Date.now() / 1000, checkpoint !== undefined);
+    await folder.begin({ ...chosen, plan: plan.items }, Date.now() / 1000, checkpoint !== undefined);
     const trainer = new Trainer(
       {
         ...prepared,
@@ -62,23 +70,32 @@ export async function trainJob(input: TrainConfigInput, host: JobHost): Promise<
         resetCancel: () => resetCancel(host),
         now: () => performance.timeOrigin + performance.now(),
       },
-      trainerSettings(config, recompute, fingerprint(config, data.loaded)),
+      trainerSettings(chosen, fingerprint(chosen, data.loaded)),
     );
     return await trainer.run(checkpoint);
+  } catch (error) {
+    throw planned && OutOfMemoryError.isInstance(error) ? withPlan(error, planned) : error;
   } finally {
     backend.dispose();
   }
 }
 
+/** A resumed run keeps the optimizer state that its first part chose, whatever is free on the card now. */
+function withFormerState(asked: TrainConfig, folder: RunFolder): TrainConfig {
+  const former = folder.config()?.optimizerState;
+  return asked.optimizerState === "auto" && (former === "f32" || former === "8bit") ? { ...asked, optimizerState: former } : asked;
+}
+
 /** Builders take flat values, never the config. */
-function trainerSettings(config: ResolvedTrainConfig, policy: RecomputePolicy, print: string): TrainerSettings {
+function trainerSettings(config: ResolvedTrainConfig & LadderChoice, print: string): TrainerSettings {
   const { beta1, beta2, epsilon, weightDecay, optimizerState, learningRate, minLearningRate, warmupSteps, maxSteps } = config;
   return {
     tokensPerPass: config.batchSize * config.blockLength,
     passes: config.gradientAccumulation,
-    policy,
+    policy: config.recompute,
     maxGradNorm: config.maxGradNorm,
     optimizer: { beta1, beta2, epsilon, weightDecay, state: optimizerState },
+    lossScaling: config.compute === "f16" ? F16_LOSS_SCALING : undefined,
     dropout: { probability: config.method === "full" ? 0 : config.lora.dropout, seed: config.seed },
     maxSteps,
     schedule: { kind: config.schedule, peak: learningRate, floor: minLearningRate, warmupSteps, totalSteps: maxSteps },

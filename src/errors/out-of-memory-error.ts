@@ -1,3 +1,5 @@
+import type { MemoryPlan } from "../config/reports.ts";
+import { planKnobs, planTable } from "./plan-error.ts";
 import { RemoraError } from "./remora-error.ts";
 
 export interface OutOfMemoryParts {
@@ -9,6 +11,7 @@ export interface OutOfMemoryParts {
   /** What the device had left, where it says. */
   freeBytes?: number;
   next?: string;
+  cause?: unknown;
 }
 
 /** The device has not enough memory. Thrown by a backend when it allocates, and by the planner before anything is loaded. */
@@ -17,17 +20,31 @@ export class OutOfMemoryError extends RemoraError {
   readonly neededBytes: number;
   readonly freeBytes: number | undefined;
 
+  static override isInstance(error: unknown): error is OutOfMemoryError {
+    return RemoraError.isInstance(error) && error.code === "out-of-memory";
+  }
+
   constructor(parts: OutOfMemoryParts) {
     const free = parts.freeBytes === undefined ? "refused it" : `has ${showBytes(parts.freeBytes)} free`;
     super("out-of-memory", 1, {
       doing: parts.doing,
       problem: `needs ${showBytes(parts.neededBytes)}; ${parts.device} ${free}`,
+      cause: parts.cause,
       next: parts.next ?? "Make the batch or the block shorter, recompute activations, or use 4-bit base weights.",
     });
     this.device = parts.device;
     this.neededBytes = parts.neededBytes;
     this.freeBytes = parts.freeBytes;
   }
+}
+
+/** The same error with what the plan had counted and what to turn: for a run that ran out of memory although it was planned. */
+export function withPlan(error: OutOfMemoryError, plan: MemoryPlan): OutOfMemoryError {
+  const { doing, device, neededBytes, freeBytes } = error;
+  const counted = `The plan counted ${showBytes(plan.totalBytes)} of ${showBytes(plan.availableBytes)} free: ${planTable(plan)}.`;
+  const knobs = planKnobs(plan) || "a smaller model";
+  const next = `${counted}\n  Try ${knobs}. The last checkpoint, if there is one, is intact: go on from it with --resume.`;
+  return new OutOfMemoryError({ doing, device, neededBytes, freeBytes, next, cause: error });
 }
 
 /** Decimal units, as memory is sold: 1 GB = 10⁹ bytes. */

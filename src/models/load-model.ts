@@ -12,7 +12,7 @@ import { CausalLM } from "./causal-lm.ts";
 import type { DecoderLayer, DecoderWeights } from "./decoder.ts";
 import { EMBEDDING_PATH, FINAL_NORM_PATH, HEAD_PATH, layerLinears, layerNorms, linearInputs } from "./decoder-parameters.ts";
 import type { DecoderShape, LinearGroupName } from "./decoder-shape.ts";
-import { type BaseFormat, loadMatrix, loadVector } from "./load-weights.ts";
+import { type BaseFormat, loadMatrix, loadVector, moveToHost } from "./load-weights.ts";
 import { readDecoderShape } from "./registry.ts";
 import type { StoredTensor, WeightSource } from "./stored-weights.ts";
 
@@ -20,6 +20,8 @@ export interface LoadOptions {
   /** How the linears stay. Embedding and head stay as the file has them. */
   readonly base: BaseFormat;
   readonly compute: ActivationDType;
+  /** `host`: its rows are gathered over the bus, where the device has memory of its own. Not for a tied head. @default "device" */
+  readonly embedding?: "device" | "host";
   /** Progress: parameters loaded so far and in all. */
   readonly onProgress?: (done: number, total: number) => void;
   readonly isCancelled?: () => boolean;
@@ -45,7 +47,11 @@ export async function loadModel(arena: Arena, source: WeightSource, options: Loa
   const owned: { release(by?: string): void }[] = [];
   try {
     const maker: ParameterMaker = {
-      matrix: (path, rows, cols, role) => loadMatrix(arena, find(source, path), rows, cols, role === "linear" ? options.base : "file"),
+      matrix: async (path, rows, cols, role) => {
+        const matrix = await loadMatrix(arena, find(source, path), rows, cols, role === "linear" ? options.base : "file");
+        const moves = role === "embedding" && options.embedding === "host" && !shape.tiedHead && arena.host !== undefined;
+        return moves ? moveToHost(arena.host, matrix) : matrix;
+      },
       norm: (path, size) => loadVector(arena, find(source, path), size, shape.normWeightOffset),
       biases: (parts) => loadBiases(arena, source, parts),
     };

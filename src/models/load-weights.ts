@@ -52,6 +52,16 @@ export async function loadMatrix(
   return converted;
 }
 
+/** The matrix with its elements in the host's memory, its scales where they were. */
+export function moveToHost(host: Arena, { path, weight, owned }: MatrixParameter): MatrixParameter {
+  const { dtype, shape } = weight.data;
+  const data = Tensor.take(host, dtype, shape, `${path} on the host`);
+  host.backend.copy(weight.data, data);
+  const [former, ...others] = owned;
+  former!.release("the move to host memory");
+  return { path, weight: { ...weight, data }, owned: [data, ...others] };
+}
+
 function mapMatrix(arena: Arena, stored: StoredTensor): MatrixParameter {
   const [rows, cols] = stored.shape as [number, number];
   const { backend } = arena;

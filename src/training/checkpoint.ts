@@ -3,7 +3,7 @@
  *
  *   checkpoints/step-00000120/
  *     <the trained weights in their usual files>   an adapter in PEFT's layout, or the model: usable as such
- *     optimizer.safetensors                        m, v (and scales) of each target
+ *     optimizer.safetensors                        m, v (and scales) of each target, the loss scaling of f16
  *     state.json                                   step, data position, counters
  *
  * A checkpoint is written aside, flushed and renamed; a run killed at any moment loses only the steps since the last one.
@@ -16,7 +16,6 @@ import { writeFileAtomically } from "../formats/atomic-file.ts";
 import { readSafetensors } from "../formats/safetensors-reader.ts";
 import { writeSafetensors } from "../formats/safetensors-writer.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { AdamW } from "./adamw.ts";
 import { downloadPieces, uploadFrom } from "./tensor-files.ts";
 
 /** Reads and writes the trained weights in the files that users know. */
@@ -31,6 +30,8 @@ export interface RunState {
   step: number;
   /** Where the data goes on; opaque here. */
   cursor: unknown;
+  /** Steps whose gradients overflowed in f16: they changed nothing but the loss scale. */
+  skippedSteps: number;
   /** Tokens that took part in the loss, and all tokens but padding. */
   trainedTokens: number;
   tokens: number;
@@ -62,13 +63,13 @@ export function listCheckpoints(folder: string): { step: number; path: string }[
     .sort((a, b) => a.step - b.step);
 }
 
-/** @param folder the run's `checkpoints`  @returns the checkpoint's path */
+/** @param folder the run's `checkpoints`  @param tensors optimizer state, by name  @returns the checkpoint's path */
 export async function saveCheckpoint(
   folder: string,
   state: RunState,
   weights: TrainedWeights,
   backend: Backend,
-  optimizers: readonly AdamW[],
+  tensors: ReadonlyMap<string, Tensor>,
 ): Promise<string> {
   const path = join(folder, checkpointName(state.step));
   const partial = join(folder, `.${basename(path)}.partial`);
@@ -77,7 +78,7 @@ export async function saveCheckpoint(
   await weights.save(partial);
   await writeSafetensors(
     join(partial, "optimizer.safetensors"),
-    optimizerTensors(optimizers).map(({ name, tensor }) => ({
+    [...tensors].map(([name, tensor]) => ({
       name,
       dtype: tensor.dtype === "u8" ? ("U8" as const) : ("F32" as const),
       shape: tensor.shape,
@@ -98,7 +99,7 @@ export async function loadCheckpoint(
   fingerprint: string,
   weights: TrainedWeights,
   backend: Backend,
-  optimizers: readonly AdamW[],
+  wanted: ReadonlyMap<string, Tensor>,
 ): Promise<RunState> {
   const state = JSON.parse(readFileSync(join(path, "state.json"), "utf8")) as RunState;
   if (state.fingerprint !== fingerprint) {
@@ -108,9 +109,10 @@ export async function loadCheckpoint(
       "Use the settings in the run's config.json, or another --out.",
     );
   }
+  state.skippedSteps ??= 0; // checkpoints of before there was loss scaling
   await weights.load(path);
   const { tensors } = readSafetensors(join(path, "optimizer.safetensors"));
-  for (const { name, tensor } of optimizerTensors(optimizers)) {
+  for (const [name, tensor] of wanted) {
     const view = tensors.get(name);
     if (!view || view.byteLength !== tensor.bytes)
       throw new CheckpointError(path, `optimizer.safetensors has no ${name} of ${tensor.bytes} bytes`);
@@ -124,10 +126,4 @@ export function pruneCheckpoints(folder: string, keep: number, spare: readonly n
   for (const { step, path } of listCheckpoints(folder).slice(0, -keep)) {
     if (!spare.includes(step)) rmSync(path, { recursive: true, force: true });
   }
-}
-
-function optimizerTensors(optimizers: readonly AdamW[]): { name: string; tensor: Tensor }[] {
-  return optimizers.flatMap((optimizer) =>
-    [...optimizer.state].map(([name, tensor]) => ({ name: `${optimizer.target.name}.${name}`, tensor })),
-  );
 }

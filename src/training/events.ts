@@ -39,8 +39,12 @@ export interface StepEndEvent {
   step: number;
   /** Mean over the trained tokens of the step, in nats. */
   loss: number;
-  /** L2 norm of the gradient before clipping. */
+  /** L2 norm of the gradient before clipping; not finite (null in JSON) when the step was skipped. */
   gradNorm: number;
+  /** With f16: what the loss was multiplied by, whether the gradients overflowed (then nothing but the scale changed), and how often so far. */
+  lossScale?: number;
+  skipped?: boolean;
+  skippedSteps?: number;
   learningRate: number;
   /** All tokens of the step (padding excluded) per second of the step. */
   tokensPerSecond: number;
@@ -133,6 +137,8 @@ export interface RunEndEvent {
   validationLossFirst?: number;
   validationLossBest?: number;
   bestStep?: number;
+  /** With f16: steps of the whole run whose gradients overflowed. */
+  skippedSteps?: number;
   peakMemoryBytes: number;
   /** The adapter's folder, or the model's for `method: "full"`. */
   adapterPath: string;

@@ -6,6 +6,9 @@
  *   none    a layer: 4C + Q + H·D + 3F + ΣR a token (Q = (H+2K)·D; again Q for norms on q and k, again 2C for norms after sub-layers)
  *   cheap   less 2C (norm outputs) and F (gated activation)
  *   layers  C a token and layer, plus one layer as under `none`
+ *   host    the same without the C: layer inputs wait in the host's memory
+ *
+ * Which of these a run takes, and the other rungs of the ladder, is chosen in `memory-ladder.ts`.
  */
 import type { ActivationDType, WeightFormat } from "../backend/backend.ts";
 import type { MemoryPlan, PlanItem } from "../config/reports.ts";
@@ -28,6 +31,12 @@ export interface PlanSettings {
   readonly gradientAccumulation: number;
   readonly recompute: RecomputePolicy;
   readonly optimizerState: "f32" | "8bit";
+  /** A card: quantized weights stay decoded once they were, 2 bytes a weight. @default false */
+  readonly keepDecoded?: boolean;
+  /** A card: the embedding's rows are gathered from the host's memory. @default false */
+  readonly hostEmbedding?: boolean;
+  /** Rows of logits at once. @default as many as fit 96 MiB */
+  readonly headRows?: number;
   /** In and Out of each linear that gets an adapter, and its rank. */
   readonly adapters: readonly { readonly inFeatures: number; readonly outFeatures: number; readonly rank: number }[];
 }
@@ -49,7 +58,7 @@ const PROCESS_BYTES = 250e6;
 
 export function planMemory(model: string, shape: DecoderShape, settings: PlanSettings, device: PlanDevice, steps?: number): MemoryPlan {
   const process = device.hasOwnMemory ? [] : [{ name: "process", bytes: PROCESS_BYTES, why: "Node, tokenizer, data" }];
-  const items = [...planItems(shape, settings), ...process];
+  const items = [...planItems(shape, settings, device), ...process];
   const totalBytes = sum(items);
   const fits = totalBytes <= device.availableBytes;
   const tokensPerStep = settings.batchSize * settings.blockLength * settings.gradientAccumulation;
@@ -65,16 +74,18 @@ export function planMemory(model: string, shape: DecoderShape, settings: PlanSet
     tokensPerStep,
     secondsPerStep,
     steps,
-    knobs: knobs(shape, settings, device.availableBytes, totalBytes, sum(process)),
+    knobs: knobs(shape, settings, device, totalBytes, sum(process)),
   };
 }
 
-function planItems(shape: DecoderShape, settings: PlanSettings): PlanItem[] {
+function planItems(shape: DecoderShape, settings: PlanSettings, { hasOwnMemory }: Pick<PlanDevice, "hasOwnMemory">): PlanItem[] {
   const tokens = settings.batchSize * settings.blockLength;
   const trained = settings.method === "full" ? parameterCount(shape) : adapterCount(settings);
   const stateBytes = settings.optimizerState === "8bit" ? 2 + 8 / 256 : 8;
   const activation = activationBytes(shape, settings);
-  const chunk = headChunkRows(shape.vocabularySize);
+  const chunk = Math.max(headChunkRows(shape.vocabularySize), settings.headRows ?? 0);
+  // A card makes the gradient of the logits beside them.
+  const logit = 4 + (hasOwnMemory && settings.compute !== "f32" ? 2 : 0);
   return [
     baseItem(shape, settings),
     ...(settings.method === "full"
@@ -87,19 +98,46 @@ function planItems(shape: DecoderShape, settings: PlanSettings): PlanItem[] {
       why: `${tokens.toLocaleString("en")} tokens in ${settings.compute}, recompute: ${settings.recompute}`,
     },
     { name: "working space", bytes: workingBytes(shape, settings, tokens), why: "gradients on the way back, packed operands" },
-    { name: "head", bytes: chunk * shape.vocabularySize * 4, why: `logits of ${chunk} rows at a time` },
+    { name: "head", bytes: chunk * shape.vocabularySize * logit, why: `logits of ${chunk} rows at a time` },
+    ...(hasOwnMemory ? cardItems(shape, settings, trained) : []),
   ];
 }
 
-function baseItem(shape: DecoderShape, { method, base, embeddingFormat }: PlanSettings): PlanItem {
+/** cuBLASLt's workspace and what the memory pool loses by rounding; measured on Nemo's shape, see docs/log.md. */
+const CARD_BYTES = 0.2e9;
+
+/** What only a card keeps: weights decoded for cuBLASLt, and the adapters' copies in the compute dtype. */
+function cardItems(shape: DecoderShape, settings: PlanSettings, trained: number): PlanItem[] {
+  const { hiddenSize: C, intermediateSize: F, heads: H, keyValueHeads: K, headDim: D } = shape;
+  const element = settings.compute === "f32" ? 4 : 2;
+  const isDense = settings.base === settings.compute || settings.method === "full";
+  const linears = decoderParameters(shape)
+    .filter(({ role }) => role === "linear")
+    .reduce((total, { shape: [rows, cols] }) => total + rows! * cols!, 0);
+  const widest = Math.max(2 * F * C, (H + 2 * K) * D * C);
+  const decoded = isDense ? 0 : element * (settings.keepDecoded ? linears : widest);
+  const copies = settings.method === "full" || settings.compute === "f32" ? 0 : element * trained;
+  return [
+    {
+      name: "decoded weights",
+      bytes: decoded,
+      why: isDense ? "none" : settings.keepDecoded ? `kept in ${settings.compute}` : "one group at a time",
+    },
+    { name: "card", bytes: CARD_BYTES + copies, why: "cuBLASLt's workspace, adapters in the compute dtype" },
+  ];
+}
+
+function baseItem(shape: DecoderShape, { method, base, embeddingFormat, hostEmbedding }: PlanSettings): PlanItem {
   let bytes = 0;
   for (const { role, shape: size } of decoderParameters(shape)) {
     const [rows, cols] = size as [number, number?];
+    if (role === "embedding" && hostEmbedding) continue;
     if (cols === undefined || method === "full") bytes += 4 * rows * (cols ?? 1);
     else bytes += matrixBytes(role === "linear" ? base : embeddingFormat, rows, cols);
   }
   const format = method === "full" ? "f32" : base;
-  return { name: "base weights", bytes, why: `${format}, ${millions(parameterCount(shape))} parameters` };
+  const where = hostEmbedding ? ", embedding in host memory" : "";
+  return { name: "base weights", bytes, why: `${format}, ${millions(parameterCount(shape))} parameters${where}` };
 }
 
 function matrixBytes(format: WeightFormat, rows: number, cols: number): number {
@@ -119,6 +157,7 @@ function activationBytes(shape: DecoderShape, settings: PlanSettings): number {
   const none = element * (4 * C + Q + H * D + 3 * F + ranks + normed) + statistics;
   const cheap = none - element * (2 * C + F);
   const ends = element * 3 * C; // embedding, last hidden rows and their gradient
+  if (settings.recompute === "host") return none + ends + element * 2 * C; // two inputs on their way
   if (settings.recompute === "layers") return layers * element * C + none + ends;
   return layers * (settings.recompute === "cheap" ? cheap : none) + ends;
 }
@@ -138,7 +177,7 @@ export function flopsPerToken(shape: DecoderShape, settings: PlanSettings): numb
   const weights = linears.reduce((total, { shape: [rows, cols] }) => total + rows! * cols!, 0);
   const head = shape.vocabularySize * shape.hiddenSize;
   const products = settings.method === "full" ? 3 : 2;
-  const again = settings.recompute === "layers" ? 1 : 0;
+  const again = settings.recompute === "layers" || settings.recompute === "host" ? 1 : 0;
   // Causal attention over a block: QKᵀ and PV see half of it; backward does five products to forward's two.
   const attention = shape.layers.length * shape.heads * shape.headDim * 2 * settings.blockLength * (1 + again + 2.5) * 0.5 * 2;
   const adapters = 6 * settings.adapters.reduce((total, { inFeatures, outFeatures, rank }) => total + rank * (inFeatures + outFeatures), 0);
@@ -146,7 +185,7 @@ export function flopsPerToken(shape: DecoderShape, settings: PlanSettings): numb
 }
 
 /** The plan with one thing changed, the mildest first; only changes that help. */
-function knobs(shape: DecoderShape, settings: PlanSettings, available: number, now: number, besides: number): MemoryPlan["knobs"] {
+function knobs(shape: DecoderShape, settings: PlanSettings, device: PlanDevice, now: number, besides: number): MemoryPlan["knobs"] {
   const half = (value: number) => Math.max(1, Math.floor(value / 2));
   const candidates: { change: string; cost: string; with: Partial<PlanSettings> }[] = [];
   if (settings.recompute === "none")
@@ -160,8 +199,16 @@ function knobs(shape: DecoderShape, settings: PlanSettings, available: number, n
   }
   if (settings.optimizerState === "f32")
     candidates.push({ change: "optimizerState: 8bit", cost: "slightly noisier updates", with: { optimizerState: "8bit" } });
-  if (settings.recompute !== "layers")
+  if (device.hasOwnMemory && !settings.hostEmbedding && !shape.tiedHead && settings.method !== "full")
+    candidates.push({ change: "embedding: host", cost: "rows come over the bus", with: { hostEmbedding: true } });
+  if (settings.recompute === "none" || settings.recompute === "cheap")
     candidates.push({ change: "recompute: layers", cost: "about a third slower", with: { recompute: "layers" } });
+  if (device.hasOwnMemory && settings.recompute !== "host")
+    candidates.push({
+      change: "recompute: host",
+      cost: "layer inputs cross the bus, about a twentieth slower still",
+      with: { recompute: "host" },
+    });
   if (settings.method === "lora" && settings.base !== "nf4")
     candidates.push({ change: "method: qlora", cost: "4-bit base", with: { method: "qlora", base: "nf4" } });
   candidates.push({
@@ -171,9 +218,13 @@ function knobs(shape: DecoderShape, settings: PlanSettings, available: number, n
   });
   if (settings.method === "full") candidates.push({ change: "method: lora", cost: "trains adapters only", with: { method: "lora" } });
   return candidates
-    .map(({ change, cost, with: changed }) => ({ change, cost, totalBytes: besides + sum(planItems(shape, { ...settings, ...changed })) }))
+    .map(({ change, cost, with: changed }) => ({
+      change,
+      cost,
+      totalBytes: besides + sum(planItems(shape, { ...settings, ...changed }, device)),
+    }))
     .filter(({ totalBytes }) => totalBytes < now * 0.98)
-    .map((knob) => ({ ...knob, fits: knob.totalBytes <= available }));
+    .map((knob) => ({ ...knob, fits: knob.totalBytes <= device.availableBytes }));
 }
 
 export function parameterCount(shape: DecoderShape): number {

@@ -2,7 +2,7 @@
  * A run's folder: `config.json` (resolved, each default with its reason), `metrics.jsonl`, TensorBoard events, `checkpoints/` and what was
  * trained (`adapter/` or `model/`). Nothing of an earlier run is touched unless the user resumes or forces.
  */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { CheckpointError } from "../errors/checkpoint-error.ts";
 import { FileAccessError } from "../errors/file-access-error.ts";
@@ -62,6 +62,12 @@ export class RunFolder {
     }
     if (!resuming) await writeFileAtomically(join(this.path, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
     this.#board = new TensorBoardWriter(this.path, clockSeconds);
+  }
+
+  /** What `begin` wrote, or undefined where there is none yet. */
+  config(): Readonly<Record<string, unknown>> | undefined {
+    const path = join(this.path, "config.json");
+    return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>) : undefined;
   }
 
   get metricsBytes(): number {

@@ -3,8 +3,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Backend } from "../backend/backend.ts";
 import { openBackend } from "../backend/open-backend.ts";
 import type { Batch } from "../data/batch.ts";
+import { OutOfMemoryError } from "../errors/out-of-memory-error.ts";
 import { readTensorBytes } from "../formats/file-bytes.ts";
 import { readSafetensors } from "../formats/safetensors-reader.ts";
 import { loadModel } from "../models/load-model.ts";
@@ -52,14 +54,17 @@ interface Options {
   cancelAtStep?: number;
   validation?: (step: number) => Batch;
   source?: BatchSource;
+  compute?: "f32" | "f16";
+  change?: (backend: Backend) => void;
 }
 
 async function run(options: Options = {}) {
   const cancelFlag = new Int32Array(new SharedArrayBuffer(4));
   const backend = await openBackend("cpu", { threads: 2, cancelFlag });
+  options.change?.(backend);
   const arena = new Arena(backend);
   const source = openWeightSource(BASE);
-  const model = await loadModel(arena, source, { base: "file", compute: "f32" });
+  const model = await loadModel(arena, source, { base: "file", compute: options.compute ?? "f32" });
   const sites = findLoraSites(model.shape, ["q_proj", "v_proj", "down_proj"], { rank: 4, alpha: 8, rankStabilized: false });
   model.attachLora(sites, { trainable: true }).initialize(arena, 3);
   model.prepare(64);
@@ -206,11 +211,80 @@ describe("a run", () => {
       schedule: { kind: "constant" as const, peak: 1e18, floor: 0, warmupSteps: 2, totalSteps: 50 },
     };
     await expect(run({ settings })).rejects.toThrow(
-      /^Training step \d+: expected a finite (loss|gradient norm), found (NaN|Infinity); nothing of this step was kept/,
+      /^Training step \d+: expected a finite (loss|gradient norm), found (NaN|Infinity) \(first in \S.+\); nothing of this step was kept/,
     );
     const checkpoints = listCheckpoints(join(folder, "run", "checkpoints"));
     expect(checkpoints.length).toBeGreaterThan(0);
     expect(existsSync(join(folder, "run", "adapter"))).toBe(false);
+  });
+
+  describe("in f16", () => {
+    const f16 = (initialScale: number, growthInterval = 500) => ({
+      compute: "f16" as const,
+      settings: { lossScaling: { initialScale, growthInterval } },
+    });
+    const steps = (events: readonly TrainEvent[]) =>
+      events
+        .filter((event): event is StepEndEvent => event.event === "step-end")
+        .map(({ lossScale, skipped, skippedSteps }) => ({ lossScale, skipped, skippedSteps }));
+
+    it("scales the loss: the scale doubles after good steps, and the losses are those of f32", async () => {
+      const found = await run({ out: "scaled", ...f16(1024, 2) });
+      expect(steps(found.events).map(({ lossScale }) => lossScale)).toEqual([1024, 1024, 2048, 2048, 4096, 4096]);
+      expect(found.end.skippedSteps).toBe(0);
+      const whole = losses((await run({ out: "f32" })).events);
+      for (const [index, { loss, gradNorm }] of losses(found.events).entries()) {
+        expect(Math.abs(loss - whole[index]!.loss)).toBeLessThan(5e-3);
+        expect(Math.abs(gradNorm / whole[index]!.gradNorm - 1)).toBeLessThan(0.02);
+      }
+    });
+
+    it("skips steps whose gradients overflow, halves the scale, counts them, and goes on as if they had not been", async () => {
+      const settings = {
+        ...f16(2 ** 34).settings,
+        schedule: { kind: "constant" as const, peak: 1e-2, floor: 0, warmupSteps: 0, totalSteps: 40 },
+        maxSteps: 40,
+      };
+      const { events, end } = await run({ ...f16(1), settings });
+      const found = steps(events);
+      const skipped = found.filter((step) => step.skipped).length;
+      expect(skipped).toBeGreaterThan(2);
+      expect(found[0]).toEqual({ lossScale: 2 ** 34, skipped: true, skippedSteps: 1 });
+      for (const [i, step] of found.slice(1).entries()) expect(step.lossScale).toBe(found[i]!.lossScale! / (found[i]!.skipped ? 2 : 1));
+      expect(found.at(-1)).toEqual({ lossScale: 2 ** (34 - skipped), skipped: false, skippedSteps: skipped });
+      expect(end.skippedSteps).toBe(skipped);
+      expect(end.lossLast).toBeLessThan(end.lossFirst);
+    });
+
+    it("that was cancelled among skipped steps and resumed equals one that was not", async () => {
+      const options = f16(2 ** 30, 2);
+      const whole = await run({ out: "whole", ...options, settings: { ...options.settings, maxSteps: 16 } });
+      const settings = { ...options.settings, maxSteps: 16 };
+      const first = await run({ out: "parts", ...options, settings, cancelAtStep: 5 });
+      const [checkpoint] = listCheckpoints(join(first.path, "checkpoints"));
+      const second = await run({ out: "parts", ...options, settings, checkpoint: checkpoint!.path });
+      expect([...steps(first.events), ...steps(second.events)]).toEqual(steps(whole.events));
+      expect([...losses(first.events), ...losses(second.events)]).toEqual(losses(whole.events));
+      expect(adapterBytes(second.path)).toEqual(adapterBytes(whole.path));
+    });
+  });
+
+  it("that runs out of memory in the middle leaves the last checkpoint whole", async () => {
+    const failing = (backend: Backend) => {
+      const adamw = backend.adamw.bind(backend);
+      let updates = 0;
+      backend.adamw = (state) => {
+        if (++updates === 4) throw new OutOfMemoryError({ doing: 'Allocating "scratch"', device: "cpu", neededBytes: 2e9, freeBytes: 1e9 });
+        adamw(state);
+      };
+    };
+    const settings = { checkpointEverySteps: 1 };
+    const failed = await run({ settings, change: failing }).catch((error: unknown) => error);
+    expect(OutOfMemoryError.isInstance(failed)).toBe(true);
+    const checkpoints = listCheckpoints(join(folder, "run", "checkpoints"));
+    expect(checkpoints.map(({ step }) => step)).toEqual([2, 3]);
+    const { end } = await run({ settings, checkpoint: checkpoints.at(-1)!.path });
+    expect(end).toMatchObject({ reason: "completed", steps: 6 });
   });
 
   it("keeps the newest checkpoints only, and never a half-written one", async () => {

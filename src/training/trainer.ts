@@ -15,7 +15,7 @@ import type { RunEndEvent, RunEndReason, RunStartEvent, StepEndEvent, TrainEvent
 import { type LearningRateSchedule, learningRate } from "./learning-rate.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { Trainables } from "./trainables.ts";
-import { type StepSettings, TrainingStep } from "./training-step.ts";
+import { type StepResults, type StepSettings, TrainingStep } from "./training-step.ts";
 
 /** An endless stream of batches whose position can be stored. */
 export interface BatchSource {
@@ -87,6 +87,7 @@ export class Trainer {
     this.#state = {
       step: 0,
       cursor: parts.source.cursor(),
+      skippedSteps: 0,
       trainedTokens: 0,
       tokens: 0,
       lossFirst: null,
@@ -142,10 +143,14 @@ export class Trainer {
     for (let pass = 0; pass < settings.passes; pass++) batches.push(await parts.source.next());
     const step = this.#state.step + 1;
     const rate = learningRate(settings.schedule, step);
-    this.#step.run(batches, step, rate);
-    const { loss, gradNorm } = await this.#step.results();
-    if (!Number.isFinite(loss)) throw new NotFiniteError(step, "loss", loss, rate);
-    if (!Number.isFinite(gradNorm)) throw new NotFiniteError(step, "gradient norm", gradNorm, rate);
+    this.#step.run(batches, step, rate, step - this.#state.skippedSteps);
+    const results = await this.#step.results();
+    const { loss, gradNorm, lossScale, skipped } = results;
+    if (!Number.isFinite(loss)) throw new NotFiniteError(step, "loss", loss, rate, await this.#step.firstNotFinite());
+    // A scale of 1 cannot be halved: the gradients themselves are too large.
+    if (!Number.isFinite(gradNorm) && !(skipped && lossScale! > 1)) {
+      throw new NotFiniteError(step, "gradient norm", gradNorm, rate, await this.#step.firstNotFinite());
+    }
 
     const tokens = batches.reduce((sum, batch) => sum + batch.tokenCount, 0);
     const elapsed = parts.now() - began;
@@ -158,22 +163,24 @@ export class Trainer {
       ...this.#state,
       step,
       cursor: parts.source.cursor(),
+      skippedSteps: this.#state.skippedSteps + (skipped ? 1 : 0),
       tokens: this.#state.tokens + tokens,
       trainedTokens: trainedTokens + batches.reduce((sum, batch) => sum + batch.trainedTokens, 0),
       lossFirst: this.#state.lossFirst ?? loss,
     };
-    if (step % settings.logEvery === 0 || step === settings.maxSteps) this.#report(this.#stepEvent(loss, gradNorm, rate, tokens, elapsed));
+    if (skipped || step % settings.logEvery === 0 || step === settings.maxSteps)
+      this.#report(this.#stepEvent(results, rate, tokens, elapsed));
   }
 
-  #stepEvent(loss: number, gradNorm: number, rate: number, tokens: number, elapsedMs: number): StepEndEvent {
+  #stepEvent(results: StepResults, rate: number, tokens: number, elapsedMs: number): StepEndEvent {
     const [parts, settings] = [this.#parts, this.#settings];
-    const { step, trainedTokens } = this.#state;
+    const { step, trainedTokens, skippedSteps } = this.#state;
     const stepsHere = step - this.#startStep;
     return {
       event: "step-end",
       step,
-      loss,
-      gradNorm,
+      ...results,
+      ...(results.lossScale === undefined ? {} : { skippedSteps }),
       learningRate: rate,
       tokensPerSecond: tokens / (elapsedMs / 1000),
       memoryBytes: parts.model.backend.allocatedBytes,
@@ -220,6 +227,7 @@ export class Trainer {
       validationLossFirst: validationLossFirst ?? undefined,
       validationLossBest: best?.loss,
       bestStep: best?.step,
+      skippedSteps: this.#settings.lossScaling ? this.#state.skippedSteps : undefined,
       peakMemoryBytes: parts.model.backend.peakBytes,
       adapterPath: this.#resultPath,
       seconds: (parts.now() - this.#startedAt) / 1000,
@@ -230,7 +238,7 @@ export class Trainer {
 
   async #resume(checkpoint: string): Promise<void> {
     const [parts, settings] = [this.#parts, this.#settings];
-    this.#state = await loadCheckpoint(checkpoint, settings.fingerprint, parts.weights, parts.model.backend, this.#step.optimizers);
+    this.#state = await loadCheckpoint(checkpoint, settings.fingerprint, parts.weights, parts.model.backend, this.#step.state);
     await parts.source.seek(this.#state.cursor);
     parts.folder.truncateMetrics(this.#state.metricsBytes);
     this.#startStep = this.#state.step;
@@ -250,7 +258,7 @@ export class Trainer {
     const [parts, settings] = [this.#parts, this.#settings];
     const { folder, weights, model } = parts;
     this.#state = { ...this.#state, metricsBytes: folder.metricsBytes };
-    const path = await saveCheckpoint(folder.checkpoints, this.#state, weights, model.backend, this.#step.optimizers);
+    const path = await saveCheckpoint(folder.checkpoints, this.#state, weights, model.backend, this.#step.state);
     pruneCheckpoints(folder.checkpoints, settings.keepCheckpoints, []);
     this.#lastCheckpointAt = parts.now();
     this.#report({ event: "checkpoint-end", step: this.#state.step, path });

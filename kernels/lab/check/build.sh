@@ -2,7 +2,7 @@
 # Builds the check of the CUDA kernels against kernels/reference.
 #   kernels/lab/check/build.sh            build/check/cuda-check: runs on a GPU, with the images of scripts/build-cuda.mjs
 #   kernels/lab/check/build.sh emulator   build/check/emulated-check and emulated.so: runs anywhere, with the kernels compiled for the emulator
-#   then  build/check/cuda-check --images build/cuda [--bench] [--only part-of-a-name]
+#   then  build/check/cuda-check --images build/cuda [--bench] [--family name] [--only part-of-a-name]
 #   or    build/check/emulated-check --images build/check/emulated.so [--only part-of-a-name]
 # The CUDA driver is opened at run time; only its header is needed to build (CUDA_HOME, /usr/local/cuda*).
 set -e

@@ -13,12 +13,14 @@ struct LinearPart {  // kernels/cuda/linear_decode.cu
   int32_t reserved[2];
 };
 
+static void check_terms();
 void check_linear_decode() {
+  check_terms();
   remora_context *ctx = reference_context();
   for (int dtype : {BF16, F16})
     for (int format : {0, 1, 2})  // dense, NF4, NF4 nested
       for (int64_t N : {1, 3, 8, 16})
-        for (int64_t In : {64, 320, 1152}) {
+        for (int64_t In : {64, 320, 1152, 2560}) {
           const std::vector<int> outs = {40, 16, 7}, ranks = {4, 0, 5};
           const int part_count = 3;
           int total = 0, rank_total = 0;
@@ -66,14 +68,47 @@ void check_linear_decode() {
           }
           std::memcpy(table.host.data(), device_parts, sizeof device_parts), table.push();
           reference.linear_forward(ctx, parts, part_count, bias.ptr<float>(), x.ptr(), want.ptr(), want_xa.ptr(), N, dtype, 0, nullptr);
-          const std::string kind = format == 0 ? "dense" : format == 1 ? "nf4" : "nf4_nested", k = "linear_decode_" + kind + (N <= 8 ? "_rows8_" : "_rows16_") + suffix(dtype);
-          const uint32_t tiles = 3 + 1 + 1;
-          for (uint32_t grid : {tiles, 2u})
-            check_case(k + " N" + std::to_string(N) + " In" + std::to_string(In) + " grid" + std::to_string(grid), {{&y, &want, tolerance_of(dtype, 0, 5e-3, 1e-3)}}, [&] { y.poison(), xa.poison(); }, [&] {
-              launch(named("lora_down_block_per_rank", dtype).c_str(), {static_cast<uint32_t>(rank_total)}, 128, 0, table.dev(), part_count, x.dev(), xa.dev(), static_cast<int>(N), static_cast<int>(In), rank_total);
-              launch(k.c_str(), {grid}, 256, format == 0 ? 0 : 32768, table.dev(), part_count, bias.dev(), x.dev(), xa.dev(), y.dev(), static_cast<int>(N), static_cast<int>(In), total, rank_total);
-            });
+          const std::string kind = format == 0 ? "dense" : format == 1 ? "nf4" : "nf4_nested";
+          for (const bool stream : {false, true}) {
+            if (stream && (N > 8 || In % (format == 0 ? 64 : 128))) continue;
+            const std::string k = (stream ? "linear_stream_" + kind + "_" : "linear_decode_" + kind + "_rows16_") + suffix(dtype);
+            for (uint32_t grid : {5u, 2u, 1u})
+              check_case(k + " N" + std::to_string(N) + " In" + std::to_string(In) + " grid" + std::to_string(grid), {{&y, &want, tolerance_of(dtype, 0, 5e-3, 1e-3)}}, [&] { y.poison(), xa.poison(); }, [&] {
+                launch(named("lora_down_block_per_rank", dtype).c_str(), {static_cast<uint32_t>(rank_total)}, 128, 0, table.dev(), part_count, x.dev(), xa.dev(), static_cast<int>(N), static_cast<int>(In), rank_total);
+                launch(k.c_str(), {grid}, stream ? 768 : 256, format == 0 ? 0 : 32768, table.dev(), part_count, bias.dev(), x.dev(), xa.dev(), y.dev(), static_cast<int>(N), static_cast<int>(In), total, rank_total);
+              });
+          }
         }
+}
+// The head when a token is drawn: f32 rows as three bf16 terms against bf16 weights, f32 out.
+static void check_terms() {
+  for (int64_t N : {1, 2}) {
+    const int64_t In = 320, out = 43;
+    Array x = random_array(F32, N * In), w = random_array(BF16, out * In, 0.1), terms(BF16, 3 * N * In), y(F32, N * out), want(F32, N * out);
+    for (int64_t n = 0; n < N; n++)
+      for (int64_t o = 0; o < out; o++) {
+        double sum = 0;
+        for (int64_t k = 0; k < In; k++) sum += x.at(n * In + k) * w.at(o * In + k);
+        want.ptr<float>()[n * out + o] = static_cast<float>(sum);
+      }
+    for (uint32_t grid : {6u, 1u})
+      check_case("linear_stream_dense_terms_bf16 N" + std::to_string(N) + " grid" + std::to_string(grid), {{&y, &want, 2e-6}}, [&] { y.poison(), terms.poison(); }, [&] {
+        launch("split_rows_f32_to_bf16", {2}, 256, 0, x.dev(), terms.dev(), N * In);
+        launch("linear_stream_dense_terms_bf16", {grid}, 768, 0, w.dev(), terms.dev(), y.dev(), static_cast<int>(out), static_cast<int>(3 * N), static_cast<int>(In));
+      });
+  }
+}
+// linear_stream with other warps, blocks a multiprocessor and chunks under way: kernels/lab/decode_variants.cu, where its image was built.
+struct StreamVariant { const char *name; uint32_t threads, blocks; };
+static const StreamVariant stream_variants[] = {
+    {"w24b1d1", 768, 1}, {"w24b1d3", 768, 1}, {"w16b1d2", 512, 1}, {"w20b1d2", 640, 1}, {"w16b2d2", 512, 2}, {"w12b2d2", 384, 2},
+};
+// Random numbers, a part of them repeated: a gigabyte of new ones takes minutes on a processor.
+static Array repeated(Array part, int64_t count) {
+  Array all(part.dtype, count);
+  for (size_t at = 0; at < all.host.size(); at += part.host.size()) std::memcpy(all.host.data() + at, part.host.data(), std::min(part.host.size(), all.host.size() - at));
+  all.push();
+  return all;
 }
 void bench_linear_decode() {
   struct Shape { const char *name; int64_t out, in; };
@@ -87,21 +122,25 @@ void bench_linear_decode() {
       data.clear();
       std::vector<Array> tables;
       for (int i = 0; i < copies; i++) {
-        data.push_back(dense ? random_array(BF16, count, 0.02) : byte_array(count / 2));
+        data.push_back(dense ? repeated(random_array(BF16, 1000003, 0.02), count) : repeated(byte_array(1000003), count / 2));
         LinearPart part{};
         part.data = data[i].dev(), part.scales = scales.dev(), part.nested_scales = nested.dev(), part.nested_code = code.dev(), part.out = static_cast<int32_t>(s.out);
         tables.push_back(Array(U8, 80));
         std::memcpy(tables[i].host.data(), &part, 80), tables[i].push();
       }
       int i = 0;
-      for (int64_t N : {1, 8, 16}) {
-        const std::string k = std::string("linear_decode_") + (dense ? "dense" : "nf4_nested") + (N <= 8 ? "_rows8_bf16" : "_rows16_bf16");
-        const uint32_t grid = static_cast<uint32_t>(std::min<int64_t>((s.out + 15) / 16, 4 * device_multiprocessors()));
+      const std::string kind = dense ? "dense" : "nf4_nested";
+      const auto time = [&](const std::string &k, int64_t N, uint32_t grid, uint32_t threads) {
+        if (!device_has(k.c_str())) return;
         bench(k + " N" + std::to_string(N) + " " + s.name, count * (dense ? 2.0 : 0.5 + 1.0 / 64), 2.0 * count * N, [&] {
           i = (i + 1) % copies;
-          launch(k.c_str(), {grid}, 256, dense ? 0 : 32768, tables[i].dev(), 1, nullptr, x.dev(), nullptr, y.dev(), static_cast<int>(N), static_cast<int>(s.in), static_cast<int>(s.out), 0);
+          launch(k.c_str(), {grid}, threads, dense ? 0 : 32768, tables[i].dev(), 1, nullptr, x.dev(), nullptr, y.dev(), static_cast<int>(N), static_cast<int>(s.in), static_cast<int>(s.out), 0);
         }, 2 * copies);
-      }
+      };
+      const uint32_t multiprocessors = static_cast<uint32_t>(device_multiprocessors());
+      for (int64_t N : {1, 16}) time("linear_decode_" + kind + "_rows16_bf16", N, std::min<uint32_t>(blocks(s.out, 16), 4 * multiprocessors), 256);
+      for (int64_t N : {1, 8}) time("linear_stream_" + kind + "_bf16", N, std::min<uint32_t>(blocks(s.out, 8), multiprocessors), 768);
+      for (const StreamVariant &v : stream_variants) time("linear_stream_" + kind + "_" + v.name, 1, std::min<uint32_t>(blocks(s.out, 8), v.blocks * multiprocessors), v.threads);
     }
   }
 }
@@ -146,8 +185,16 @@ void check_paged() {
                    partial.dev(), sums.dev(), s.H, s.K, s.D, static_cast<int>(page_size), static_cast<int>(per_sequence), split_keys, scale, static_cast<int>(window), cap);
             launch(named("attention_paged_combine", dtype).c_str(), {static_cast<uint32_t>(N), static_cast<uint32_t>(s.H)}, 128, 0, seq.dev(), pos.dev(), partial.dev(), sums.dev(), out.dev(), s.D, splits, split_keys, static_cast<int>(window));
           });
-          if (dtype == F32 || s.D % 16) continue;
           const int DP = s.D <= 64 ? 64 : s.D <= 128 ? 128 : 256;
+          if (dtype != F32 && s.D % 8 == 0) {
+            const std::string lanes = named("attention_paged_lanes_d" + std::to_string(DP), dtype);
+            check_case(lanes + label, {{&out, &want, tolerance_of(dtype, 0, 5e-3, 1e-3)}}, [&] { out.poison(), partial.poison(), sums.poison(); }, [&] {
+              launch(lanes.c_str(), {static_cast<uint32_t>(N), static_cast<uint32_t>(s.K * ((s.H / s.K + 3) / 4)), static_cast<uint32_t>(splits)}, 128, 0, qkv.dev(), seq.dev(), pos.dev(), block_table.dev(), want_k.dev(), want_v.dev(),
+                     partial.dev(), sums.dev(), s.H, s.K, s.D, static_cast<int>(page_size), static_cast<int>(per_sequence), split_keys, scale, static_cast<int>(window), cap);
+              launch(named("attention_paged_combine", dtype).c_str(), {static_cast<uint32_t>(N), static_cast<uint32_t>(s.H)}, 128, 0, seq.dev(), pos.dev(), partial.dev(), sums.dev(), out.dev(), s.D, splits, split_keys, static_cast<int>(window));
+            });
+          }
+          if (dtype == F32 || s.D % 16) continue;
           check_case(named("attention_paged_prompt_mma_d" + std::to_string(DP), dtype) + label, {{&out, &want, tolerance_of(dtype, 0, 6e-3, 1e-3)}}, [&] { out.poison(); }, [&] {
             launch(named("attention_paged_prompt_mma_d" + std::to_string(DP), dtype).c_str(), {static_cast<uint32_t>(s.H), blocks(N, 64)}, 128, DP == 64 ? 40960 : DP == 128 ? 81920 : 98304, qkv.dev(), seq.dev(), pos.dev(), block_table.dev(),
                    want_k.dev(), want_v.dev(), out.dev(), static_cast<int>(N), s.H, s.K, s.D, static_cast<int>(page_size), static_cast<int>(per_sequence), scale, static_cast<int>(window), cap);
@@ -156,18 +203,21 @@ void check_paged() {
 }
 void bench_paged() {
   const HeadShape s{32, 8, 128};
-  for (int64_t context : {512, 4096, 32768}) {
+  for (int64_t context : {256, 4096, 32768}) {
     const int64_t page_size = 16, per_sequence = context / page_size;
     std::vector<int32_t> table(per_sequence);
     for (int64_t i = 0; i < per_sequence; i++) table[i] = static_cast<int32_t>(i);
     Array qkv = random_array(BF16, 6144), seq = int_array({0}), pos = int_array({static_cast<int32_t>(context - 1)}), block_table = int_array(table), k = random_array(BF16, context * 1024), v = random_array(BF16, context * 1024), out(BF16, 4096);
-    const int split_keys = 256, splits = static_cast<int>((context + 255) / 256);
-    Array partial(F32, 32ll * splits * 128), sums(F32, 32ll * splits * 2);
-    bench("attention_paged one row, context " + std::to_string(context), 4.0 * context * 1024, 0, [&] {
-      launch("attention_paged_split_bf16", {1, 8, static_cast<uint32_t>(splits)}, 128, 0, qkv.dev(), seq.dev(), pos.dev(), block_table.dev(), k.dev(), v.dev(), partial.dev(), sums.dev(), s.H, s.K, s.D, static_cast<int>(page_size),
-             static_cast<int>(per_sequence), split_keys, 0.088f, 0, 0.0f);
-      launch("attention_paged_combine_bf16", {1, 32}, 128, 0, seq.dev(), pos.dev(), partial.dev(), sums.dev(), out.dev(), s.D, splits, split_keys, 0);
-    });
+    for (const int split_keys : {64, 256})
+      for (const char *kernel : {"attention_paged_split_bf16", "attention_paged_lanes_d128_bf16"}) {
+        const int splits = static_cast<int>((context + split_keys - 1) / split_keys);
+        Array partial(F32, 32ll * splits * 128), sums(F32, 32ll * splits * 2);
+        bench(std::string(kernel) + " one row, context " + std::to_string(context) + ", split " + std::to_string(split_keys), 4.0 * context * 1024, 0, [&] {
+          launch(kernel, {1, 8, static_cast<uint32_t>(splits)}, 128, 0, qkv.dev(), seq.dev(), pos.dev(), block_table.dev(), k.dev(), v.dev(), partial.dev(), sums.dev(), s.H, s.K, s.D, static_cast<int>(page_size),
+                 static_cast<int>(per_sequence), split_keys, 0.088f, 0, 0.0f);
+          launch("attention_paged_combine_bf16", {1, 32}, 128, 0, seq.dev(), pos.dev(), partial.dev(), sums.dev(), out.dev(), s.D, splits, split_keys, 0);
+        });
+      }
   }
 }
 

@@ -26,14 +26,16 @@ void check_lora() {
     check_case(named("pack_matrices", dtype), {{&ta, &wa, 0}, {&tb, &wb, 0}, {&tc, &wc, 0}}, [&] { ta.poison(), tc.poison(), std::memset(tb.host.data(), 0, tb.host.size()), tb.push(); },
                [&] { launch(named("pack_matrices", dtype).c_str(), {3, 3}, 256, 0, table.dev()); });
     for (int64_t count : {1, 77, 5001})
-      for (int accumulate : {0, 1}) {
-        Array x = random_array(dtype, count), y = random_array(dtype, count), start(dtype, count), want(dtype, count), seed(F64, 1);
+      for (const bool in_place : {false, true}) {
+        Array x = random_array(dtype, count), y(dtype, count), want(dtype, count), seed(F64, 1);
         seed.ptr<uint64_t>()[0] = 991, seed.push();
-        std::memcpy(start.host.data(), y.host.data(), y.host.size());
-        for (int64_t i = 0; i < count; i++)
-          put(want.ptr(), i, dtype, (accumulate ? start.at(i) : 0) + (remora::random_uniform(991, static_cast<uint64_t>(i)) >= 0.3f ? x.at(i) : 0.0));  // the factor 1 / (1 - p) is the products' work
-        check_case(named("dropout", dtype) + " " + std::to_string(count) + (accumulate ? " added" : ""), {{&y, &want, tolerance_of(dtype)}}, [&] { std::memcpy(y.host.data(), start.host.data(), y.host.size()), y.push(); },
-                   [&] { launch(named(accumulate ? "dropout_add" : "dropout", dtype).c_str(), {static_cast<uint32_t>((count + 2047) / 2048)}, 256, 0, x.dev(), y.dev(), count, seed.dev(), 0.3f); });
+        for (int64_t i = 0; i < count; i++) put(want.ptr(), i, dtype, remora::random_uniform(991, static_cast<uint64_t>(i)) >= 0.3f ? x.at(i) : 0.0);  // the factor 1 / (1 - p) is the products' work
+        check_case(named("dropout", dtype) + " " + std::to_string(count) + (in_place ? " in place" : ""), {{&y, &want, tolerance_of(dtype)}},
+                   [&] {
+                     y.poison();
+                     if (in_place) std::memcpy(y.host.data(), x.host.data(), x.host.size()), y.push();
+                   },
+                   [&] { launch(named("dropout", dtype).c_str(), {static_cast<uint32_t>((count + 2047) / 2048)}, 256, 0, in_place ? y.dev() : x.dev(), y.dev(), count, seed.dev(), 0.3f); });
       }
   }
   struct Shape { int N, R, C, extra; };

@@ -188,30 +188,32 @@ void bench(const std::string &name, double bytes, double operations, const std::
 
 int main(int argc, char **argv) {
   using namespace check;
-  std::string images = "build/cuda";
+  std::string images = "build/cuda", family;
   bool checking = true;
   for (int i = 1; i < argc; i++) {
     const std::string a = argv[i];
     if (a == "--only" && i + 1 < argc) only = argv[++i];
+    else if (a == "--family" && i + 1 < argc) family = argv[++i];
     else if (a == "--images" && i + 1 < argc) images = argv[++i];
     else if (a == "--bench") benchmarking = true;
     else if (a == "--no-check") checking = false;
     else if (a == "--seed" && i + 1 < argc) random_state = std::strtoull(argv[++i], nullptr, 10);
     else {
-      std::fprintf(stderr, "usage: cuda-check [--images folder] [--only part-of-a-name] [--bench] [--no-check] [--seed n]\n");
+      std::fprintf(stderr, "usage: cuda-check [--images folder] [--family name] [--only part-of-a-name] [--bench] [--no-check] [--seed n]\n");
       return 2;
     }
   }
+  const auto wanted = [&](int i) { return family.empty() || family == families[i].name; };
   device_open(images);
   std::printf("device: %s, %d multiprocessors\n", device_name().c_str(), device_multiprocessors());
   for (int i = 0; i < family_count && checking; i++) {
     const clock_t start = clock();
-    families[i].check();
+    if (wanted(i)) families[i].check();
     std::printf("     [%s: %.1f s]\n", families[i].name, static_cast<double>(clock() - start) / CLOCKS_PER_SEC);
   }
   if (benchmarking && !device_is_emulated()) {
     for (int i = 0; i < family_count; i++)
-      if (families[i].bench) families[i].bench();
+      if (wanted(i) && families[i].bench) families[i].bench();
     std::printf("\n");
     for (const std::string &t : timings) std::printf("%s\n", t.c_str());
   }

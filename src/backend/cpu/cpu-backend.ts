@@ -45,11 +45,14 @@ import {
   nf4EncodeSizes,
   nf4NestSizes,
   sampleSizes,
+  scaleLossSizes,
+  updateLossScaleSizes,
   weightDecodeSizes,
 } from "../shapes/optimizer.ts";
 import type { NativeLibrary } from "./bindings.generated.ts";
 import { readable, writable } from "./cpu-memory.ts";
 import { freeMemory, usableMemory } from "./free-memory.ts";
+import { nextLossScale } from "./loss-scale.ts";
 import { MemoryPool } from "./memory-pool.ts";
 import { DTYPE_CODES, FORMAT_CODES } from "./native-codes.ts";
 import type { NativeContext, OpTime } from "./native-context.ts";
@@ -145,6 +148,18 @@ export class CpuBackend implements Backend {
     if (!this.#context.destroyed) this.#onDispose?.();
     this.#memory.releaseAll();
     this.#context.destroy();
+  }
+
+  /** Ops have finished when they return, so single numbers can be read between them. */
+  #readFloats(source: Operand): Float32Array {
+    const values = new Float32Array(operandBytes(source) / 4);
+    this.#library.remora_copy(new Uint8Array(values.buffer), this.#in(source), values.byteLength);
+    return values;
+  }
+
+  #writeFloats(target: Operand, values: readonly number[]): void {
+    const bytes = new Uint8Array(Float32Array.from(values).buffer);
+    this.#library.remora_copy(this.#out(target), bytes, bytes.byteLength);
   }
 
   uninterrupted<T>(run: () => T): T {
@@ -419,8 +434,25 @@ export class CpuBackend implements Backend {
     this.#leave(this.#library.remora_gradient_norm(ctx, this.#in(gradients), this.#out(norm), count, maxNorm));
   }
 
+  scaleLoss(scaling: Operand, factor: Operand, lossScale: Operand): void {
+    scaleLossSizes(scaling, factor, lossScale);
+    this.#enter("scaleLoss");
+    this.#writeFloats(lossScale, [this.#readFloats(factor)[0]! * this.#readFloats(scaling)[0]!]);
+    this.#leave(0);
+  }
+
+  updateLossScale(norm: Operand, scaling: Operand, options: { maxNorm: number; growthInterval: number }): void {
+    updateLossScaleSizes(norm, scaling);
+    this.#enter("updateLossScale");
+    const next = nextLossScale(this.#readFloats(norm)[0]!, [...this.#readFloats(scaling)], options);
+    this.#writeFloats(norm, next.norm);
+    this.#writeFloats(scaling, next.scaling);
+    this.#leave(0);
+  }
+
   adamw(state: AdamWOperand): void {
     const { count, eightBit, outDType } = adamwSizes(state);
+    if (this.#readFloats(state.clip)[0]! < 0) return;
     const ctx = this.#enter("adamw");
     const inputs = [this.#in(state.gradients), this.#in(state.hyper), this.#in(state.clip)] as const;
     const moments = [this.#out(state.params), this.#out(state.m), this.#out(state.v)] as const;

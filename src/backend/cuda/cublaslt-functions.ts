@@ -28,7 +28,9 @@ export const DATA_TYPES = { f32: 0, f16: 2, bf16: 14 } as const;
 /** cublasLtMatmulDescAttributes_t */
 export const DESCRIPTOR = { transposeA: 3, transposeB: 4 } as const;
 /** cublasLtMatmulPreferenceAttributes_t */
-export const PREFERENCE = { workspaceBytes: 1, alignmentA: 5, alignmentB: 6, alignmentC: 7, alignmentD: 8 } as const;
+export const PREFERENCE = { workspaceBytes: 1, reductions: 3, alignmentA: 5, alignmentB: 6, alignmentC: 7, alignmentD: 8 } as const;
+/** cublasLtReductionScheme_t: parts of a split sum are added in f32, never in the output's 16 bits. */
+export const REDUCTION_COMPUTE_TYPE = 2;
 /** cublasLtMatmulAlgoConfigAttributes_t */
 export const ALGORITHM = { id: 0, tile: 1, splitK: 2, reduction: 3, stages: 6 } as const;
 /** cublasLtMatmulHeuristicResult_t: 64 bytes of algorithm, workspace size, state, waves, 16 reserved. */

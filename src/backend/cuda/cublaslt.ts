@@ -1,5 +1,5 @@
 /**
- * Dense products by cuBLASLt: f32, bf16 and f16 operands, f32 sums, no TF32. The algorithm of each shape is asked for once and kept, with its
+ * Dense products by cuBLASLt: f32, bf16 and f16 operands, f32 sums (those of split products too), no TF32. The algorithm of each shape is asked for once and kept, with its
  * descriptors, so a product is one call; which algorithm it was can be read (`plans`), because equal results need equal algorithms.
  */
 import koffi from "koffi";
@@ -13,6 +13,7 @@ import {
   DATA_TYPES,
   DESCRIPTOR,
   PREFERENCE,
+  REDUCTION_COMPUTE_TYPE,
   RESULT_BYTES,
 } from "./cublaslt-functions.ts";
 import { type CudaSearch, cublasLtCandidates } from "./library-search.ts";
@@ -133,6 +134,7 @@ export class CublasLt {
     const prefer = (attribute: number, value: ArrayBufferView) =>
       this.#check(op, this.#fn.cublasLtMatmulPreferenceSetAttribute(preference, attribute, value, value.byteLength));
     prefer(PREFERENCE.workspaceBytes, BigUint64Array.of(BigInt(WORKSPACE_BYTES)));
+    prefer(PREFERENCE.reductions, Uint32Array.of(REDUCTION_COMPUTE_TYPE));
     const { a, b, c } = product;
     prefer(PREFERENCE.alignmentA, Uint32Array.of(alignmentOf(b.address)));
     prefer(PREFERENCE.alignmentB, Uint32Array.of(alignmentOf(a.address)));

@@ -191,6 +191,11 @@ export class CudaBackend implements Backend {
     return new CapturedStep(this.#cuda, run);
   }
 
+  tune({ keepDecoded, headRows }: { readonly keepDecoded: boolean; readonly headRows: number }): void {
+    this.#cuda.options.keepDecoded = keepDecoded;
+    this.#cuda.options.headRows = headRows;
+  }
+
   uninterrupted<T>(run: () => T): T {
     return this.#cuda.uninterrupted(run);
   }
@@ -297,6 +302,12 @@ export class CudaBackend implements Backend {
   // ---- optimizer ----
   gradientNorm(gradients: Operand, norm: Operand, maxNorm: number): void {
     this.#cuda.run("gradientNorm", () => optimizer.gradientNorm(this.#cuda, gradients, norm, maxNorm));
+  }
+  scaleLoss(scaling: Operand, factor: Operand, lossScale: Operand): void {
+    this.#cuda.run("scaleLoss", () => optimizer.scaleLoss(this.#cuda, scaling, factor, lossScale));
+  }
+  updateLossScale(...args: Parameters<Backend["updateLossScale"]>): void {
+    this.#cuda.run("updateLossScale", () => optimizer.updateLossScale(this.#cuda, ...args));
   }
   adamw(state: AdamWOperand): void {
     this.#cuda.run("adamw", () => optimizer.adamw(this.#cuda, this.#tables, state));

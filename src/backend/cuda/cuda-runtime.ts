@@ -31,10 +31,10 @@ export interface RuntimeOptions {
   readonly profile: boolean;
   /** Wait after each op. */
   readonly debug: boolean;
-  /** Keep the decoded copies of quantized weights. */
-  readonly keepDecoded: boolean;
-  /** Rows of logits made at once when the caller asks for fewer: a card is not full with less. */
-  readonly headRows: number;
+  /** Keep the decoded copies of quantized weights. Changed by `tune`. */
+  keepDecoded: boolean;
+  /** Rows of logits made at once when the caller asks for fewer: a card is not full with less. Changed by `tune`. */
+  headRows: number;
 }
 
 /** The context that is current on this thread. */

@@ -1,8 +1,10 @@
 /**
  * Where the compiled kernels are: `build/cuda` of the checkout (`REMORA_BUILD_DIR` names another build folder), then `prebuilds/cuda`.
- * A folder counts when it has `images.json`, which names the images and the toolkit that made them.
+ * A folder counts when it has `images.json`, which names the images, the toolkit and the sources that made them; prebuilt images of other sources
+ * than those of this checkout are never taken. scripts/build-cuda.mjs writes the same stamp; a test compares the two.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { packageRoot } from "../cpu/find-library.ts";
@@ -16,9 +18,34 @@ export interface KernelImages {
   readonly table: KernelTable;
 }
 
+/** SHA-256 over names and contents of kernels/cuda, or null where no sources are shipped. */
+export function cudaStamp(root: string): string | null {
+  const folder = join(root, "kernels", "cuda");
+  if (!existsSync(folder)) return null;
+  const hash = createHash("sha256");
+  const names = readdirSync(folder).filter((name) => /\.(cu|cuh)$/.test(name));
+  for (const name of names.sort())
+    hash
+      .update(`${name}\0`)
+      .update(readFileSync(join(folder, name)))
+      .update("\0");
+  return names.length === 0 ? null : hash.digest("hex");
+}
+
+function prebuiltAreCurrent(root: string, folder: string): boolean {
+  const stamp = cudaStamp(root);
+  return stamp === null || (JSON.parse(readFileSync(join(folder, "images.json"), "utf8")) as { stamp?: string }).stamp === stamp;
+}
+
 export function findImages(root: string = packageRoot(), env: NodeJS.ProcessEnv = process.env): KernelImages | { readonly reason: string } {
   const folders = [join(resolve(root, env.REMORA_BUILD_DIR ?? "build"), "cuda"), join(root, "prebuilds", "cuda")];
-  const folder = folders.find((candidate) => existsSync(join(candidate, "images.json")));
+  const [built, prebuilt] = folders as [string, string];
+  const present = (candidate: string) => existsSync(join(candidate, "images.json"));
+  const folder = present(built) ? built : present(prebuilt) && prebuiltAreCurrent(root, prebuilt) ? prebuilt : undefined;
+  if (!folder && present(prebuilt))
+    return {
+      reason: `the CUDA kernels in ${prebuilt} were made from other sources than those in kernels/cuda; run \`node scripts/build-cuda.mjs\` (needs nvcc)`,
+    };
   if (!folder)
     return {
       reason: `the CUDA kernels are not built: no images.json in ${folders.join(" or ")}; run \`node scripts/build-cuda.mjs\` (needs nvcc)`,

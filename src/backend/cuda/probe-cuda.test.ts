@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { CudaError } from "../../errors/cuda-error.ts";
 import { findCublasLt } from "./cublaslt.ts";
 import { cardProblem, driverProblem, versionText } from "./driver-requirements.ts";
-import { findImages } from "./find-images.ts";
+import { cudaStamp, findImages } from "./find-images.ts";
 import { findCuda, probeWith } from "./probe-cuda.ts";
 
 const folders: string[] = [];
@@ -66,6 +66,15 @@ describe("what a machine may lack", () => {
     expect(findImages(root, {})).toEqual({ reason: expect.stringMatching(/^kernels\.json, which describes .* is missing$/) });
     writeFileSync(join(root, "prebuilds", "cuda", "kernels.json"), JSON.stringify({ kernels: [] }));
     expect(findImages(root, {})).toMatchObject({ toolkit: "13.0", images: ["nf4"], table: { kernels: [] } });
+    // With sources beside them, images count only when they were made from these.
+    mkdirSync(join(root, "kernels", "cuda"), { recursive: true });
+    writeFileSync(join(root, "kernels", "cuda", "nf4.cu"), "// a kernel");
+    expect(findImages(root, {})).toEqual({
+      reason: expect.stringMatching(/were made from other sources than those in kernels\/cuda; run/),
+    });
+    const stamped = { nvcc: "13.0", images: ["nf4"], stamp: cudaStamp(root) };
+    writeFileSync(join(root, "prebuilds", "cuda", "images.json"), JSON.stringify(stamped));
+    expect(findImages(root, {})).toMatchObject({ toolkit: "13.0" });
   });
 });
 

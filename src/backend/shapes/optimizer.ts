@@ -15,6 +15,17 @@ export function gradientNormSizes(gradients: Operand, norm: Operand) {
   return { count };
 }
 
+export function scaleLossSizes(scaling: Operand, factor: Operand, lossScale: Operand) {
+  expectCount("scaleLoss", "scaling", scaling, 4, "f32");
+  expectCount("scaleLoss", "factor", factor, 1, "f32");
+  expectCount("scaleLoss", "lossScale", lossScale, 1, "f32");
+}
+
+export function updateLossScaleSizes(norm: Operand, scaling: Operand) {
+  expectCount("updateLossScale", "norm", norm, 2, "f32");
+  expectCount("updateLossScale", "scaling", scaling, 4, "f32");
+}
+
 export function adamwSizes(state: AdamWOperand) {
   const op = "adamw";
   const { gradients, params, m, v, mScales, vScales, weightsOut } = state;

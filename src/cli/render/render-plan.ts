@@ -21,6 +21,19 @@ export function renderPlan(plan: MemoryPlan, style: Style): string {
   lines.push(
     plan.fits ? style.green("It fits.") : style.red(`It does not fit: ${showBytes(plan.totalBytes - plan.availableBytes)} too much.`),
   );
+  if (plan.ladder?.length)
+    lines.push(
+      "Memory ladder:",
+      ...tableLines(
+        plan.ladder.map(({ rung, choice, price, savesBytes, by }) => [
+          rung,
+          choice,
+          savesBytes > 0 ? `saves ${showBytes(savesBytes)}` : "",
+          style.dim(by === "config" ? `${price} (set by you)` : price),
+        ]),
+        "llrl",
+      ),
+    );
   if (plan.secondsPerStep !== undefined) lines.push(timeLine(plan, plan.secondsPerStep));
   if (plan.knobs.length > 0) {
     lines.push(plan.fits ? "To make it smaller:" : "What would help, the mildest first:");

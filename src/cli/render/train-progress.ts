@@ -84,6 +84,7 @@ export function stepLine(event: StepEndEvent, steps: number, withBar = true): st
   const drawn = withBar ? ` ▕${bar(event.step / steps, 12)}▏` : "";
   const parts = [
     `loss ${event.loss.toFixed(4)}`,
+    ...(event.skipped ? [`skipped: gradients overflowed at loss scale ${event.lossScale}`] : []),
     showRate(event.tokensPerSecond),
     showBytes(event.memoryBytes),
     `${showSeconds(event.secondsLeft)} left`,
@@ -104,6 +105,8 @@ function summaryLines(event: Extract<TrainEvent, { event: "run-end" }>, style: S
     const at = event.bestStep === undefined ? "" : ` (step ${event.bestStep})`;
     lines.push(`  held-out loss ${event.validationLossFirst.toFixed(4)} → ${event.validationLossBest.toFixed(4)}${at}`);
   }
+  if (event.skippedSteps)
+    lines.push(`  ${event.skippedSteps} steps skipped, whose f16 gradients overflowed; the loss scale was halved each time`);
   if (event.reason === "interrupted") lines.push("  Go on with the same command and --resume.");
   return lines;
 }

@@ -109,13 +109,25 @@ const optimizer = section("Optimizer", {
   beta2: option(share().default(0.999), { description: "AdamW's decay of the second moment", placeholder: "x" }),
   epsilon: option(positive().default(1e-8), { description: "AdamW's epsilon", placeholder: "x" }),
   maxGradNorm: option(z.number().min(0).default(1), { description: "Clip the gradient's norm to this; 0 is off", placeholder: "x" }),
-  optimizerState: option(z.enum(["f32", "8bit"]).default("f32"), {
+  optimizerState: option(z.enum(["auto", "f32", "8bit"]).default("auto"), {
     description: "How AdamW's moments are kept",
-    more: "`8bit` needs a quarter of the memory; worth it for `method: full`.",
+    more: "`8bit` needs a quarter of the memory; worth it for `method: full`. `auto` is f32, and 8 bits on a card that it would not fit otherwise.",
   }),
-  recompute: option(z.enum(["auto", "none", "cheap", "layers"]).default("auto"), {
+  recompute: option(z.enum(["auto", "none", "cheap", "layers", "host"]).default("auto"), {
     description: "Which activations are computed again in the backward pass instead of kept",
-    more: "`cheap` repeats norms and gates, a few percent of the time; `layers` keeps layer inputs only, about a third more time.",
+    more: "`cheap` repeats norms and gates, a few percent of the time; `layers` keeps layer inputs only, a third to a half more time; `host` keeps those in the host's memory. `auto` takes the fastest that fits.",
+  }),
+  decodedWeights: option(z.enum(["auto", "keep", "each-use"]).default("auto"), {
+    description: "On a card: 4-bit weights decoded once and kept (2 bytes a weight), or at each use (about 2% of the time)",
+  }),
+  embedding: option(z.enum(["auto", "device", "host"]).default("auto"), {
+    description: "On a card: where the embedding lies; the host's memory costs under 1% of the time",
+    more: "Not for models whose head is the embedding.",
+  }),
+  headRows: option(count().optional(), {
+    description: "On a card: rows of logits that exist at once, 6 bytes × vocabulary each",
+    derived: "1,024 on a card, fewer where they do not fit",
+    placeholder: "n",
   }),
   seed: seedOption,
 });

@@ -10,7 +10,11 @@ import type { LinearState } from "./linear-state.ts";
 import { isDense } from "./weights.ts";
 
 const MOST_ROWS = 16;
-const ROWS_A_STEP = 8;
+/** The streaming kernels: rows, outputs of a tile, parts of a group, elements of a chunk. */
+const STREAM_ROWS = 8;
+const STREAM_OUTPUTS = 8;
+const STREAM_PARTS = 4;
+const STREAM_CHUNK = { nf4: 128, nf4_nested: 128, dense: 64 };
 /** sizeof(LinearPart) in linear_decode.cu. */
 const PART_BYTES = 80;
 /** The NF4 kernels' lookup table. */
@@ -46,16 +50,45 @@ export function linearDecode(cuda: CudaRuntime, linear: LinearOperand, state: Li
       copyMatrix(cuda, dtype, scaled + rankStart * 4, xa + rankStart * bytes, N, lora.rank, ranks, ranks, 1 / lora.scale);
     });
   }
-  const tiles = linear.parts.reduce((sum, { weight }) => sum + blocks(weight.rows, OUTPUTS_A_TILE), 0);
-  const grid = Math.min(tiles, BLOCKS_A_MULTIPROCESSOR * cuda.card.multiprocessors);
-  const kernel = `linear_decode_${family}_${N <= ROWS_A_STEP ? "rows8" : "rows16"}_${dtype}`;
   const values = [parts, count, cuda.optionalIn(linear.bias), x, scaled, y, N, In, outs, ranks];
-  cuda.launch(kernel, grid, values, family === "dense" ? 0 : NF4_SHARED);
+  const shared = family === "dense" ? 0 : NF4_SHARED;
+  const tiles = (outputs: number) => linear.parts.reduce((sum, { weight }) => sum + blocks(weight.rows, outputs), 0);
+  const { multiprocessors } = cuda.card;
+  if (N <= STREAM_ROWS && count <= STREAM_PARTS && In % STREAM_CHUNK[family] === 0) {
+    cuda.launch(`linear_stream_${family}_${dtype}`, Math.min(tiles(STREAM_OUTPUTS), multiprocessors), values, shared);
+  } else {
+    const grid = Math.min(tiles(OUTPUTS_A_TILE), BLOCKS_A_MULTIPROCESSOR * multiprocessors);
+    cuda.launch(`linear_decode_${family}_rows16_${dtype}`, grid, values, shared);
+  }
   return true;
 }
 
-/** `nf4`, `nf4_nested`, `dense`, or null when the group is not for these kernels. */
-function kernelFamily(cuda: CudaRuntime, linear: LinearOperand, { sizes }: LinearState, { N, dtype, x }: FewRows): string | null {
+/**
+ * y f32 = Σ over three terms of x Wᵀ for one dense bf16 matrix, without its adapters and bias; false when there are too many rows.
+ * @param rows N terms in all: x bf16 [N, In]
+ */
+export function streamTerms(
+  cuda: CudaRuntime,
+  linear: LinearOperand,
+  state: LinearState,
+  { N, x, y }: { N: number; x: number; y: number },
+): boolean {
+  const { In, outs } = state.sizes;
+  if (N > STREAM_ROWS || In % STREAM_CHUNK.dense !== 0) return false;
+  const weight = cuda.in(linear.parts[0]!.weight.data);
+  if (weight % 16 !== 0) return false;
+  const grid = Math.min(blocks(outs, STREAM_OUTPUTS), cuda.card.multiprocessors);
+  cuda.launch("linear_stream_dense_terms_bf16", grid, [weight, x, y, outs, N, In]);
+  return true;
+}
+
+/** null when the group is not for these kernels. */
+function kernelFamily(
+  cuda: CudaRuntime,
+  linear: LinearOperand,
+  { sizes }: LinearState,
+  { N, dtype, x }: FewRows,
+): keyof typeof STREAM_CHUNK | null {
   if (N > MOST_ROWS || dtype === "f32" || (dtype === "bf16" && cuda.card.major < 8)) return null;
   if (linear.parts.some(({ lora }) => lora && lora.rank > 0 && (linear.dropout > 0 || lora.scale === 0))) return null;
   const first = linear.parts[0]!.weight;

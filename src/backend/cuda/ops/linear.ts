@@ -1,6 +1,7 @@
 /**
  * A group of linears with adapters, for many rows: the whole weight is decoded into a reused scratch and multiplied by cuBLASLt; the adapters are
- * two thin products each way, the second adding to the first result. Few rows take `linear-decode.ts`.
+ * two thin products each way. Their result is written first and the large product adds itself to it: the sum is rounded once, so that an adapter's
+ * share smaller than half a unit of y is not lost (added afterwards it would be, and bf16 training with it). Few rows take `linear-decode.ts`.
  *
  *   forward         xa = drop(x) Aᵀ       y  = x Wᵀ + bias + xa (scale·B)ᵀ
  *   backward        db = dY (scale·B)     dX = dY W + mask/(1−p) · (db A)
@@ -36,22 +37,23 @@ export function linearForward(
   if (linearDecode(cuda, linear, state, { N, dtype, x: input, y: output, xa: rankOutput })) return;
   const bytes = BYTES_PER_ELEMENT[dtype];
   const split = splitProduct(cuda, linear, state, { N, dtype, x: input, y: output });
+  if (ranks > 0) {
+    const { a, b } = adapterCopies(cuda, linear, state, dtype);
+    const dropped = maskedInput(cuda, linear, input, N * In, dtype);
+    const low = { address: rankOutput, ld: ranks };
+    const down = { a: { address: dropped, ld: In }, b: { address: a.address!, ld: In }, c: low, M: N, N: ranks, K: In };
+    cuda.multiply({ ...down, transposeB: true, dtype, alpha: keptFactor(linear) });
+    const up = { a: low, b: { address: b.address!, ld: ranks }, c: { address: output, ld: outs }, M: N, N: outs, K: ranks };
+    cuda.multiply({ ...up, transposeB: true, dtype, beta: split ? 1 : 0 });
+  }
+  const beta = ranks > 0 ? 1 : 0;
   for (const { address, row, rows } of split ? [] : denseWeights(cuda, linear, state, dtype)) {
     const c = { address: output + row * bytes, ld: outs };
-    cuda.multiply({ a: { address: input, ld: In }, b: { address, ld: In }, c, M: N, N: rows, K: In, transposeB: true, dtype });
+    cuda.multiply({ a: { address: input, ld: In }, b: { address, ld: In }, c, M: N, N: rows, K: In, transposeB: true, dtype, beta });
   }
-  if (linear.bias) {
-    const grid = { x: blocks(outs, 2048), y: gridRows(N) };
-    cuda.launch(`add_bias_${dtype}`, grid, [cuda.in(linear.bias), output, N, outs, outs]);
-  }
-  if (ranks === 0) return;
-  const { a, b } = adapterCopies(cuda, linear, state, dtype);
-  const dropped = maskedInput(cuda, linear, input, N * In, dtype);
-  const low = { address: rankOutput, ld: ranks };
-  const down = { a: { address: dropped, ld: In }, b: { address: a.address!, ld: In }, c: low, M: N, N: ranks, K: In };
-  cuda.multiply({ ...down, transposeB: true, dtype, alpha: keptFactor(linear) });
-  const up = { a: low, b: { address: b.address!, ld: ranks }, c: { address: output, ld: outs }, M: N, N: outs, K: ranks };
-  cuda.multiply({ ...up, transposeB: true, dtype, beta: 1 });
+  if (!linear.bias) return;
+  const grid = { x: blocks(outs, 2048), y: gridRows(N) };
+  cuda.launch(`add_bias_${dtype}`, grid, [cuda.in(linear.bias), output, N, outs, outs]);
 }
 
 export function linearBackwardInput(
@@ -68,27 +70,20 @@ export function linearBackwardInput(
   if (N === 0) return;
   const gradient = cuda.in(dY);
   const target = cuda.optionalOut(dX);
-  const bytes = BYTES_PER_ELEMENT[dtype];
-  if (target !== 0) {
-    denseWeights(cuda, linear, state, dtype).forEach(({ address, row, rows }, index) => {
-      const a = { address: gradient + row * bytes, ld: outs };
-      const c = { address: target, ld: In };
-      cuda.multiply({ a, b: { address, ld: In }, c, M: N, N: In, K: rows, dtype, beta: index === 0 ? 0 : 1 });
-    });
+  const c = { address: target, ld: In };
+  if (ranks > 0) {
+    const { a, b } = adapterCopies(cuda, linear, state, dtype);
+    const low = { address: cuda.optionalOut(db), ld: ranks };
+    cuda.multiply({ a: { address: gradient, ld: outs }, b: { address: b.address!, ld: ranks }, c: low, M: N, N: ranks, K: outs, dtype });
+    if (target === 0) return;
+    cuda.multiply({ a: low, b: { address: a.address!, ld: In }, c, M: N, N: In, K: ranks, dtype, alpha: keptFactor(linear) });
+    if (linear.dropout > 0) mask(cuda, linear, target, target, N * In, dtype);
   }
-  if (ranks === 0) return;
-  const { a, b } = adapterCopies(cuda, linear, state, dtype);
-  const low = { address: cuda.optionalOut(db), ld: ranks };
-  cuda.multiply({ a: { address: gradient, ld: outs }, b: { address: b.address!, ld: ranks }, c: low, M: N, N: ranks, K: outs, dtype });
   if (target === 0) return;
-  const up = { a: low, b: { address: a.address!, ld: In }, M: N, N: In, K: ranks, dtype };
-  if (linear.dropout === 0) {
-    cuda.multiply({ ...up, c: { address: target, ld: In }, beta: 1 });
-    return;
-  }
-  const through = cuda.scratch.take("dropped rows", N * In * bytes);
-  cuda.multiply({ ...up, c: { address: through, ld: In }, alpha: keptFactor(linear) });
-  cuda.launch(`dropout_add_${dtype}`, strideBlocks(N * In, 2048), [through, target, N * In, cuda.optionalIn(linear.seed), linear.dropout]);
+  denseWeights(cuda, linear, state, dtype).forEach(({ address, row, rows }, index) => {
+    const a = { address: gradient + row * BYTES_PER_ELEMENT[dtype], ld: outs };
+    cuda.multiply({ a, b: { address, ld: In }, c, M: N, N: In, K: rows, dtype, beta: ranks > 0 || index > 0 ? 1 : 0 });
+  });
 }
 
 export function loraBackward(
@@ -160,6 +155,11 @@ function keptFactor({ dropout }: LinearOperand): number {
 function maskedInput(cuda: CudaRuntime, linear: LinearOperand, x: number, count: number, dtype: ActivationDType): number {
   if (linear.dropout === 0) return x;
   const dropped = cuda.scratch.take("dropped rows", count * BYTES_PER_ELEMENT[dtype]);
-  cuda.launch(`dropout_${dtype}`, strideBlocks(count, 2048), [x, dropped, count, cuda.optionalIn(linear.seed), linear.dropout]);
+  mask(cuda, linear, x, dropped, count, dtype);
   return dropped;
+}
+
+/** The same mask each time, made from the seed; in place when source is target. */
+function mask(cuda: CudaRuntime, linear: LinearOperand, source: number, target: number, count: number, dtype: ActivationDType): void {
+  cuda.launch(`dropout_${dtype}`, strideBlocks(count, 2048), [source, target, count, cuda.optionalIn(linear.seed), linear.dropout]);
 }

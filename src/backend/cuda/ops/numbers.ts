@@ -37,11 +37,27 @@ export function weightDecode(cuda: CudaRuntime, weight: WeightOperand, out: Oper
   decodeRows(cuda, weight, { address: cuda.out(out), dtype }, row, rowCount);
 }
 
+/** Bins of the histogram and bytes of what a slice leaves, in sample.cu. */
+const SAMPLE_BINS = 2048;
+const SLICE_BYTES = 16;
+const MOST_SLICES = 64;
+const SLICE_TOKENS = 1024;
+
 export function sample(cuda: CudaRuntime, logits: Operand, controls: SamplingOperand, ids: Operand, logprobs: Operand): void {
   const { B, V, stride } = sampleSizes(logits, controls, ids, logprobs);
-  const scratch = cuda.scratch.take("penalized logits", B * V * 4);
-  const rows = [cuda.in(controls.params), cuda.in(controls.seeds), cuda.in(controls.steps)];
+  if (B === 0) return;
+  const slices = Math.min(MOST_SLICES, blocks(V, SLICE_TOKENS));
+  const bytes = { masses: B * SAMPLE_BINS * 8, counts: B * SAMPLE_BINS * 4, slices: B * slices * SLICE_BYTES, penalized: B * V * 4 };
+  const masses = cuda.scratch.take("sampling", bytes.masses + bytes.counts + bytes.slices + bytes.penalized);
+  const counts = masses + bytes.masses;
+  const parts = counts + bytes.counts;
+  const penalized = parts + bytes.slices;
+  const [x, params] = [cuda.in(logits), cuda.in(controls.params)];
   const history = [cuda.in(controls.history), cuda.in(controls.historyLength)];
-  const values = [cuda.in(logits), ...rows, ...history, scratch, cuda.out(ids), cuda.out(logprobs), V, stride];
-  cuda.launch("sample_block_per_row", B, values);
+  const grid = { x: slices, y: B };
+  cuda.launch("sample_slices", grid, [x, params, ...history, penalized, parts, masses, counts, V, stride]);
+  cuda.launch("sample_histogram", grid, [params, penalized, parts, masses, counts, V]);
+  const random = [cuda.in(controls.seeds), cuda.in(controls.steps)];
+  const results = [cuda.out(ids), cuda.out(logprobs)];
+  cuda.launch("sample_choose", B, [x, params, ...random, penalized, parts, masses, counts, ...results, V, slices]);
 }

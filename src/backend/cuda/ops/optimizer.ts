@@ -1,6 +1,6 @@
-/** Gradient norm, AdamW with f32 or 8-bit state. Kernels: optimizer.cu. */
+/** Gradient norm, loss scaling, AdamW with f32 or 8-bit state. Kernels: optimizer.cu. */
 import type { AdamWOperand, Operand } from "../../backend.ts";
-import { adamwSizes, gradientNormSizes } from "../../shapes/optimizer.ts";
+import { adamwSizes, gradientNormSizes, scaleLossSizes, updateLossScaleSizes } from "../../shapes/optimizer.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import type { ConstantTables } from "./constant-tables.ts";
 import { sumPartials } from "./elementwise.ts";
@@ -10,6 +10,21 @@ export function gradientNorm(cuda: CudaRuntime, gradients: Operand, norm: Operan
   const { count } = gradientNormSizes(gradients, norm);
   const { address, parts } = sumPartials(cuda, "gradient_norm_partials_f32", cuda.in(gradients), count);
   cuda.launch("gradient_norm_final_f32", 1, [address, cuda.out(norm), parts, maxNorm]);
+}
+
+export function scaleLoss(cuda: CudaRuntime, scaling: Operand, factor: Operand, lossScale: Operand): void {
+  scaleLossSizes(scaling, factor, lossScale);
+  cuda.launch("scale_loss", 1, [cuda.in(scaling), cuda.in(factor), cuda.out(lossScale)]);
+}
+
+export function updateLossScale(
+  cuda: CudaRuntime,
+  norm: Operand,
+  scaling: Operand,
+  { maxNorm, growthInterval }: { maxNorm: number; growthInterval: number },
+): void {
+  updateLossScaleSizes(norm, scaling);
+  cuda.launch("update_loss_scale", 1, [cuda.out(norm), cuda.out(scaling), maxNorm, growthInterval]);
 }
 
 export function adamw(cuda: CudaRuntime, tables: ConstantTables, state: AdamWOperand): void {

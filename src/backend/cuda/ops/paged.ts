@@ -11,8 +11,9 @@ import type { CudaRuntime } from "../cuda-runtime.ts";
 import { forwardShared, tensorCoreHead } from "./attention.ts";
 import { blocks } from "./grids.ts";
 
-/** Query heads that one block of the split kernel serves. */
+/** Query heads that one block of the split kernels serves: the one for any head, the one whose lanes share a key. */
 const HEADS_A_BLOCK = 8;
+const HEADS_A_BLOCK_OF_LANES = 4;
 /** Keys of one split, until the partial results of all rows would take too much memory. */
 const SPLIT_KEYS = 64;
 const MOST_SPLITS_OF_ALL_ROWS = 2048;
@@ -47,10 +48,12 @@ export function attentionPaged(cuda: CudaRuntime, rule: AttentionRule, qkv: Oper
   const splits = blocks(longest, splitKeys);
   const partial = cuda.scratch.take("partial attention", N * H * splits * (D + 2) * 4);
   const sums = partial + N * H * splits * D * 4;
-  const rounds = blocks(H / K, HEADS_A_BLOCK);
+  const lanes = dtype !== "f32" && D % 8 === 0 && [x, keys, values].every((address) => address % 16 === 0);
+  const kernel = lanes ? `attention_paged_lanes_d${D <= 64 ? 64 : D <= 128 ? 128 : 256}` : "attention_paged_split";
+  const rounds = blocks(H / K, lanes ? HEADS_A_BLOCK_OF_LANES : HEADS_A_BLOCK);
   const grid = { x: N, y: K * rounds, z: splits };
   const scalars = [H, K, D, pageSize, blocksPerSequence, splitKeys, rule.scale, rule.window, rule.softcap];
-  cuda.launch(`attention_paged_split_${dtype}`, grid, [x, sequences, positions, table, keys, values, partial, sums, ...scalars]);
+  cuda.launch(`${kernel}_${dtype}`, grid, [x, sequences, positions, table, keys, values, partial, sums, ...scalars]);
   const combine = [sequences, positions, partial, sums, y, D, splits, splitKeys, rule.window];
   cuda.launch(`attention_paged_combine_${dtype}`, { x: N, y: H }, combine);
 }
