@@ -23,6 +23,16 @@ function parameterType(text, kernel) {
   return type;
 }
 
+/** A block size as written: a number, or a product of numbers and of the file's own constants. */
+function blockSize(text, source, kernel) {
+  return text.split("*").reduce((product, factor) => {
+    const word = factor.trim();
+    const value = /^\d+$/.test(word) ? word : source.match(new RegExp(`\\bconstexpr int [^;]*?\\b${word} = (\\d+)`))?.[1];
+    if (!value) throw new Error(`${kernel}: cannot read its block size "${text.trim()}"`);
+    return product * Number(value);
+  }, 1);
+}
+
 /** Where kernels are written in the raw source, macro pastes as wildcards, each with the launch note above it. */
 function launchNotes(source) {
   const notes = [];
@@ -65,12 +75,14 @@ export function readSignatures() {
       },
     );
     const notes = launchNotes(readFileSync(path, "utf8"));
-    const definitions = expanded.matchAll(/extern "C"\s+REMORA_GLOBAL\s+void\s*\((\d+)\)\s*(\w+)\(([^)]*)\)/g);
+    const definitions = [...expanded.matchAll(/extern "C"\s+REMORA_GLOBAL\s+void\s*\(([^()]*)\)\s*(\w+)\(([^)]*)\)/g)];
+    const written = [...expanded.matchAll(/extern "C"\s+REMORA_GLOBAL/g)].length;
+    if (written !== definitions.length) throw new Error(`${file}: ${written} kernels, of which ${definitions.length} could be read`);
     for (const [, threads, name, list] of definitions) {
       kernels.push({
         name,
         image: file.replace(/\.cu$/, ""),
-        threads: Number(threads ?? 0),
+        threads: blockSize(threads, expanded, name),
         launch: notes.findLast((entry) => entry.pattern.test(name))?.note ?? "",
         params: list
           .split(",")

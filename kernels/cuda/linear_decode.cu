@@ -212,7 +212,7 @@ __device__ void linear_decode_nf4(const LinearPart *parts, int part_count, const
 }
 
 // ---- stream: N <= 8, at most STREAM_PARTS parts ----
-constexpr int STREAM_PARTS = 4, STREAM_WARPS = 24, STREAM_DEPTH = 2;
+constexpr int STREAM_PARTS = 4, STREAM_WARPS = 24, STREAM_DEPTH = 1;
 // The part and first row of a tile of 8 outputs.
 __device__ __forceinline__ const LinearPart *find_rows(const LinearPart *parts, int tile, int &row) {
   const LinearPart *part = parts;

@@ -108,6 +108,7 @@ export class Pretrainer {
     this.#step = new TrainingStep(parts.model, parts.trainables, settings);
     this.#state = {
       step: 0,
+      skippedSteps: 0,
       cursor: parts.source.cursor(),
       trainedTokens: 0,
       tokens: 0,
@@ -294,7 +295,7 @@ export class Pretrainer {
   async #resume(checkpoint: string): Promise<void> {
     const { source, folder, weights, model } = this.#parts;
     const { fingerprint } = this.#settings;
-    this.#state = (await loadCheckpoint(checkpoint, fingerprint, weights, model.backend, this.#step.optimizers)) as PretrainState;
+    this.#state = (await loadCheckpoint(checkpoint, fingerprint, weights, model.backend, this.#step.state)) as PretrainState;
     source.seek(this.#state.cursor as never);
     folder.truncateMetrics(this.#state.metricsBytes);
     this.#startStep = this.#state.step;
@@ -311,7 +312,7 @@ export class Pretrainer {
     // A checkpoint of weights that are no numbers would take the place of a good one.
     if (this.#state.step > this.#reported.step) await this.#report();
     this.#state = { ...this.#state, metricsBytes: folder.metricsBytes, elapsedMs: this.#elapsed(now()) };
-    const path = await saveCheckpoint(folder.checkpoints, this.#state, weights, model.backend, this.#step.optimizers);
+    const path = await saveCheckpoint(folder.checkpoints, this.#state, weights, model.backend, this.#step.state);
     pruneCheckpoints(folder.checkpoints, this.#settings.keepCheckpoints, []);
     this.#lastCheckpointAt = now();
     this.#log({ event: "checkpoint-end", step: this.#state.step, path });
