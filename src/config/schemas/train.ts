@@ -124,9 +124,9 @@ const optimizer = section("Optimizer", {
     description: "On a card: where the embedding lies; the host's memory costs under 1% of the time",
     more: "Not for models whose head is the embedding.",
   }),
-  headRows: option(count().optional(), {
-    description: "On a card: rows of logits that exist at once, 6 bytes × vocabulary each",
-    derived: "1,024 on a card, fewer where they do not fit",
+  headRows: option(count(0).optional(), {
+    description: "On a card: rows of logits that exist at once, 6 bytes × vocabulary each; 0 is the fewest",
+    derived: "1,024 on a card, fewer where they do not fit; 0 on the CPU",
     placeholder: "n",
   }),
   seed: seedOption,
