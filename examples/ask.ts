@@ -8,7 +8,7 @@ import { openModel } from "../src/index.ts"; // in a project of your own: from "
 const questions = ["今日はとても寒い。", "妹は犬と公園を歩いている。"].map((input) => ({
   row: { instruction: "次の文を英語に翻訳してください。", input },
 }));
-const settings = { model: "remora-toy", greedy: true, maxTokens: 40 };
+const settings = { model: "remora-tiny", greedy: true, maxTokens: 40 };
 
 const base = await openModel({ ...settings, template: "instruct" });
 for (const { text } of await base.generate(questions)) console.log("base: ", text.trim());

@@ -9,7 +9,7 @@ const here = (name: string) => new URL(name, import.meta.url).pathname;
 
 const run = await train(
   {
-    model: "remora-toy",
+    model: "remora-tiny",
     data: here("translate/train.jsonl"),
     validation: { count: 100 }, // rows split off to choose the adapter; translate/held-out.jsonl is there to judge it
     template: "instruct",

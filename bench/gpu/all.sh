@@ -41,7 +41,7 @@ part() { # name, seconds it may take, command…
   echo "$name: exit $code, $(($(date +%s) - began)) s" | tee -a "$out/parts.log"
 }
 if [ -f /tmp/smol.1 ] && [ -f /tmp/smol.2 ] && [ -f $gpu/smol.3 ]; then cat /tmp/smol.1 /tmp/smol.2 $gpu/smol.3 > /tmp/smollm2.gguf; fi
-model=remora-toy
+model=remora-tiny
 [ -f /tmp/smollm2.gguf ] && model=/tmp/smollm2.gguf
 data=$gpu/instructions.json
 

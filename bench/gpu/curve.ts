@@ -56,7 +56,7 @@ async function train(name: string, config: Partial<TrainConfigInput>, from?: str
   if (from) cpSync(from, folder, { recursive: true });
   const losses: number[] = [];
   const input: TrainConfigInput = {
-    model: option("--model", "remora-toy"),
+    model: option("--model", "remora-tiny"),
     data: option("--data", ""),
     out: folder,
     method: "qlora",

@@ -1,7 +1,7 @@
 /**
  * 64 clients streaming at once, then many short requests with some that leave early; what each client feels, and whether anything is left behind.
  *
- *   npx tsx bench/server/many-clients.ts [--model models/remora-toy] [--requests 10000]
+ *   npx tsx bench/server/many-clients.ts [--model models/remora-tiny] [--requests 10000]
  */
 import { parseArgs } from "node:util";
 import { openModel } from "../../src/engine/index.ts";
@@ -9,7 +9,7 @@ import { startServer } from "../../src/server/start-server.ts";
 import { spread, streamOne } from "./clients.ts";
 
 const { values } = parseArgs({
-  options: { model: { type: "string", default: "models/remora-toy" }, requests: { type: "string", default: "10000" } },
+  options: { model: { type: "string", default: "models/remora-tiny" }, requests: { type: "string", default: "10000" } },
 });
 const CLIENTS = 64;
 const session = await openModel({ model: values.model, slots: CLIENTS, device: "cpu" });

@@ -24,7 +24,7 @@ if (!existsSync(inOut("run/adapter"))) {
   console.error(`expected ${inOut("run/adapter")}, found nothing: run examples/g7-brics/run.ts first, with the same --out`);
   process.exit(2);
 }
-const model = values.model ?? `local:remora-toy?adapter=${inOut("run/adapter")}`;
+const model = values.model ?? `local:remora-tiny?adapter=${inOut("run/adapter")}`;
 const place = ["--device", values.device, "--offline", "--yes"];
 
 const goals = [

@@ -9,12 +9,12 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { AnswerTable } from "../../src/evaluation/no-answer/answer-table.ts";
-import { smallModel } from "../../src/hub/shipped-models.ts";
+import { SMALL_MODEL } from "../../src/hub/shipped-models.ts";
 import { evaluate, train } from "../../src/index.ts"; // in a project of your own: from "remora"
 
 const { values } = parseArgs({
   options: {
-    model: { type: "string", default: smallModel() },
+    model: { type: "string", default: SMALL_MODEL },
     out: { type: "string", default: "context-or-silence" },
     method: { type: "string", default: "lora" },
     steps: { type: "string", default: "180" },

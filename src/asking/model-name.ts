@@ -1,7 +1,7 @@
 /**
  * How models are named:
  *
- *   ./folder, owner/name, remora-toy, local:./folder?adapter=./run/adapter&base=nf4     through remora's own engine
+ *   ./folder, owner/name, remora-tiny, local:./folder?adapter=./run/adapter&base=nf4     through remora's own engine
  *   openai-compatible:http://host:port/v1#model                                        any server that speaks OpenAI's words
  *   openai:name, mistral:name, cohere:name                                             hosted; the key comes from the environment
  */

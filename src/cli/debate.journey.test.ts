@@ -15,7 +15,7 @@ import { runCli } from "./run-cli.ts";
 import { type FakeEndpoint, type FakeModel, fakeEndpoint } from "./testing/fake-endpoint.ts";
 import { type FakeIo, fakeIo } from "./testing/fake-io.ts";
 
-const TOY = join(import.meta.dirname, "../../models/remora-toy");
+const TINY = join(import.meta.dirname, "../../models/remora-tiny");
 let folder = "";
 let docs = "";
 let index = "";
@@ -269,14 +269,14 @@ describe("debate", () => {
   });
 
   test("with the small model that ships with remora", async () => {
-    const out = join(folder, "toy");
-    const debaters = ["a", "b"].flatMap((name) => ["--debater", `${name}=local:${TOY}?compute=f32,stance=${name}`]);
+    const out = join(folder, "tiny");
+    const debaters = ["a", "b"].flatMap((name) => ["--debater", `${name}=local:${TINY}?compute=f32,stance=${name}`]);
     const words = [
       "debate",
       questions,
       ...debaters,
       "--judge",
-      `local:${TOY}?compute=f32`,
+      `local:${TINY}?compute=f32`,
       "--index",
       index,
       "--out",
@@ -440,7 +440,7 @@ describe("questions", () => {
       "--count",
       "2",
       "--model",
-      `local:${TOY}?compute=f32`,
+      `local:${TINY}?compute=f32`,
       "--max-tokens",
       "8",
       "--device",
@@ -490,7 +490,7 @@ describe("the web", () => {
     const inward = await remora(["index", `${home}/cod`, "--index", join(folder, "off"), ...web()]);
     expect(inward.code).toBe(2);
     expect(inward.err).toContain("it leads to 127.0.0.1, which is no public address");
-    expect((await remora(["ask", "What?", "--index", join(folder, "off"), "--model", TOY, "--web"])).err).toContain(
+    expect((await remora(["ask", "What?", "--index", join(folder, "off"), "--model", TINY, "--web"])).err).toContain(
       "expected addresses or a search engine, found neither",
     );
     expect(asked).toEqual([]);
@@ -509,7 +509,7 @@ describe("the web", () => {
       "--index",
       path,
       "--model",
-      TOY,
+      TINY,
       "--max-tokens",
       "4",
       "--device",
@@ -526,7 +526,7 @@ describe("the web", () => {
       "--index",
       join(folder, "no-index"),
       "--model",
-      TOY,
+      TINY,
       "--max-tokens",
       "4",
       "--device",
@@ -542,7 +542,7 @@ describe("the web", () => {
       "--index",
       index,
       "--model",
-      TOY,
+      TINY,
       "--max-tokens",
       "4",
       "--device",
@@ -558,7 +558,7 @@ describe("the web", () => {
       "--index",
       join(folder, "no-index"),
       "--model",
-      TOY,
+      TINY,
       "--max-tokens",
       "4",
       "--device",

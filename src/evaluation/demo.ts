@@ -13,7 +13,7 @@ import { type DemoConfig, type DemoConfigInput, demoSchema } from "../config/sch
 import { exportModel, type RunResult, train } from "../engine/index.ts";
 import { FileAccessError } from "../errors/file-access-error.ts";
 import { writeFileAtomically } from "../formats/atomic-file.ts";
-import { packageVersion, smallModel } from "../hub/shipped-models.ts";
+import { packageVersion, SMALL_MODEL } from "../hub/shipped-models.ts";
 import type { TrainEvent } from "../training/events.ts";
 import { type DemoData, type LossCurve, renderDemoPage } from "./demo/demo-page.ts";
 import { readDemoRows, readTestRows } from "./demo/demo-rows.ts";
@@ -53,7 +53,7 @@ export async function demo(config: DemoConfigInput = {}, options: DemoOptions = 
 async function runDemo(config: DemoConfig, { signal, onEvent: emit = () => {} }: DemoOptions): Promise<DemoReport> {
   const startedAt = performance.now();
   const { out, device, threads, testFile, maxSteps: steps = STEPS } = config;
-  const model = smallModel();
+  const model = SMALL_MODEL;
   const place = { device, threads, offline: true };
   const { trainPath, trainCount, heldOut } = await readDemoRows();
   const { instruction } = heldOut[0]!;

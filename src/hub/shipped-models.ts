@@ -23,14 +23,8 @@ export function shippedModels(root: string = packageFolder()): string[] {
     .sort();
 }
 
-/** The model of the demo and the examples, the best first; the last name is for checkouts that do not have the first yet. */
-const SMALL_MODELS = ["remora-tiny", "remora-toy"] as const;
-
-/** The name of the small model that ships. */
-export function smallModel(root?: string): string {
-  const there = shippedModels(root);
-  return SMALL_MODELS.find((name) => there.includes(name)) ?? SMALL_MODELS[0];
-}
+/** The small model that ships: the demo, the examples and the tests stand on it. */
+export const SMALL_MODEL = "remora-tiny";
 
 export const shippedModelFolder = (name: string, root: string = packageFolder()): string => join(root, "models", name);
 

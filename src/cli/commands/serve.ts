@@ -11,7 +11,7 @@ export const command = defineCommand({
   description:
     "Answer over HTTP in OpenAI's words: chat completions, completions, embeddings, models, health. Requests are batched as they come. Set REMORA_API_KEY to ask for a key.",
   examples: [
-    "remora serve --model remora-toy",
+    "remora serve --model remora-tiny",
     "REMORA_API_KEY=… remora serve --model ./base --adapter run/adapter --name helper --host 0.0.0.0 --port 8080",
   ],
   async run({ config, json, io, library, signal, say, print, proseStyle }) {

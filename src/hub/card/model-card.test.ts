@@ -288,7 +288,7 @@ describe("its parts", () => {
     ["/home/me/model", { name: "model", onHub: false }],
     ["C:\\Users\\me\\rows.csv", { name: "rows.csv", onHub: false }],
     ["examples/translate/train.jsonl", { name: "train.jsonl", onHub: false }],
-    ["remora-toy", { name: "remora-toy", onHub: false }],
+    ["remora-tiny", { name: "remora-tiny", onHub: false }],
   ])("%s in public", (name, expected) => expect(publicName(name)).toEqual(expected));
 
   it("is YAML that parses", async () => {

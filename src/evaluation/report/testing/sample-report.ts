@@ -97,6 +97,6 @@ export function sampleReport(): ReportData {
         { variant: "tuned", metric: "seconds", before: 0.2, now: 0.5, differs: "higher" },
       ],
     },
-    settings: { model: "remora-toy", seed: "0" },
+    settings: { model: "remora-tiny", seed: "0" },
   };
 }
