@@ -2,6 +2,7 @@
  * `npm run bench:cpu`: products, the LoRA step and the command line's start, beside the peer, on this machine in one run.
  *
  *   REMORA_PEER_PYTHON=/path/to/python npm run bench:cpu      a Python with fixtures/make/requirements.txt; without one the peer is left out
+ *   REMORA_BENCH_ROUNDS=1                                    for a first look
  *
  * Every figure comes from a process of its own, ours and the peer's in turn, so that a slow minute of the machine hits both. Written to
  * bench/results/cpu.json with the commit. Quote ratios; single figures belong to the machine and the minute.
@@ -13,7 +14,7 @@ import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const ROUNDS = 2;
+const ROUNDS = Number(process.env.REMORA_BENCH_ROUNDS ?? 2);
 
 interface StepFigures {
   tokensPerSecond: { median: number; best: number };
@@ -42,7 +43,7 @@ const OURS: Readonly<Record<string, { args: string[]; env?: Record<string, strin
   "remora NF4, avx2": { args: ["--base", "nf4"], env: { REMORA_CPU: "avx2" } },
   "remora f32, avx2": { args: ["--base", "f32", "--compute", "f32"], env: { REMORA_CPU: "avx2" } },
 };
-/** Torch's own kernels, oneDNN and MKL, each held to AVX2: what REMORA_CPU=avx2 is compared with. */
+/** Torch's own kernels, oneDNN and MKL, each held to AVX2: what REMORA_CPU=avx2 is compared with. In f32 alone: bf16 is emulated there, minutes a step. */
 const PEER_AVX2 = { ATEN_CPU_CAPABILITY: "avx2", ONEDNN_MAX_CPU_ISA: "AVX2", MKL_ENABLE_INSTRUCTIONS: "AVX2" };
 const PEERS: Readonly<Record<string, { args: string[]; env?: Record<string, string> }>> = {
   "PEFT f32 sdpa": { args: ["--dtype", "f32", "--attention", "sdpa"] },
@@ -50,7 +51,6 @@ const PEERS: Readonly<Record<string, { args: string[]; env?: Record<string, stri
   "PEFT f32 eager": { args: ["--dtype", "f32", "--attention", "eager"] },
   "PEFT bf16 eager": { args: ["--dtype", "bf16", "--attention", "eager"] },
   "PEFT f32 sdpa, avx2": { args: ["--dtype", "f32", "--attention", "sdpa"], env: PEER_AVX2 },
-  "PEFT bf16 sdpa, avx2": { args: ["--dtype", "bf16", "--attention", "sdpa"], env: PEER_AVX2 },
 };
 
 const steps: Record<string, StepFigures[]> = {};
