@@ -121,7 +121,8 @@ describe.skipIf(!isInstalled()).each(Object.keys(FAMILIES))("%s", (family) => {
         scale = Math.max(scale, Math.abs(value));
       }
     }
-    expect(largest / scale).toBeLessThan(5e-3);
+    // llama.cpp rounds activations to f16, and how it sums depends on the processor: 7.3e-3 was seen, a wrong norm or rope shows whole units.
+    expect(largest / scale).toBeLessThan(2e-2);
   });
 
   test.each(QUANTIZED)("%s equals llama.cpp's own from the same f16 file, and answers", async (type) => {
