@@ -23,7 +23,7 @@ export function renderDemoEvent(event: Exclude<DemoEvent, { event: "answers-prog
       const test = event.testRows > 0 ? `, and ${showCount(event.testRows)} sentences of the test file` : "";
       return [
         style.bold("remora demo: a language model learns to translate, on this machine, offline"),
-        `  The model is ${event.model}, which ships with remora. It has read Japanese and English, but has never been given an instruction.`,
+        `  The model is ${event.model}, which ships with remora. It has read Japanese, English and pairs of both, but was never asked for English by an instruction.`,
         `  The task: ${event.instruction} (Translate the next sentence into English.)`,
         `  It learns from ${showCount(event.rows)} rows in ${showCount(event.steps)} steps; ${showCount(event.heldOutRows)} sentences that it never sees judge it${test}.`,
         "  chrF: the letters an answer shares with the right one, 0 to 100. Loss: how surprised the model is by the right answer, lower is better.",

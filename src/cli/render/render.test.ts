@@ -157,7 +157,7 @@ test("demo", () => {
   ].join("\n");
   expect(text).toMatchInlineSnapshot(`
     "remora demo: a language model learns to translate, on this machine, offline
-      The model is remora-base, which ships with remora. It has read Japanese and English, but has never been given an instruction.
+      The model is remora-base, which ships with remora. It has read Japanese, English and pairs of both, but was never asked for English by an instruction.
       The task: 次の文を英語に翻訳してください。 (Translate the next sentence into English.)
       It learns from 400 rows in 60 steps; 24 sentences that it never sees judge it.
       chrF: the letters an answer shares with the right one, 0 to 100. Loss: how surprised the model is by the right answer, lower is better.
