@@ -18,7 +18,7 @@ import { Tensor } from "../tensor/tensor.ts";
 import type { Delta } from "./combine-adapters.ts";
 
 /** f32 rows that exist at once. */
-const CHUNK_BYTES = 16 * 2 ** 20;
+const CHUNK_BYTES = 4 * 2 ** 20;
 
 /** Rows [row, row + count) of a merged matrix, f32 [count, cols]; valid until the next piece is asked for. */
 export interface MatrixPiece {
