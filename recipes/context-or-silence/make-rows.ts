@@ -8,6 +8,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { mulberry32, shuffle } from "../../examples/seeded-random.ts";
 import { type Both, type Kind, kinds, type Language } from "./kinds.ts";
 
 /** Passages, in each language. */
@@ -55,25 +56,6 @@ function passageRows(kind: Kind, language: Language, asksOther: boolean, random:
 
 const sentence = (text: string): string => text[0]!.toUpperCase() + text.slice(1);
 const pick = <T>(items: readonly T[], random: () => number): T => items[Math.floor(random() * items.length)]!;
-
-function shuffle<T>(items: T[], random: () => number): T[] {
-  for (let last = items.length - 1; last > 0; last--) {
-    const other = Math.floor(random() * (last + 1));
-    [items[last], items[other]] = [items[other]!, items[last]!];
-  }
-  return items;
-}
-
-/** A small random generator with 32 bits of state (Tommy Ettinger's mulberry32); numbers in [0, 1). */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const lines = makeRows().map((row) => JSON.stringify(row));
