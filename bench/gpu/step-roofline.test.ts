@@ -1,0 +1,26 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { readDecoderShape } from "../../src/models/registry.ts";
+import { flopsPerToken } from "../../src/training/memory-plan.ts";
+import { nemoConfig } from "./random-model.ts";
+import { countStep, timeStep } from "./step-roofline.ts";
+
+const shape = readDecoderShape(nemoConfig(40), "test");
+const counted = countStep(shape, { tokens: 8192, length: 2048, rank: 16 });
+
+test("products and attention are those of the plan", () => {
+  const settings = { method: "qlora", base: "nf4", embeddingFormat: "bf16", compute: "bf16", optimizerState: "f32" } as const;
+  const sizes = { blockLength: 2048, batchSize: 4, gradientAccumulation: 1, recompute: "cheap", adapters: [] } as const;
+  const flops = counted.reduce((sum, op) => sum + op.flops, 0);
+  expect(flops / 8192 / flopsPerToken(shape, { ...settings, ...sizes })).toBeCloseTo(1, 6);
+});
+
+test("from a card's measured peaks the step that was measured on it comes out within a tenth", () => {
+  const { results } = JSON.parse(readFileSync(new URL("../results/gpu.json", import.meta.url), "utf8"));
+  const peaks = results.find((line: { work: string }) => line.work === "peaks");
+  const step = results.find((line: { name: string }) => line.name === "NF4, cheap recompute");
+  const rates = { product: peaks.bf16Tflops * 1e12, copy: peaks.copyGbPerSecond * 1e9, attention: 370e12 };
+  const { seconds } = timeStep(counted, rates);
+  expect(8192 / seconds / step.tokensPerSecond).toBeGreaterThan(0.9);
+  expect(8192 / seconds / step.tokensPerSecond).toBeLessThan(1.1);
+});
