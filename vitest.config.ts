@@ -4,8 +4,8 @@ export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "bench/**/*.test.ts", "scripts/**/*.test.ts", "studio/**/*.test.ts"],
     // Generous: tests start processes and workers, on machines that also do other things. Nothing here is a timed test.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     maxWorkers: 2,
   },
 });
