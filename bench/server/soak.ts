@@ -3,9 +3,9 @@
  * `soak-requests.ts` knows, and after each twentieth of them, when all is quiet, the server is measured: resident memory, heaps, open files, cache.
  * What counts is the straight line through the last half: a leak keeps rising when everything that warms up is warm.
  *
- *   npm run build:dist && npx tsx bench/server/soak.ts [--requests 10000] [--minutes 30] [--model remora-tiny] [--out bench/results/server-soak.json]
+ *   npm run build:dist && npx tsx bench/server/soak.ts [--requests 10000] [--minutes 30] [--model remora-tiny] [--kinds TEXT] [--out bench/results/server-soak.json]
  *
- * Linux only (/proc). Exit code 1 when something leaked, or an answer was not as it must be.
+ * --kinds sends only those whose name holds the text, to find what leaks. Linux only (/proc). Exit code 1 when something leaked, or an answer was not as it must be.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -29,6 +29,7 @@ const { values } = parseArgs({
     requests: { type: "string", default: "10000" },
     minutes: { type: "string", default: "30" },
     model: { type: "string", default: "remora-tiny" },
+    kinds: { type: "string", default: "" },
     out: { type: "string" },
   },
 });
@@ -47,7 +48,7 @@ const server = await ServerProcess.start([
   "--offline",
   ...limits,
 ]);
-const names = Object.keys(KINDS);
+const names = Object.keys(KINDS).filter((name) => name.includes(values.kinds));
 const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
 const wrong: string[] = [];
 const sent: Record<string, number> = Object.fromEntries(names.map((name) => [name, 0]));
