@@ -63,7 +63,13 @@ it("LangChain.js: a MemoryVectorStore as retriever, then an answer from what it 
   const store = await MemoryVectorStore.fromTexts([...DOCUMENTS], metadata, encoder);
   const retriever = store.asRetriever({ k: 1 });
   expect((await retriever.invoke(QUESTION)).map(({ metadata: { source } }) => source)).toEqual(["1.txt"]);
-  const model = new ChatOpenAI({ model: "tiny", apiKey: "secret", configuration: { baseURL, fetch: record }, temperature: 0, maxTokens: 8 });
+  const model = new ChatOpenAI({
+    model: "tiny",
+    apiKey: "secret",
+    configuration: { baseURL, fetch: record },
+    temperature: 0,
+    maxTokens: 8,
+  });
   const prompt = ChatPromptTemplate.fromMessages([
     ["system", "Answer from: {found}"],
     ["user", "{question}"],
