@@ -1,16 +1,14 @@
 /**
- * 64 clients streaming at once, then many short requests with some that leave early; what each client feels, and whether anything is left behind.
+ * 64 clients streaming at once: what each of them feels. Whether anything is left behind after many requests is asked by `soak.ts`.
  *
- *   npx tsx bench/server/many-clients.ts [--model models/remora-tiny] [--requests 10000]
+ *   npx tsx bench/server/many-clients.ts [--model models/remora-tiny]
  */
 import { parseArgs } from "node:util";
 import { openModel } from "../../src/engine/index.ts";
 import { startServer } from "../../src/server/start-server.ts";
 import { spread, streamOne } from "./clients.ts";
 
-const { values } = parseArgs({
-  options: { model: { type: "string", default: "models/remora-tiny" }, requests: { type: "string", default: "10000" } },
-});
+const { values } = parseArgs({ options: { model: { type: "string", default: "models/remora-tiny" } } });
 const CLIENTS = 64;
 const session = await openModel({ model: values.model, slots: CLIENTS, device: "cpu" });
 const server = await startServer({
@@ -40,42 +38,5 @@ const answering = felt.filter((one) => one.tokens > 8);
 console.log(`  tokens/s of each (${answering.length} answers above 8 tokens)  ${spread(answering.map((one) => one.tokensPerSecond))}`);
 console.log(`  longest pause, s       ${spread(felt.map((one) => one.longestPauseSeconds))}`);
 
-const total = Number(values.requests);
-console.log(`${total} requests, one in ten leaves early`);
-let next = 0;
-let left = 0;
-const report = async () => {
-  const stats = await session.stats();
-  const rss = process.memoryUsage().rss / 1e6;
-  console.log(
-    `  ${String(next).padStart(6)}: RSS ${rss.toFixed(0)} MB, heap ${(process.memoryUsage().heapUsed / 1e6).toFixed(0)} MB, arena ${stats.usedBytes} used of ${stats.reservedBytes} B, pages free ${stats.freePages}/${stats.pages}, running ${stats.running}, waiting ${stats.waiting}`,
-  );
-};
-const startMany = performance.now();
-for (const until of [0.1, 0.2, 0.4, 0.6, 0.8, 1].map((share) => Math.round(share * total))) {
-  const worker = async () => {
-    while (next < until) {
-      const index = next++;
-      const leave = index % 10 === 0 ? AbortSignal.timeout(5) : undefined;
-      const body = JSON.stringify({
-        model: "model",
-        prompt: sentence(index),
-        max_tokens: 4 + (index % 5),
-        seed: index,
-        stream: index % 2 === 0,
-      });
-      await fetch(`${server.url}/v1/completions`, { method: "POST", body, signal: leave })
-        .then((response) => response.text())
-        .catch((error) => {
-          if (leave?.aborted) left++;
-          else throw error;
-        });
-    }
-  };
-  await Promise.all(Array.from({ length: CLIENTS }, worker));
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  await report();
-}
-console.log(`  ${left} left early; ${(total / ((performance.now() - startMany) / 1000)).toFixed(0)} requests/s`);
 await server.stop();
 await session.close();

@@ -47,6 +47,7 @@ beforeAll(async () => {
   const docs = join(folder, "docs");
   cpSync(join(EXAMPLE, "docs"), docs, { recursive: true });
   writeFileSync(join(docs, "locked.pdf"), makePdf(["x"], { encrypted: true }));
+  writeFileSync(join(docs, "broken.pdf"), makePdf(["x"]).subarray(0, 40));
   const asked = linesOf(join(EXAMPLE, "questions.jsonl"));
   questions = join(folder, "questions.jsonl");
   const some = [...asked.slice(0, 3), ...asked.slice(10, 12), ...asked.slice(18, 20), ...asked.slice(20, 23)];
@@ -118,7 +119,14 @@ describe("eval", () => {
     expect(report.answers.find(({ variant, sources }) => variant === "base+docs" && sources!.length > 0)!.sources![0]!.title).toContain(
       ".md ›",
     );
+    expect(err).toContain("not read ./docs/locked.pdf: the PDF is encrypted and asks for a password");
+    expect(report.unreadDocuments!.map(({ document }) => document.slice(folder.length))).toEqual(["/docs/broken.pdf", "/docs/locked.pdf"]);
+    expect(report.unreadDocuments![0]!.reason).toContain("expected a PDF, found damage");
+    const unread = readFileSync(join(folder, "whole/unread-documents.csv"), "utf8").split("\r\n");
+    expect(unread[2]).toContain("/docs/locked.pdf,the PDF is encrypted and asks for a password,Save a copy without a password.,");
     const page = readFileSync(join(folder, "whole/report.html"), "utf8");
+    expect(page).toContain('<h2 id="unread">Documents that could not be read</h2>');
+    expect(page).toMatch(/\/docs\/locked\.pdf<\/b>: the PDF is encrypted and asks for a password\. Tried /);
     expect(page).toContain("row 11: the id a01 was used before");
     expect(readFileSync(join(folder, "whole/answers.csv"), "utf8").split("\r\n")).toHaveLength(1 + 40 + 1);
   });

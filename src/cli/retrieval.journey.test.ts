@@ -63,7 +63,10 @@ describe("index", () => {
       chunksCut: 0,
       documents: { added: 0, changed: 0, unchanged: 2, removed: 0, failed: 1 },
       failures: [{ document: "./docs/locked.pdf" }],
+      unread: [{ document: "./docs/locked.pdf", reason: "the PDF is encrypted and asks for a password", keepsOldText: false }],
     });
+    const other = await remora(["index", join(docs, "首都.txt"), "--index", index]);
+    expect(other.err).toMatch(/^not read \.\/docs\/locked\.pdf on \d{4}-\d\d-\d\d, not tried again: the PDF is encrypted/m);
   });
 
   test("bad input ends with 2 and a way on", async () => {

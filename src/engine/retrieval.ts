@@ -17,13 +17,19 @@ import { IndexError } from "../errors/index-error.ts";
 import { ruleOfThumb, type TokenCounter } from "../retrieval/chunks/token-counter.ts";
 import { type FoundDocuments, findDocuments } from "../retrieval/documents/find-documents.ts";
 import type { Embedder } from "../retrieval/embedder.ts";
-import { indexDocuments as fillIndex, type IndexCounts, type IndexEvent, type ReadyDocument } from "../retrieval/index-documents.ts";
+import {
+  type FailedDocument,
+  indexDocuments as fillIndex,
+  type IndexCounts,
+  type IndexEvent,
+  type ReadyDocument,
+} from "../retrieval/index-documents.ts";
 import { maximalMarginalRelevance } from "../retrieval/rerank/maximal-marginal-relevance.ts";
 import { remoteCrossEncoder } from "../retrieval/rerank/remote-cross-encoder.ts";
 import type { Reranker } from "../retrieval/rerank/reranker.ts";
 import { pointsOfView } from "../retrieval/rerank/viewpoints.ts";
 import type { RetrieveOptions, SearchMode } from "../retrieval/retrieve.ts";
-import { DocumentIndex, type IndexSettings, isMissing } from "../retrieval/store/document-index.ts";
+import { DocumentIndex, type IndexSettings, isMissing, type UnreadDocument } from "../retrieval/store/document-index.ts";
 import { datedDocument, WEB_CHUNK_TOKENS, type WebSource } from "../retrieval/web/web-source.ts";
 import { openEmbedder } from "./open-embedder.ts";
 import { openWeb } from "./open-web.ts";
@@ -39,6 +45,8 @@ export interface IndexReport extends IndexCounts {
   readonly embedder: { readonly model: string; readonly dimensions: number } | null;
   /** Everything was made again, and why. */
   readonly rebuilt?: string;
+  /** Everything that was met and could not be read, in this run or an earlier one, and is still there. */
+  readonly unread: readonly UnreadDocument[];
   /** Files of other kinds in the folders, by ending. */
   readonly skipped: Readonly<Record<string, number>>;
   readonly seconds: number;
@@ -68,7 +76,8 @@ export async function indexDocuments(
   const index = await DocumentIndex.open(config.index, "Making an index");
   let embedder: Embedder | undefined;
   try {
-    if (count === 0 && (await index.documents()).size === 0) throw nothingFound(named, found.skipped, web.failures);
+    if (count === 0 && (await index.documents()).size + (await index.unread()).length === 0)
+      throw nothingFound(named, found.skipped, web.failures);
     const used = embedderConfig(config, config.rebuild ? undefined : index.settings);
     embedder = used && (await openEmbedder(used));
     const counter: TokenCounter = embedder?.countTokens
@@ -77,6 +86,8 @@ export async function indexDocuments(
     const settings = settingsOf(config, used, embedder, counter);
     const rebuilt = config.rebuild ? "asked for" : whyAnew(index.settings, settings);
     if (rebuilt !== undefined || index.settings === undefined) await index.begin(settings);
+    // What fails again is noted again. By the address that was asked: a page's name may be another, where it led to.
+    await index.forgetUnread(web.tried);
     const counts = await fillIndex(index, found, {
       sizes: settings,
       counter,
@@ -84,15 +95,16 @@ export async function indexDocuments(
       encoding: config.encoding,
       textColumns: config.textColumns === undefined ? undefined : [config.textColumns].flat(),
       ready: web.ready,
+      failed: web.failures,
+      now: () => new Date(),
       ...options,
     });
-    counts.documents.failed += web.failures.length;
-    counts.failures.push(...web.failures);
     return {
       index: config.index,
       chunks: await index.chunkCount(),
       embedder: embedder ? { model: embedder.name, dimensions: embedder.dimensions } : null,
       rebuilt,
+      unread: await index.unread(),
       skipped: Object.fromEntries(found.skipped),
       ...counts,
       seconds: (performance.now() - start) / 1000,
@@ -110,30 +122,25 @@ async function readWeb(
   config: IndexConfig,
   addresses: readonly string[],
   signal: AbortSignal | undefined,
-): Promise<{ ready: ReadyDocument[]; failures: FailedPage[] }> {
+): Promise<{ tried: readonly string[]; ready: ReadyDocument[]; failures: FailedDocument[] }> {
   const doing = "Configuring remora index";
   const queries = config.webQueries === undefined ? [] : [config.webQueries].flat();
   if (!config.web) {
     if (addresses.length > 0)
       throw new ConfigError(doing, [{ path: "documents", problem: `${addresses[0]} is an address, and the web is off` }], "Add --web.");
     if (config.documents === undefined) throw new ConfigError(doing, [{ path: "documents", problem: "required, found nothing" }]);
-    return { ready: [], failures: [] };
+    return { tried: [], ready: [], failures: [] };
   }
   if (queries.length > 0 && config.webSearch === undefined)
     throw new ConfigError(doing, [{ path: "webSearch", problem: "required for webQueries, found nothing" }]);
-  const failures: FailedPage[] = [];
+  const failures: FailedDocument[] = [];
   const pages = [...addresses, ...(config.webPages === undefined ? [] : [config.webPages].flat())];
   // Found by its queries alone, if there are any: a search engine without a question finds nothing.
   const web = openWeb({ ...config, webPages: pages.length > 0 ? pages : undefined }, (document, reason) =>
     failures.push({ document, reason }),
   );
   const read = await web.pages(queries, signal);
-  return { ready: read.map((page) => ({ name: page.url, document: datedDocument(page) })), failures };
-}
-
-interface FailedPage {
-  document: string;
-  reason: string;
+  return { tried: pages, ready: read.map((page) => ({ name: page.url, document: datedDocument(page) })), failures };
 }
 
 /** An index opened for asking, with what makes a vector of a question. */
@@ -334,7 +341,7 @@ const sorted = (value: unknown): unknown =>
         .sort(([a], [b]) => (a < b ? -1 : 1))
     : value;
 
-function nothingFound(paths: readonly string[], skipped: FoundDocuments["skipped"], failures: readonly FailedPage[]): IndexError {
+function nothingFound(paths: readonly string[], skipped: FoundDocuments["skipped"], failures: readonly FailedDocument[]): IndexError {
   const [failed] = failures;
   if (failed) return new IndexError("Reading", failed.document, failed.reason, "Nothing was indexed.");
   const others = [...skipped].map(([ending, count]) => `${count} × ${ending}`).join(", ");

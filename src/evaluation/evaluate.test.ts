@@ -1,9 +1,11 @@
 /** A whole comparison of models behind addresses: costs, and everything that can go wrong with one item while the rest goes on. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ScriptedEndpoint, scriptedEndpoint } from "../asking/testing/scripted-endpoint.ts";
+import { indexDocuments } from "../engine/retrieval.ts";
+import { makePdf } from "../retrieval/testing/make-pdf.ts";
 import { evaluate } from "./evaluate.ts";
 
 let folder: string;
@@ -116,6 +118,27 @@ test("a second run asks only for what failed", async () => {
   await run();
   expect(one.asked).toEqual([]);
   expect(two.asked.sort()).toEqual(["Who answers with a page?", "Who is slow to answer?", "Whose JSON is broken?"]);
+});
+
+test("documents and pages that could not be read are named, where variants answer from documents", async () => {
+  const docs = join(folder, "docs");
+  mkdirSync(docs);
+  writeFileSync(join(docs, "canada.txt"), "The capital of Canada is Ottawa.");
+  writeFileSync(join(docs, "locked.pdf"), makePdf(["x"], { encrypted: true }));
+  const index = join(folder, "index");
+  await indexDocuments({ documents: docs, index });
+  const common = { questions, index, out: join(folder, "unread"), maxQuestions: 1 };
+  const web = { web: true, webPages: "http://127.0.0.1:9/none", webCache: join(folder, "web") };
+  const { report, files } = await evaluate({ ...common, ...web, variants: [`one=${one.name}`, "one+docs"] });
+  expect(report.answers.map(({ error }) => error)).toEqual([undefined, undefined]);
+  expect(report.unreadDocuments!.map(({ document, reason }) => [document.split("/").at(-1), reason])).toEqual([
+    ["locked.pdf", "the PDF is encrypted and asks for a password"],
+    ["none", expect.stringContaining("127.0.0.1")],
+  ]);
+  expect(readFileSync(files.unreadCsv!, "utf8")).toContain("127.0.0.1:9/none");
+  const without = await evaluate({ ...common, variants: `one=${one.name}` });
+  expect(without.report.unreadDocuments).toEqual([]);
+  expect(existsSync(files.unreadCsv!)).toBe(false);
 });
 
 test("a price for a model that nobody asks is refused, and so is a comparison without a model", async () => {

@@ -11,6 +11,7 @@ import { openEmbedder } from "../engine/open-embedder.ts";
 import { ConfigError } from "../errors/config-error.ts";
 import { FileAccessError } from "../errors/file-access-error.ts";
 import { packageVersion } from "../hub/shipped-models.ts";
+import type { UnreadDocument } from "../retrieval/store/document-index.ts";
 import type { AnswerRecord } from "./eval/answer-record.ts";
 import { scoreAnswer } from "./eval/answer-scores.ts";
 import { answerVariant, type EvalModel, type LoggedAnswer } from "./eval/answer-variant.ts";
@@ -62,7 +63,7 @@ export async function evaluate(input: EvalConfigInput, options: EvalOptions = {}
   makeFolder(config.out);
   onEvent({ event: "eval-start", questions: questions.length, variants: names, problems });
 
-  const answers = await answerAll(config, questions, compared, options);
+  const { answers, unreadDocuments } = await answerAll(config, questions, compared, options);
   const judge = config.judge === undefined ? undefined : await judgeAll(config.judge, config, questions, names, answers, options);
   const scored = await scoreAll(config, questions, answers, { patterns, silence: judge?.silence ?? [] }, signal);
   const translated =
@@ -85,6 +86,7 @@ export async function evaluate(input: EvalConfigInput, options: EvalOptions = {}
       })),
       answers: scored.map((answer) => ({ ...answer, translation: translations?.get(answer.text) })),
       problems,
+      unreadDocuments,
       summary: summarize(
         questions,
         names,
@@ -114,7 +116,7 @@ async function answerAll(
   questions: readonly Question[],
   compared: Variants,
   { signal, onEvent }: EvalOptions,
-): Promise<AnswerRecord[]> {
+): Promise<{ answers: AnswerRecord[]; unreadDocuments: readonly UnreadDocument[] }> {
   using log = new RecordLog<LoggedAnswer>(join(config.out, "answers.jsonl"), ({ key }) => key);
   const { variants } = compared;
   const documents = variants.some((variant) => variant.documents) ? await indexedDocuments(askConfigOf(config)) : undefined;
@@ -136,7 +138,7 @@ async function answerAll(
   } finally {
     await documents?.close();
   }
-  return answers;
+  return { answers, unreadDocuments: documents?.unread() ?? [] };
 }
 
 async function scoreAll(

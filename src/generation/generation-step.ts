@@ -68,7 +68,7 @@ export class GenerationStep {
     this.#uploadRows(sequences, rows);
     this.#uploadDraws(sequences, drawing);
     this.#cache.sync();
-    const work = () => this.#enqueue(rows, drawing.length);
+    const work = this.#workOf(rows, drawing.length);
     if (rows === sequences.length && rows === drawing.length) {
       // Only single tokens: the same work each time for this number of rows.
       const captured = this.#captured.get(rows);
@@ -93,6 +93,11 @@ export class GenerationStep {
     for (const tensor of [...tensors, this.#params, this.#seeds, this.#history, this.#drawnIds, this.#logprobs]) {
       tensor.release("the end of generation");
     }
+  }
+
+  /** A function of its own: captured work lives as long as the generator, and a closure made in `run` would hold the requests that it was made for. */
+  #workOf(rows: number, drawing: number): () => void {
+    return () => this.#enqueue(rows, drawing);
   }
 
   #enqueue(rows: number, drawing: number): void {

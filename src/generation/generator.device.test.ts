@@ -1,4 +1,6 @@
 /** Asking over the paged cache: the same logits as scoring the whole text at once, alone or in a batch, with or without a cached prefix. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";
 import { describeOnEachDevice } from "../backend/testing/describe-on-each-device.ts";
 import type { CausalLM } from "../models/causal-lm.ts";
@@ -20,6 +22,13 @@ async function load(backend: import("../backend/backend.ts").Backend, name: stri
 
 function request(ids: readonly number[], changes: Partial<GenerationRequest> = {}): GenerationRequest {
   return { ids, settings: GREEDY, maxTokens: 24, endIds: new Set(), ...changes };
+}
+
+/** What a WeakRef has looked at lives to the end of the running job, so a turn of the event loop comes first. */
+async function collectGarbage(): Promise<void> {
+  setFlagsFromString("--expose-gc");
+  await new Promise((resolve) => setImmediate(resolve));
+  (runInNewContext("gc") as () => void)();
 }
 
 describeOnEachDevice("Generation", (device) => {
@@ -60,6 +69,21 @@ describeOnEachDevice("Generation", (device) => {
       expect(together[index]!.ids).toEqual(result!.ids);
       alone.release();
     }
+    model.dispose();
+  });
+
+  it("holds nothing of a request that has ended", async () => {
+    const model = await load(device.backend(), "llama");
+    const generator = new Generator(model, { slots: 2, positions: 64 });
+    const ask = async () => {
+      const settings = { ...GREEDY };
+      await generator.generate([request(PROMPT, { settings, maxTokens: 3 })]);
+      return new WeakRef(settings);
+    };
+    const settings = await ask();
+    await collectGarbage();
+    expect(settings.deref()).toBeUndefined();
+    generator.release();
     model.dispose();
   });
 

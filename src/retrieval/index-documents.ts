@@ -1,6 +1,7 @@
 /**
  * Files → index, and only what changed: a file whose bytes hash as before is left alone, a changed one is cut anew (chunks that stayed equal keep
- * their vectors), a file that is gone from the named folders leaves the index. What cannot be read is reported by name and the rest goes on.
+ * their vectors), a file that is gone from the named folders leaves the index. What cannot be read is reported by name, noted in the index until it
+ * can be read or is gone, and the rest goes on.
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -37,7 +38,14 @@ export interface IndexCounts {
   chunksCut: number;
   chunksEmbedded: number;
   tokens: number;
-  readonly failures: { document: string; reason: string; next?: string }[];
+  readonly failures: FailedDocument[];
+}
+
+export interface FailedDocument {
+  readonly document: string;
+  readonly reason: string;
+  /** What to do about it. */
+  readonly next?: string;
 }
 
 /** A document that is at hand already: a page of the web, under its address. */
@@ -48,15 +56,19 @@ export interface ReadyDocument {
 
 export interface IndexingOptions extends ReadDocumentOptions {
   readonly ready?: readonly ReadyDocument[];
+  /** What was found to be unreadable on the way here: pages of the web. */
+  readonly failed?: readonly FailedDocument[];
   readonly sizes: ChunkSizes;
   readonly counter: TokenCounter;
   readonly embedder?: Embedder;
   readonly onEvent?: (event: IndexEvent) => void;
+  readonly now: () => Date;
 }
 
 /** @throws CancelledError: what was written stays, and the next run goes on there */
 export async function indexDocuments(index: DocumentIndex, found: FoundDocuments, options: IndexingOptions): Promise<IndexCounts> {
   const known = await index.documents();
+  const unread = new Set((await index.unread()).map(({ document }) => document));
   const counts: IndexCounts = {
     documents: { added: 0, changed: 0, unchanged: 0, removed: 0, failed: 0 },
     chunksCut: 0,
@@ -68,39 +80,55 @@ export async function indexDocuments(index: DocumentIndex, found: FoundDocuments
     ...[...found.documents].map(([name, path]) => fileSource(name, path, options)),
     ...(options.ready ?? []).map(readySource),
   ];
+  const { failed = [] } = options;
   let done = 0;
   const report = (document: string, change: DocumentChange, chunks: number, reason?: string) => {
     counts.documents[change]++;
     done++;
-    options.onEvent?.({ event: "document-end", document, change, chunks, reason, done, total: sources.length });
+    options.onEvent?.({ event: "document-end", document, change, chunks, reason, done, total: sources.length + failed.length });
   };
+  const fail = (failure: FailedDocument) => {
+    counts.failures.push(failure);
+    report(failure.document, "failed", 0, failure.reason);
+  };
+  failed.forEach(fail);
   const batch = new Batch(index, options, counts);
+  const readable: string[] = [];
+  const finish = async (gone: readonly string[] = []) => {
+    await batch.flush();
+    await index.remove(gone);
+    await index.forgetUnread([...readable, ...gone].filter((name) => unread.has(name)));
+    const triedAt = options.now().toISOString();
+    await index.noteUnread(counts.failures.map((failure) => ({ ...failure, triedAt })));
+  };
   for (const { name, hashOf, read } of sources) {
     if (options.signal?.aborted) {
-      await batch.flush();
+      await finish();
       throw new CancelledError("Indexing documents");
     }
     try {
       const hash = await hashOf();
       const before = known.get(name);
       if (before?.hash === hash) {
+        readable.push(name);
         report(name, "unchanged", before.chunks);
         continue;
       }
       const document = await read();
       const chunks = await cutChunks(document, options.sizes, options.counter);
       await batch.add({ document: name, hash, title: document.title, chunks: chunks.length }, chunks, before !== undefined);
+      readable.push(name);
       report(name, before ? "changed" : "added", chunks.length);
     } catch (error) {
       if (CancelledError.isInstance(error)) throw error;
       if (options.signal?.aborted || !RemoraError.isInstance(error) || !isAboutDocument(error)) throw error;
-      counts.failures.push({ document: name, reason: error.problem, next: error.next });
-      report(name, "failed", 0, error.problem);
+      fail({ document: name, reason: error.problem, next: error.next });
     }
   }
-  await batch.flush();
-  const gone = [...known.keys()].filter((name) => !found.documents.has(name) && found.roots.some((root) => liesUnder(name, root)));
-  await index.remove(gone);
+  const gone = [...new Set([...known.keys(), ...unread])].filter(
+    (name) => !found.documents.has(name) && found.roots.some((root) => liesUnder(name, root)),
+  );
+  await finish(gone);
   for (const name of gone) report(name, "removed", 0);
   await index.finish();
   return counts;

@@ -46,7 +46,8 @@ export const command = defineCommand({
       });
       progress.end();
       const failed = report.answers.filter(({ error }) => error !== undefined);
-      if (json) print(JSON.stringify({ ...files, summary: report.summary, problems: report.problems, failed: failed.length }));
+      const { summary, problems, unreadDocuments = [] } = report;
+      if (json) print(JSON.stringify({ ...files, summary, problems, unreadDocuments, failed: failed.length }));
       else {
         print(renderEvalTable(report, resultStyle));
         for (const sentence of report.summary.sentences) print(sentence);
@@ -55,6 +56,10 @@ export const command = defineCommand({
       for (const { variant, id, error } of failed.slice(0, SHOWN_PROBLEMS))
         say(`${proseStyle.yellow("failed")} ${variant}, question ${id}: ${error}`);
       if (failed.length > SHOWN_PROBLEMS) say(`… and ${failed.length - SHOWN_PROBLEMS} more; the report names all`);
+      for (const { document, reason } of unreadDocuments.slice(0, SHOWN_PROBLEMS))
+        say(`${proseStyle.yellow("not read")} ${document}: ${reason}`);
+      if (unreadDocuments.length > SHOWN_PROBLEMS)
+        say(`… and ${unreadDocuments.length - SHOWN_PROBLEMS} more documents that no answer could come from; the report names all`);
       const unjudged = report.judge?.pairs.filter(({ problem }) => problem !== undefined).length ?? 0;
       if (unjudged > 0) say(`${proseStyle.yellow("not judged")} ${unjudged} pairs, whose verdict could not be read; the report names all`);
       const untranslated = report.translationProblems?.length ?? 0;

@@ -50,6 +50,14 @@ export const command = defineCommand({
         for (const { document, next } of failures.slice(0, SHOWN_FAILURES)) if (next) say(`${document}: ${next}`);
         if (failures.length > SHOWN_FAILURES)
           say(`… and ${failures.length - SHOWN_FAILURES} more that could not be read (--json names all).`);
+        const now = new Set(failures.map(({ document }) => document));
+        const earlier = report.unread.filter(({ document }) => !now.has(document));
+        for (const { document, reason, triedAt } of earlier.slice(0, SHOWN_FAILURES))
+          say(`${proseStyle.yellow("not read")} ${document} on ${triedAt.slice(0, 10)}, not tried again: ${reason}`);
+        if (earlier.length > SHOWN_FAILURES)
+          say(`… and ${earlier.length - SHOWN_FAILURES} more that could not be read earlier (--json names all).`);
+        const old = report.unread.filter(({ keepsOldText }) => keepsOldText).length;
+        if (old > 0) say(`Of ${old} that cannot be read any more, what was read before still answers.`);
       }
       return report.chunks === 0 && failures.length > 0 ? 2 : 0;
     } finally {

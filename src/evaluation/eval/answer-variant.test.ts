@@ -84,6 +84,7 @@ describe("answers of a variant", () => {
         const answer = await asked.ask({ prompt: question }, { signal });
         return { text: answer.text, model: answer, sources: [{ title: "g7.md", text: "1976" }] };
       },
+      unread: () => [],
       close: async () => {},
     };
     const answers = await run(model, openLog(path()), { variant: { name: "base+docs", model: "base", documents: true }, documents });

@@ -4,6 +4,7 @@
  */
 import type { AskAnswer, AskRequest } from "../../config/reports.ts";
 import { CancelledError } from "../../errors/cancelled-error.ts";
+import type { UnreadDocument } from "../../retrieval/store/document-index.ts";
 import type { AnswerRecord, AnswerSource } from "./answer-record.ts";
 import type { Question } from "./questions.ts";
 import type { RecordLog } from "./record-log.ts";
@@ -35,6 +36,8 @@ export interface Documents {
   /** Changes when the documents or the way of searching do. */
   readonly fingerprint: string;
   answer(question: string, model: EvalModel, signal: AbortSignal | undefined): Promise<AnswerFromDocuments>;
+  /** What no answer can come from, because it could not be read: by the index, or on the web in this run. */
+  unread(): readonly UnreadDocument[];
   close(): Promise<void>;
 }
 

@@ -3,13 +3,18 @@ import type { AskConfig } from "../../config/schemas/retrieval.ts";
 import { openSources, retrieveOptions } from "../../engine/retrieval.ts";
 import { answerQuestion } from "../../retrieval/answer/answer-question.ts";
 import { sourceLabel } from "../../retrieval/answer/prompt.ts";
+import type { UnreadDocument } from "../../retrieval/store/document-index.ts";
 import type { Documents } from "./answer-variant.ts";
 
 export async function indexedDocuments(config: AskConfig): Promise<Documents> {
-  const opened = await openSources(config);
+  const unreadPages: UnreadDocument[] = [];
+  const opened = await openSources(config, (document, reason) =>
+    unreadPages.push({ document, reason, triedAt: new Date().toISOString(), keepsOldText: false }),
+  );
   const options = retrieveOptions(config, opened);
   const { index, search, limit, candidates, rerank, viewpoints, minSimilarity, minCoverage, instructions } = config;
   const documents = [...((await opened.index?.documents()) ?? [])];
+  const unread = (await opened.index?.unread()) ?? [];
   const web = config.web && [config.webPages, config.webSearch, config.webResults];
   return {
     fingerprint: JSON.stringify([
@@ -40,6 +45,7 @@ export async function indexedDocuments(config: AskConfig): Promise<Documents> {
       const shown = sources.map((hit) => ({ title: sourceLabel(hit), text: hit.text, score: hit.score }));
       return { text: answer, sources: status === "no-support" ? [] : shown, model: said };
     },
+    unread: () => [...unread, ...unreadPages],
     close: () => opened.close(),
   };
 }

@@ -13,7 +13,7 @@ import { summarySection } from "./summary-section.ts";
 export function renderReport(data: ReportData): string {
   const body = html`<a class="skip" href="#questions">To the questions</a>
 <header class="page"><h1>${data.title}</h1><p>${data.questions.length} questions, ${data.variants.length} variants · ${data.madeAt.slice(0, 16).replace("T", " ")} · remora ${data.remora}${data.translator && html` · translated by ${data.translator}`}</p></header>
-<main>${summarySection(data)}${strengths(data)}${changes(data)}${problems(data)}
+<main>${summarySection(data)}${strengths(data)}${changes(data)}${unreadDocuments(data)}${problems(data)}
 <section aria-labelledby="questions"><h2 id="questions">Questions</h2>${filters(data)}<p id="shown" role="status" aria-live="polite"></p>
 <div id="list">${data.questions.map((question, index) => questionSection(data, question, index))}</div></section>
 ${settings(data)}</main>`;
@@ -52,6 +52,15 @@ function changes({ comparedWith }: ReportData): Html | undefined {
       return html`<tr><th scope="row">${variant}</th><td>${title}</td><td>${showValue(before, unit)}</td><td>${showValue(now, unit)}</td><td class="${good}">${word}</td></tr>`;
     },
   )}</tbody></table></div></section>`;
+}
+
+/** What the answers with documents do not know of, and why. */
+function unreadDocuments({ unreadDocuments: unread = [] }: ReportData): Html | undefined {
+  if (unread.length === 0) return undefined;
+  return html`<section aria-labelledby="unread"><h2 id="unread">Documents that could not be read</h2><p class="hint">What the variants with documents could not draw on.</p><ul>${unread.map(
+    ({ document, reason, next, triedAt, keepsOldText }) =>
+      html`<li><b>${document}</b>: ${reason}${keepsOldText && " (what was read of it before is still in the index)"}. Tried ${triedAt.slice(0, 16).replace("T", " ")}. ${next}</li>`,
+  )}</ul></section>`;
 }
 
 /** Every item that is missing from the figures, by name. */

@@ -1,4 +1,7 @@
-/** All answers as a table for a spreadsheet: one line a question and variant. A text that a spreadsheet would run as a formula gets an apostrophe. */
+/**
+ * Tables for a spreadsheet: all answers, one line a question and variant; and the documents that could not be read. A text that a spreadsheet would
+ * run as a formula gets an apostrophe.
+ */
 import { METRICS } from "../eval/metrics.ts";
 import type { ReportData } from "./report-data.ts";
 
@@ -40,11 +43,25 @@ export function reportCsv({ questions, answers, notes }: ReportData): string {
       note?.note,
     ];
   });
-  // A byte-order mark, so that spreadsheets read Japanese as UTF-8.
-  return `\ufeff${[header, ...rows].map((row) => row.map(cell).join(",")).join("\r\n")}\r\n`;
+  return table([header, ...rows]);
 }
 
-function cell(value: string | number | boolean | undefined): string {
+export function unreadDocumentsCsv({ unreadDocuments = [] }: ReportData): string {
+  const header = ["document", "reason", "what to do", "tried at", "older text still indexed"];
+  return table([
+    header,
+    ...unreadDocuments.map(({ document, reason, next, triedAt, keepsOldText }) => [document, reason, next, triedAt, keepsOldText]),
+  ]);
+}
+
+type Cell = string | number | boolean | undefined;
+
+/** With a byte-order mark, so that spreadsheets read Japanese as UTF-8. */
+function table(rows: readonly (readonly Cell[])[]): string {
+  return `\ufeff${rows.map((row) => row.map(cell).join(",")).join("\r\n")}\r\n`;
+}
+
+function cell(value: Cell): string {
   if (value === undefined) return "";
   if (typeof value === "number") return String(Number(value.toPrecision(6)));
   const text = typeof value === "string" && /^[=+\-@\t\r]/u.test(value) ? `'${value}` : String(value);

@@ -1,4 +1,5 @@
 /** Everything that a report shows, as plain data: `report.json`. The page is drawn from this and nothing else. */
+import type { UnreadDocument } from "../../retrieval/store/document-index.ts";
 import type { AnswerRecord } from "../eval/answer-record.ts";
 import type { AnswerScores } from "../eval/answer-scores.ts";
 import type { JudgedSilence } from "../eval/judge-silence.ts";
@@ -55,6 +56,8 @@ export interface ReportData {
   readonly questions: readonly ReportQuestion[];
   readonly answers: readonly ReportAnswer[];
   readonly problems: readonly QuestionProblem[];
+  /** What variants with documents could not answer from. Reports of earlier versions do not say. */
+  readonly unreadDocuments?: readonly UnreadDocument[];
   readonly summary: Summary;
   readonly judge?: {
     readonly model: string;

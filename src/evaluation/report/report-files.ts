@@ -1,18 +1,23 @@
-/** A comparison's folder: `report.json` (everything), `report.html` (the page), `answers.csv`; and what a person's notes and an earlier run add. */
-import { existsSync, readFileSync } from "node:fs";
+/**
+ * A comparison's folder: `report.json` (everything), `report.html` (the page), `answers.csv`, `unread-documents.csv` where there are any; and what a
+ * person's notes and an earlier run add.
+ */
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DataError } from "../../errors/data-error.ts";
 import { FileAccessError } from "../../errors/file-access-error.ts";
 import { writeFileAtomically } from "../../formats/atomic-file.ts";
 import { compareRuns } from "./compare-runs.ts";
 import { renderReport } from "./render-report.ts";
-import { reportCsv } from "./report-csv.ts";
+import { reportCsv, unreadDocumentsCsv } from "./report-csv.ts";
 import type { HumanNote, ReportData } from "./report-data.ts";
 
 export interface ReportFiles {
   readonly html: string;
   readonly json: string;
   readonly csv: string;
+  /** Where documents could not be read. */
+  readonly unreadCsv?: string;
 }
 
 export async function writeReport(folder: string, data: ReportData): Promise<ReportFiles> {
@@ -20,7 +25,13 @@ export async function writeReport(folder: string, data: ReportData): Promise<Rep
   await writeFileAtomically(files.json, `${JSON.stringify(data, null, 1)}\n`);
   await writeFileAtomically(files.csv, reportCsv(data));
   await writeFileAtomically(files.html, renderReport(data));
-  return files;
+  const unreadCsv = join(folder, "unread-documents.csv");
+  if (!data.unreadDocuments?.length) {
+    rmSync(unreadCsv, { force: true });
+    return files;
+  }
+  await writeFileAtomically(unreadCsv, unreadDocumentsCsv(data));
+  return { ...files, unreadCsv };
 }
 
 /** @throws FileAccessError, DataError */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { RemoraError } from "../../errors/remora-error.ts";
 import { makeDocx } from "../testing/make-docx.ts";
-import { makePdf } from "../testing/make-pdf.ts";
+import { makePdf, PDF_PASSWORD } from "../testing/make-pdf.ts";
 import { findDocuments, liesUnder } from "./find-documents.ts";
 import { readDocument } from "./read-document.ts";
 
@@ -88,6 +88,14 @@ describe("readDocument", () => {
   test("what turns text around or commands a terminal is taken out", async () => {
     const path = write("evil.txt", "a\u001b[31mb\u202ec\u200bd\u0007e\r\nf👩‍🚀");
     expect((await readDocument(path)).sections[0]!.text).toBe("a[31mbcde\nf👩‍🚀");
+  });
+
+  test("the encrypted PDF of these tests is one: with its password it opens", async () => {
+    const bytes = makePdf(["The remora holds on."], { encrypted: true });
+    expect(Buffer.from(bytes).includes("remora")).toBe(false);
+    const { extractText, getDocumentProxy } = await import("unpdf");
+    const { text } = await extractText(await getDocumentProxy(bytes, { password: PDF_PASSWORD, verbosity: 0 }), { mergePages: true });
+    expect(text).toBe("The remora holds on.");
   });
 
   test("bad files are named, with what to do", async () => {

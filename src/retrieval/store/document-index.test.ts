@@ -15,6 +15,7 @@ import { type Lance, openLance } from "./open-lance.ts";
 
 const root = mkdtempSync(join(tmpdir(), "remora-index-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
+const now = () => new Date("2026-11-26T12:00:00Z");
 const sizes = { chunkTokens: 64, overlapTokens: 0 };
 
 /** Each word has its own direction, synonyms one together: enough to tell meaning from letters. */
@@ -50,7 +51,7 @@ async function fill(name: string, folder: string, embedder?: Embedder): Promise<
       counter: ruleOfThumb.name,
       embedder: embedder && { model: embedder.name, dimensions: embedder.dimensions },
     });
-  return { index, counts: await indexDocuments(index, findDocuments([folder]), { sizes, counter: ruleOfThumb, embedder }) };
+  return { index, counts: await indexDocuments(index, findDocuments([folder]), { sizes, counter: ruleOfThumb, embedder, now }) };
 }
 
 const documentsOf = async (index: DocumentIndex, question: string, embedder?: Embedder) =>
@@ -92,6 +93,60 @@ test("full text finds Japanese and English; a run again reads only what changed;
   third.index.close();
 });
 
+test("what cannot be read is kept with its reason until it can be read, or is gone", async () => {
+  const folder = join(root, "unreadable");
+  mkdirSync(folder);
+  const write = (name: string, content: string | Uint8Array) => writeFileSync(join(folder, name), content);
+  write("good.md", "Remoras attach themselves to sharks.");
+  write("locked.pdf", makePdf(["Whales are large."], { encrypted: true }));
+  write("it's broken.pdf", "%PDF-1.7 and then nothing");
+  write("turns.txt", "A text that will turn bad.");
+  const unread = async (index: DocumentIndex) =>
+    (await index.unread()).map(({ document, ...rest }) => ({ document: document.split("/").at(-1), ...rest }));
+
+  const first = await fill("unread", folder);
+  const triedAt = "2026-11-26T12:00:00.000Z";
+  const broken = {
+    document: "it's broken.pdf",
+    reason: expect.stringMatching(/^expected a PDF, found damage: /),
+    next: "Open it in a viewer and save it again.",
+    triedAt,
+    keepsOldText: false,
+  };
+  const locked = {
+    document: "locked.pdf",
+    reason: "the PDF is encrypted and asks for a password",
+    next: "Save a copy without a password.",
+    triedAt,
+    keepsOldText: false,
+  };
+  expect(await unread(first.index)).toEqual([broken, locked]);
+  first.index.close();
+
+  // Another process sees it, and a second failure does not stand there twice.
+  write("turns.txt", Uint8Array.of(0x93, 0xfa, 0x96, 0x7b));
+  const second = await fill("unread", folder);
+  expect(await unread(second.index)).toEqual([
+    broken,
+    locked,
+    expect.objectContaining({ document: "turns.txt", reason: expect.stringContaining("shift_jis"), keepsOldText: true }),
+  ]);
+  expect(await documentsOf(second.index, "turn bad")).toEqual(["turns.txt"]);
+  // A run over other files says nothing of these.
+  await indexDocuments(second.index, findDocuments([join(folder, "good.md")]), { sizes, counter: ruleOfThumb, now });
+  expect(await unread(second.index)).toHaveLength(3);
+  second.index.close();
+
+  write("locked.pdf", makePdf(["Whales are large."]));
+  write("turns.txt", "A text that will turn bad.");
+  rmSync(join(folder, "it's broken.pdf"));
+  const third = await fill("unread", folder);
+  expect(third.counts.documents).toEqual({ added: 1, changed: 0, unchanged: 2, removed: 1, failed: 0 });
+  expect(await unread(third.index)).toEqual([]);
+  expect(await documentsOf(third.index, "whales")).toEqual(["locked.pdf"]);
+  third.index.close();
+});
+
 test("vectors find other words for it; equal chunks keep their vector", async () => {
   const folder = join(root, "cars");
   mkdirSync(folder);
@@ -120,6 +175,7 @@ test("an interrupted run keeps what it wrote, and the next goes on", async () =>
   const folder = join(root, "many");
   mkdirSync(folder);
   for (let i = 0; i < 6; i++) writeFileSync(join(folder, `${i}.txt`), `Document number ${i}.`);
+  writeFileSync(join(folder, "0.pdf"), makePdf(["x"], { encrypted: true }));
   const index = await DocumentIndex.open(join(root, "stopped"), "Testing");
   await index.begin({ ...sizes, counter: ruleOfThumb.name });
   const stop = new AbortController();
@@ -127,12 +183,14 @@ test("an interrupted run keeps what it wrote, and the next goes on", async () =>
   const run = indexDocuments(index, findDocuments([folder]), {
     sizes,
     counter: ruleOfThumb,
+    now,
     signal: stop.signal,
-    onEvent: () => ++seen === 3 && stop.abort(),
+    onEvent: () => ++seen === 4 && stop.abort(),
   });
   await expect(run).rejects.toMatchObject({ code: "cancelled" });
   expect((await index.documents()).size).toBe(3);
-  const counts = await indexDocuments(index, findDocuments([folder]), { sizes, counter: ruleOfThumb });
+  expect(await index.unread()).toMatchObject([{ reason: "the PDF is encrypted and asks for a password" }]);
+  const counts = await indexDocuments(index, findDocuments([folder]), { sizes, counter: ruleOfThumb, now });
   expect(counts.documents).toMatchObject({ added: 3, unchanged: 3 });
   expect(await index.chunkCount()).toBe(6);
   index.close();

@@ -1,8 +1,9 @@
 /**
- * The index: three tables of an embedded LanceDB in a folder or in object storage.
+ * The index: four tables of an embedded LanceDB in a folder or in object storage.
  *
  *   chunks     one row a chunk: text with its heading, where it stands, and, where there is an embedder, its vector
  *   documents  one row a file: the hash of its bytes, so that the next run knows what changed
+ *   unread     one row a file that could not be read: why, and when that was
  *   settings   name and value: chunk sizes, counter, embedder; another setting means another index
  *
  * A document's row is written after its chunks: what an interrupted run leaves behind is found by name and replaced by the next.
@@ -36,6 +37,18 @@ export interface StoredDocument {
   readonly hash: string;
   readonly title: string;
   readonly chunks: number;
+}
+
+/** A document that was met and could not be read. */
+export interface UnreadDocument {
+  readonly document: string;
+  readonly reason: string;
+  /** What to do about it. */
+  readonly next?: string;
+  /** Of the last attempt, ISO 8601. */
+  readonly triedAt: string;
+  /** What was read of it before it became unreadable is still in the index, and still answers. */
+  readonly keepsOldText: boolean;
 }
 
 /** A chunk as it lies in the table. */
@@ -118,7 +131,7 @@ export class DocumentIndex {
 
   /** Empties the index and gives it settings. */
   async begin(settings: IndexSettings): Promise<void> {
-    for (const name of ["chunks", "documents", "settings"]) await this.#drop(name);
+    for (const name of ["chunks", "documents", "unread", "settings"]) await this.#drop(name);
     const rows = [
       { name: "format", value: FORMAT_VERSION },
       { name: "settings", value: JSON.stringify(settings) },
@@ -131,6 +144,38 @@ export class DocumentIndex {
     const table = await this.#table("documents");
     const rows = table ? ((await table.query().toArray()) as StoredDocument[]) : [];
     return new Map(rows.map(({ document, hash, title, chunks }) => [document, { document, hash, title, chunks: Number(chunks) }]));
+  }
+
+  /** By name. An index that was made before such records were kept has none. */
+  async unread(): Promise<UnreadDocument[]> {
+    const table = await this.#table("unread");
+    if (!table) return [];
+    const rows = (await table.query().toArray()) as { document: string; reason: string; next: string; triedAt: string }[];
+    const known = await this.documents();
+    return rows
+      .map(({ document, reason, next, triedAt }) => ({
+        document,
+        reason,
+        ...(next === "" ? {} : { next }),
+        triedAt,
+        keepsOldText: known.has(document),
+      }))
+      .sort((a, b) => (a.document < b.document ? -1 : 1));
+  }
+
+  /** Puts them on the list of what could not be read, in the place of what it said of them. */
+  async noteUnread(failed: readonly Omit<UnreadDocument, "keepsOldText">[]): Promise<void> {
+    if (failed.length === 0) return;
+    await this.forgetUnread(failed.map(({ document }) => document));
+    await this.#add(
+      "unread",
+      failed.map(({ document, reason, next = "", triedAt }) => ({ document, reason, next, triedAt })),
+    );
+  }
+
+  /** Takes them off that list. */
+  async forgetUnread(names: readonly string[]): Promise<void> {
+    if (names.length > 0) await (await this.#table("unread"))?.delete(oneOf("document", names));
   }
 
   /** Vectors of a document's chunks by their id. */
@@ -180,7 +225,7 @@ export class DocumentIndex {
       // Whole vectors in cells: exact within the cells that are read, which product quantization would not be.
       await chunks.createIndex("vector", { config: Index.ivfFlat({ distanceType: "cosine" }) });
     }
-    for (const name of ["chunks", "documents"]) await (await this.#table(name))?.optimize({ cleanupOlderThan: new Date() });
+    for (const name of ["chunks", "documents", "unread"]) await (await this.#table(name))?.optimize({ cleanupOlderThan: new Date() });
   }
 
   async chunkCount(): Promise<number> {

@@ -74,6 +74,16 @@ export function sampleReport(): ReportData {
         : { ...question, translation: { language: "ja", text: `（訳）${question.question}` } },
     ),
     answers,
+    unreadDocuments: [
+      {
+        document: "docs/locked.pdf",
+        reason: "the PDF is encrypted and asks for a password",
+        next: "Save a copy without a password.",
+        triedAt: "2026-11-26T11:30:00.000Z",
+        keepsOldText: false,
+      },
+      { document: "docs/<b>.pdf", reason: "expected a PDF, found damage", triedAt: "2026-11-25T08:00:00.000Z", keepsOldText: true },
+    ],
     problems: [{ file: "questions.csv", row: 7, problem: "it has no question" }],
     summary: summarize(QUESTIONS, variants, scored),
     judge: {
