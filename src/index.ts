@@ -31,7 +31,9 @@ export type { TrainConfigInput } from "./config/schemas/train.ts";
 export { type DebateEvent, type DebateOptions, type DebateReport, debate, debatePrice } from "./debate/debate.ts";
 export type { DebateRecord } from "./debate/debate-record.ts";
 export type { Price } from "./debate/price.ts";
-export { makeQuestions, type QuestionsEvent, type QuestionsReport, questionsPrice } from "./debate/questions/make-questions.ts";
+export { makeQuestions } from "./debate/questions/make-questions.ts";
+export { questionsPrice } from "./debate/questions/price-questions.ts";
+export type { QuestionsEvent, QuestionsReport } from "./debate/questions/question-record.ts";
 // ---- train, plan, ask, save, look at the machine ----
 export { doctor, exportModel, openModel, plan, pretrain, type RunResult, type Session, train } from "./engine/index.ts";
 // ---- documents: index, retrieve, answer from sources ----

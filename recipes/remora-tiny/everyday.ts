@@ -1140,16 +1140,16 @@ const clock: Make = (g) => {
       ["銀行", "the bank"],
     ] as const);
     const shop = /shop|bank/.test(what);
-    const [end, verb] = g.pick(
+    const [end, verb] = g.pick<readonly [string, string]>(
       shop
-        ? ([
+        ? [
             ["開きます", "opens"],
             ["閉まります", "closes"],
-          ] as const)
-        : ([
+          ]
+        : [
             ["始まります", "starts"],
             ["終わります", "ends"],
-          ] as const),
+          ],
     );
     return [`${doc}は${ja}に${end}。`, `${what} ${verb} at ${time}.`];
   }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Gathers what the two calls of card.sh carry, from the root of a checkout with dist (npx tsdown), build/libremora.so and build/cuda (kernels):
+# Gathers what the calls of card.sh carry, from the root of a checkout with dist (npx tsdown) and prebuilds/ of the kernels as they are:
 #   sh recipes/remora-tiny/pack.sh <data folder> <model folder of tokenizer.ts> <target> [demo's held-out.jsonl]
 # Target gets tiny-1/ and tiny-2/. The texts go as they are, packed by their makers; Node as tiny-1/node.xz, when it is not there yet.
 set -e
@@ -12,26 +12,24 @@ if [ ! -f "$one/node.xz" ]; then
   cp "$(readlink -f "$(command -v node)")" "$one/node" && strip -s "$one/node" && xz -9 "$one/node"
 fi
 app=$(mktemp -d)
-mkdir -p "$app/app/node_modules/@koromix" "$app/app/node_modules/@huggingface" "$app/app/build/cuda" "$app/model"
-cp -r dist package.json "$app/app/"
-cp "${LIBRARY:-build/libremora.so}" "$app/app/build/libremora.so"
-cp build/cuda/*.fatbin build/cuda/images.json kernels/cuda/kernels.json "$app/app/build/cuda/"
+mkdir -p "$app/app/node_modules/@koromix" "$app/app/node_modules/@huggingface" "$app/model"
+cp -r dist package.json prebuilds "$app/app/"
 for name in zod koffi commander yaml papaparse hono @hono/node-server @huggingface/tokenizers @huggingface/jinja @koromix/koffi-linux-x64; do
   mkdir -p "$app/app/node_modules/$(dirname "$name")" && cp -rL "node_modules/$name" "$app/app/node_modules/$(dirname "$name")/"
 done
 find "$app/app/node_modules" \( -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.map' -o -name '*.md' \) -delete
 rm -rf "$app/app/node_modules/zod/src" "$app/app/node_modules/koffi/vendor" "$app/app/node_modules/koffi/doc"
-node scripts/device-test-bundle.mjs --entry recipes/remora-tiny/prepare.ts --out .gpu/prepare.mjs
-cp .gpu/prepare.mjs "$app/app/prepare.mjs"
+for name in prepare trials; do node scripts/device-test-bundle.mjs --entry "recipes/remora-tiny/$name.ts" --out ".gpu/$name.mjs"; done
+cp .gpu/prepare.mjs "$app/app/"
 cp "$model"/*.json "$app/model/"
 tar -C "$app" -c app model | xz -6 > "$one/app.tar.xz"
 rm -rf "$app"
-cp recipes/remora-tiny/card.sh "$one/" && cp recipes/remora-tiny/card.sh recipes/remora-tiny/pretrain.yaml "$two/"
+cp recipes/remora-tiny/card.sh "$one/" && cp recipes/remora-tiny/card.sh recipes/remora-tiny/pretrain.yaml recipes/remora-tiny/mixes.yaml .gpu/trials.mjs "$two/"
 cp "$data"/translation/*.tsv "$one/data/translation/"
 for name in squad-v2-dev-half jaquad-dev; do xz -9 -c "$data/qa/$name.json" > "$one/data/qa/$name.json.xz"; done
 cp "$demo" "$one/data/demo-held-out.jsonl"
 for name in en-books-03 ja-wiki-jaquad; do cp -f "$data/pretrain/$name.txt.xz" "$one/data/pretrain/"; done
 cp -f "$data"/pretrain/pairs*.tsv.xz "$one/data/pretrain/"
-for name in en-factbook en-wiki-squad ja-pydocs ja-aozora-01 ja-aozora-02 en-books-01 en-books-02; do cp -f "$data/pretrain/$name.txt.xz" "$two/data/pretrain/"; done
+for name in en-factbook en-wiki-squad ja-pydocs ja-aozora-01 ja-aozora-02 ja-aozora-03 en-books-01 en-books-02; do cp -f "$data/pretrain/$name.txt.xz" "$two/data/pretrain/"; done
 chmod -R u+w "$one" "$two"
 du -sb "$one" "$two"

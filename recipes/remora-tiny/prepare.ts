@@ -1,11 +1,11 @@
 /**
  * The texts of one source of `remora-tiny`, free of every sentence that models are judged by, in training and held-out files.
  *
- *   npx tsx recipes/remora-tiny/prepare.ts <data folder> <out folder> [source…] [--demo held-out.jsonl] [--everyday pairs]
+ *   npx tsx recipes/remora-tiny/prepare.ts <data folder> <out folder> [source…] [--demo held-out.jsonl] [--everyday pairs] [--trial share]
  *
  * Sources: those of sources.ts, learner-pairs, manual-pairs, everyday-1 to -4; all when none is named. Out: <source>.txt (documents) or .tsv (pairs), and
- * the same under held-out/, where learners' pairs come from translation/valid.tsv, which is trained on by nobody. What was dropped is counted
- * in <source>.json. Needs `xz`. The sources run well side by side.
+ * the same under held-out/, where learners' pairs come from translation/valid.tsv, which is trained on by nobody. With --trial the first share of
+ * each training text stands under trial/ too. What was dropped is counted in <source>.json. Needs `xz`. The sources run well side by side.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,12 +23,12 @@ const MANUAL_HELD_OUT = 200;
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { demo: { type: "string", multiple: true }, everyday: { type: "string" } },
+  options: { demo: { type: "string", multiple: true }, everyday: { type: "string" }, trial: { type: "string" } },
 });
 const [dataFolder, out, ...named] = positionals;
 if (!dataFolder || !out)
-  throw new Error("usage: prepare.ts <data folder> <out folder> [source…] [--demo held-out.jsonl] [--everyday pairs]");
-mkdirSync(join(out, "held-out"), { recursive: true });
+  throw new Error("usage: prepare.ts <data folder> <out folder> [source…] [--demo held-out.jsonl] [--everyday pairs] [--trial share]");
+for (const folder of ["held-out", "trial"]) mkdirSync(join(out, folder), { recursive: true });
 
 const check = openLeakCheck(dataFolder, flags.demo ?? ["examples/translate/held-out.jsonl"]);
 const isWanted = (name: string) => named.length === 0 || named.includes(name);
@@ -43,6 +43,7 @@ for (const { name, file } of TEXT_SOURCES) {
     return leak === undefined;
   });
   write(`${name}.txt`, clean);
+  if (flags.trial !== undefined) write(`trial/${name}.txt`, forTrial(clean));
   write(`held-out/${name}.txt`, heldOut);
   report(name, { documents: clean.length, heldOut: heldOut.length, dropped });
 }
@@ -83,6 +84,11 @@ function cleanPairs(pairs: readonly [string, string][], leaks: LeakCheck): { kep
   return { kept, dropped };
 }
 
+/** For short runs that read each source as often as the long one does. Their order is random, so the first are a fair sample. */
+function forTrial<T>(all: readonly T[]): readonly T[] {
+  return all.slice(0, Math.ceil(all.length * Number(flags.trial)));
+}
+
 function write(name: string, documents: readonly string[]): void {
   writeFileSync(join(out!, name), `${documents.join("\n<|doc|>\n")}\n`);
 }
@@ -90,6 +96,7 @@ function write(name: string, documents: readonly string[]): void {
 function writePairs(name: string, training: readonly [string, string][], heldOut: readonly [string, string][]): void {
   const lines = (pairs: readonly [string, string][]) => `${pairs.map(([ja, en]) => `${ja}\t${en}`).join("\n")}\n`;
   writeFileSync(join(out!, `${name}.tsv`), lines(training));
+  if (flags.trial !== undefined) writeFileSync(join(out!, "trial", `${name}.tsv`), lines(forTrial(training)));
   writeFileSync(join(out!, "held-out", `${name}.tsv`), lines(heldOut));
 }
 

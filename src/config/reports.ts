@@ -125,7 +125,14 @@ export interface DemoSample {
   answers: Record<DemoStage, string>;
 }
 
-/** chrF of one stage, 0 to 100: over the held-out sentences, and over those of the test file, when one was given. */
+/** More sentences that judge the demo: the first `rows` of the `of` in a file. */
+export interface DemoTest {
+  file: string;
+  rows: number;
+  of: number;
+}
+
+/** chrF of one stage, 0 to 100: over the held-out sentences, and over those of the test file, where there is one. */
 export interface DemoScore {
   chrF: number;
   count: number;
@@ -140,7 +147,7 @@ export type DemoEvent =
       instruction: string;
       rows: number;
       heldOutRows: number;
-      testRows: number;
+      test?: DemoTest;
       steps: number;
       out: string;
     }
@@ -155,7 +162,7 @@ export interface DemoReport {
   device: string;
   train: { steps: number; tokens: number; tokensPerSecond: number; lossFirst: number; lossLast: number };
   eval: { metric: "chrF"; count: number; before: number; after: number };
-  /** The same on the test file, when one was given. */
+  /** The same on the test file, where there is one. */
   test?: { metric: "chrF"; count: number; before: number; after: number };
   saved: { format: string; retained: number; top1: number }[];
   seconds: number;

@@ -7,6 +7,7 @@ import type { NamedModel } from "../asking/named-model.ts";
 import type { AskAnswer, AskSettings } from "../config/reports.ts";
 import { CancelledError } from "../errors/cancelled-error.ts";
 import { RemoraError } from "../errors/remora-error.ts";
+import { RequestError } from "../errors/request-error.ts";
 import type { Question } from "../evaluation/eval/questions.ts";
 import { languageOf } from "../retrieval/answer/prompt.ts";
 import type { Hit } from "../retrieval/hit.ts";
@@ -207,15 +208,14 @@ async function askFitting(
       if (answer.finishReason === "cancelled") throw new CancelledError("Debating");
       return { answer, kept };
     } catch (error) {
-      if (!(RemoraError.isInstance(error) && error.code === "request") || count === 0) throw error;
+      if (!RequestError.isInstance(error) || count === 0) throw error;
     }
   }
 }
 
 /** A failed call is its turn's misfortune; being stopped is everybody's. */
 function messageOf(error: unknown, signal: AbortSignal | undefined): string {
-  const isRemora = RemoraError.isInstance(error);
-  if (signal?.aborted || (isRemora && error.code === "cancelled")) throw new CancelledError("Debating");
+  if (signal?.aborted || CancelledError.isInstance(error)) throw new CancelledError("Debating");
   if (!(error instanceof Error)) throw error;
-  return isRemora ? `${error.doing}: ${error.problem}` : error.message;
+  return RemoraError.isInstance(error) ? `${error.doing}: ${error.problem}` : error.message;
 }

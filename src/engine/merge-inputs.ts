@@ -1,13 +1,14 @@
 /** What a merge starts from: adapters with their weights, the base that they were trained on, and what their run says about data and template. */
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 import type { MergeConfig } from "../config/schemas/merge.ts";
-import { type TrainConfig, trainOptions } from "../config/schemas/train.ts";
+import type { TrainConfig } from "../config/schemas/train.ts";
 import { ConfigError } from "../errors/config-error.ts";
 import type { WeightedAdapter } from "../export/combine-adapters.ts";
 import { readAdapter } from "../models/adapter-file.ts";
 import type { BaseFormat } from "../models/load-weights.ts";
 import { REMORA_NOTES_FILE } from "../training/adapter-weights.ts";
+import { type AdapterRun, readAdapterRun } from "./adapter-run.ts";
 import { type ModelFiles, openModelFiles, storedFormat } from "./model-files.ts";
 
 export interface MergeInputs {
@@ -15,15 +16,15 @@ export interface MergeInputs {
   readonly adapters: readonly WeightedAdapter[];
   /** As the base's linears stayed in memory in training. */
   readonly trainedAs: BaseFormat;
-  /** The run beside the first adapter, when its config.json is there. */
-  readonly run: { readonly path: string; readonly config: TrainConfig } | undefined;
+  /** The run of the first adapter, when its config.json is there. */
+  readonly run: AdapterRun | undefined;
   /** A preset's name or the template's own text. */
   readonly template: string | undefined;
 }
 
 const DOING = "Configuring remora merge";
 
-/** @throws ConfigError, AdapterError, ModelNotFoundError */
+/** @throws ConfigError, ConfigFileError, AdapterError, ModelNotFoundError */
 export async function openMergeInputs(config: MergeConfig): Promise<MergeInputs> {
   const paths = config.adapter === undefined ? [] : [config.adapter].flat();
   const given = config.weights === undefined ? paths.map(() => 1) : [config.weights].flat();
@@ -36,7 +37,7 @@ export async function openMergeInputs(config: MergeConfig): Promise<MergeInputs>
     throw new ConfigError(DOING, [{ path: "adapter", problem: "expected at least one adapter to save as an adapter, found none" }]);
   const adapters = paths.map((path, index) => ({ path, weight: given[index]! }));
   const [first] = paths;
-  const run = first === undefined ? undefined : readRun(first);
+  const run = first === undefined ? undefined : readAdapterRun(first);
   const model = config.model ?? run?.config.model ?? (first === undefined ? undefined : readAdapter(first).config.baseModel);
   if (model === undefined) {
     const next = "Name the base with --model, or an adapter with --adapter.";
@@ -58,19 +59,6 @@ function trainedFormat(config: MergeConfig, run: TrainConfig | undefined, files:
   if (asked === "auto" || asked === "file" || asked === stored) return "file";
   // A dense base in another dense dtype differs by rounding alone; what was trained against is the file's own values, rounded.
   return asked;
-}
-
-/** The run's folder is the adapter's parent, or two above for a checkpoint. */
-function readRun(adapter: string): MergeInputs["run"] {
-  for (const folder of [dirname(resolve(adapter)), dirname(dirname(resolve(adapter)))]) {
-    const path = join(folder, "config.json");
-    if (!existsSync(path)) continue;
-    const fields = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
-    const known = Object.fromEntries(Object.entries(fields).filter(([name]) => name in trainOptions.shape));
-    const parsed = trainOptions.safeParse(known);
-    if (parsed.success) return { path, config: parsed.data };
-  }
-  return undefined;
 }
 
 function readTemplate(folder: string): string | undefined {

@@ -20,10 +20,6 @@ export class OutOfMemoryError extends RemoraError {
   readonly neededBytes: number;
   readonly freeBytes: number | undefined;
 
-  static override isInstance(error: unknown): error is OutOfMemoryError {
-    return RemoraError.isInstance(error) && error.code === "out-of-memory";
-  }
-
   constructor(parts: OutOfMemoryParts) {
     const free = parts.freeBytes === undefined ? "refused it" : `has ${showBytes(parts.freeBytes)} free`;
     super("out-of-memory", 1, {

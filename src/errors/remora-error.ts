@@ -40,8 +40,18 @@ export class RemoraError extends Error {
     Object.defineProperty(this, MARKER, { value: true });
   }
 
-  /** True for an error of this class, also when it comes from another copy of the package or crossed a worker's border as data. */
-  static isInstance(error: unknown): error is RemoraError {
-    return typeof error === "object" && error !== null && (error as Record<symbol, unknown>)[MARKER] === true;
+  /**
+   * True for an error of the class it is asked of, also when it comes from another copy of the package or crossed a worker's border as data;
+   * there the class is known by its name.
+   */
+  static isInstance<E>(this: abstract new (...parts: never[]) => E, error: unknown): error is E {
+    // biome-ignore lint/complexity/noThisInStatic: inherited, and meant for the class that it is called on
+    return isOfClass(this, error);
   }
+}
+
+function isOfClass(asked: abstract new (...parts: never[]) => unknown, error: unknown): boolean {
+  if (error instanceof asked) return true;
+  if (typeof error !== "object" || error === null || (error as Record<symbol, unknown>)[MARKER] !== true) return false;
+  return asked.name === RemoraError.name || asked.name === (error as unknown as Error).name;
 }

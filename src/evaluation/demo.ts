@@ -16,7 +16,7 @@ import { writeFileAtomically } from "../formats/atomic-file.ts";
 import { packageVersion, SMALL_MODEL } from "../hub/shipped-models.ts";
 import type { TrainEvent } from "../training/events.ts";
 import { type DemoData, type LossCurve, renderDemoPage } from "./demo/demo-page.ts";
-import { readDemoRows, readTestRows } from "./demo/demo-rows.ts";
+import { openTestRows, readDemoRows } from "./demo/demo-rows.ts";
 import { Stages } from "./demo/stages.ts";
 
 /** About two passes over the rows: a minute of a laptop's two cores. */
@@ -57,11 +57,12 @@ async function runDemo(config: DemoConfig, { signal, onEvent: emit = () => {} }:
   const place = { device, threads, offline: true };
   const { trainPath, trainCount, heldOut } = await readDemoRows();
   const { instruction } = heldOut[0]!;
-  const test = testFile === undefined ? [] : await readTestRows(testFile, instruction);
-  const counts = { rows: trainCount, heldOutRows: heldOut.length, testRows: test.length };
+  const opened = await openTestRows(testFile, instruction);
+  const test = opened && { file: opened.file, rows: opened.rows.length, of: opened.of };
+  const counts = { rows: trainCount, heldOutRows: heldOut.length, ...(test && { test }) };
   emit({ event: "demo-start", model, instruction, ...counts, steps, out });
 
-  const stages = new Stages(heldOut, test, signal, emit);
+  const stages = new Stages(heldOut, opened?.rows ?? [], signal, emit);
   const askedOn = await stages.ask("before", { ...place, model });
   const { run, curve } = await learn({ ...place, model, seed: config.seed, data: trainPath, maxSteps: steps, out: join(out, "run") });
   await stages.ask("after", { ...place, model, adapter: run.adapterPath, base: "nf4" });
@@ -73,7 +74,7 @@ async function runDemo(config: DemoConfig, { signal, onEvent: emit = () => {} }:
   const report = reportOf(model, askedOn, run, scores, save, (performance.now() - startedAt) / 1000);
   const rows = { learnt: trainCount - VALIDATION_ROWS, aside: VALIDATION_ROWS };
   const made = { remora: packageVersion(), madeAt: new Date().toISOString() };
-  const page = await writePage(out, { ...made, report, instruction, rows, scores, sentences, shown, curve, save });
+  const page = await writePage(out, { ...made, report, instruction, rows, ...(test && { test }), scores, sentences, shown, curve, save });
   emit({ event: "demo-end", scores, samples: shown.map((at) => sentences[at]!), page });
   return report;
 

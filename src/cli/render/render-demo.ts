@@ -1,5 +1,5 @@
 /** The demo as a story in five parts: answers before, the run, answers after, the proven save, answers from the saved files; then side by side. */
-import type { DemoEvent, DemoReport, DemoSample, DemoScore, DemoStage } from "../../config/reports.ts";
+import type { DemoEvent, DemoReport, DemoSample, DemoScore, DemoStage, DemoTest } from "../../config/reports.ts";
 import { showCount, showPercent, showRate, showSeconds } from "../terminal/quantities.ts";
 import type { Style } from "../terminal/style.ts";
 
@@ -20,7 +20,7 @@ export function renderDemoPart(name: "learn" | "save", style: Style): string {
 export function renderDemoEvent(event: Exclude<DemoEvent, { event: "answers-progress" }>, style: Style): string {
   switch (event.event) {
     case "demo-start": {
-      const test = event.testRows > 0 ? `, and ${showCount(event.testRows)} sentences of the test file` : "";
+      const test = event.test ? `, and ${testText(event.test)}` : "";
       return [
         style.bold("remora demo: a language model learns to translate, on this machine, offline"),
         `  The model is ${event.model}, which ships with remora. It has read Japanese, English and pairs of both, but was never asked for English by an instruction.`,
@@ -70,6 +70,10 @@ export function renderDemoReport(report: DemoReport, style: Style, out: string):
 }
 
 const heading = (part: number, text: string, style: Style): string => `\n${style.dim(`${part}/${PARTS}`)} ${style.bold(text)}`;
+
+function testText({ file, rows, of }: DemoTest): string {
+  return rows < of ? `the first ${showCount(rows)} of ${showCount(of)} in ${file}` : `${showCount(rows)} of ${file}`;
+}
 
 function scoreText({ chrF, count, test }: DemoScore): string {
   const other = test ? `, ${test.chrF.toFixed(1)} over the ${showCount(test.count)} of the test file` : "";

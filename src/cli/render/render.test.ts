@@ -131,8 +131,8 @@ test("demo", () => {
   const tested = { ...score, test: { chrF: 30, count: 500 } };
   const sample = { input: "雨です。", expected: "It is rain.", answers: { before: "", after: "It rains.", saved: "It rains." } };
   const text = [
-    renderDemoEvent({ event: "demo-start", ...start, testRows: 0 }, plain),
-    renderDemoEvent({ event: "demo-start", ...start, testRows: 500 }, plain).split("\n")[3],
+    renderDemoEvent({ event: "demo-start", ...start }, plain),
+    renderDemoEvent({ event: "demo-start", ...start, test: { file: "pairs.tsv", rows: 200, of: 500 } }, plain).split("\n")[3],
     renderDemoEvent({ event: "answers-start", stage: "before", count: 24 }, plain),
     renderDemoEvent({ event: "answers-end", stage: "before", score: { chrF: 8.1, count: 24 }, seconds: 2, samples }, plain),
     renderDemoPart("learn", plain),
@@ -161,7 +161,7 @@ test("demo", () => {
       The task: 次の文を英語に翻訳してください。 (Translate the next sentence into English.)
       It learns from 400 rows in 60 steps; 24 sentences that it never sees judge it.
       chrF: the letters an answer shares with the right one, 0 to 100. Loss: how surprised the model is by the right answer, lower is better.
-      It learns from 400 rows in 60 steps; 24 sentences that it never sees judge it, and 500 sentences of the test file.
+      It learns from 400 rows in 60 steps; 24 sentences that it never sees judge it, and the first 200 of 500 in pairs.tsv.
 
     1/5 Asking the model as it ships: 24 sentences
       Before: chrF 8.1 over 24 held-out sentences in 2.0s

@@ -16,7 +16,7 @@ export const demoSchema = z.strictObject({
   }),
   testFile: option(text().optional(), {
     description: "More sentences to judge it by: a TSV file of Japanese and English without a header line, or rows with input and output",
-    derived: "none: the 200 held-out sentences alone",
+    derived: "none, unless the project's own test sentences lie beside the checkout",
     placeholder: "path",
   }),
   out: option(text().default("remora-demo"), {

@@ -1,5 +1,5 @@
 /** A demo as one page: what it came to, how it learnt, sentences side by side, the proof of the saved model, and how it was made. */
-import type { DemoReport, DemoSample, DemoScore, DemoStage, SaveReport } from "../../config/reports.ts";
+import type { DemoReport, DemoSample, DemoScore, DemoStage, DemoTest, SaveReport } from "../../config/reports.ts";
 import { differences } from "../report/differences.ts";
 import { type Html, html } from "../report/html.ts";
 import { renderPage } from "../report/page.ts";
@@ -15,6 +15,7 @@ export interface DemoData {
   readonly instruction: string;
   /** Training rows that were learnt, and those that chose the checkpoint. */
   readonly rows: { readonly learnt: number; readonly aside: number };
+  readonly test?: DemoTest;
   readonly scores: Readonly<Record<DemoStage, DemoScore>>;
   readonly sentences: readonly DemoSample[];
   /** Places of the sentences that are shown first. */
@@ -95,7 +96,7 @@ function proof({ proof: found, format, bytes, mergeBase }: SaveReport): Html {
 <ul class="checks">${found.checks.map(({ name, ok, detail }) => html`<li><b class="${ok ? "good" : "bad"}">${ok ? "✓" : "✗"}</b> ${name} <small>${detail}</small></li>`)}</ul></section>`;
 }
 
-function howMade({ report, save, rows, sentences }: DemoData): Html {
+function howMade({ report, save, rows, sentences, test }: DemoData): Html {
   const facts: [string, string][] = [
     ["model", report.model],
     ["device", report.device],
@@ -103,6 +104,14 @@ function howMade({ report, save, rows, sentences }: DemoData): Html {
       "rows",
       `${rows.learnt.toLocaleString("en-US")} to learn from, ${rows.aside} to choose the adapter, ${sentences.length} others to judge it`,
     ],
+    ...(test
+      ? [
+          ["test file", `${test.file}, ${test.rows < test.of ? `its first ${test.rows} of ${test.of}` : test.rows} sentences`] as [
+            string,
+            string,
+          ],
+        ]
+      : []),
     ["training", `${report.train.steps} steps, loss ${report.train.lossFirst.toFixed(3)} → ${report.train.lossLast.toFixed(3)}`],
     [
       "save",

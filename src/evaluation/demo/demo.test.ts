@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import type { DemoSample, SaveReport } from "../../config/reports.ts";
 import { scoreAnswers } from "./answer-rows.ts";
 import { type DemoData, renderDemoPage } from "./demo-page.ts";
-import { readDemoRows, readTestRows } from "./demo-rows.ts";
+import { openTestRows, readDemoRows, readTestRows } from "./demo-rows.ts";
 import { lossChart } from "./loss-curve.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "remora-demo-unit-"));
@@ -27,6 +27,26 @@ describe("rows", () => {
     const expected = [{ instruction: "T", input: "雨です。", output: "It is rain." }];
     expect(await readTestRows(write("pairs.tsv", "雨です。\tIt is rain.\n"), "T")).toEqual(expected);
     expect(await readTestRows(write("pairs.jsonl", '{"output":" It is rain. ","input":"雨です。","more":1}\n'), "T")).toEqual(expected);
+  });
+
+  test("without a file named: the first 200 of the project's beside the checkout, nothing where there is none", async () => {
+    const root = join(folder, "checkout");
+    const data = join(folder, "shared", "data", "translation");
+    expect(await openTestRows(undefined, "T", root)).toBeUndefined();
+
+    mkdirSync(data, { recursive: true });
+    const lines = Array.from({ length: 201 }, (_, index) => `雨${index}。\tRain ${index}.\n`);
+    writeFileSync(join(data, "test.tsv"), lines.join(""));
+    const found = (await openTestRows(undefined, "T", root))!;
+    expect([found.rows.length, found.of, found.file]).toEqual([200, 201, "../shared/data/translation/test.tsv"]);
+    expect(found.rows[0]).toEqual({ instruction: "T", input: "雨0。", output: "Rain 0." });
+    expect(found.rows[199]!.output).toBe("Rain 199.");
+
+    const named = await openTestRows(write("pairs.tsv", "雨です。\tIt is rain.\n"), "T", root);
+    expect(named).toMatchObject({ rows: [{ input: "雨です。" }], of: 1 });
+
+    writeFileSync(join(data, "test.tsv"), "something else of that name\n");
+    expect(await openTestRows(undefined, "T", root)).toBeUndefined();
   });
 
   test.each([
@@ -93,6 +113,7 @@ describe("page", () => {
   test("figures of all three stages, the test file's, the proof, and the shown sentences before the others", () => {
     expect([...page.matchAll(/<p class="figure">([\d.]+)</g)].map(([, figure]) => figure)).toEqual(["10.0", "40.0", "39.0"]);
     expect(page).toContain("test file, 500 sentences: <b>21.0</b>");
+    expect(page).toContain("pairs.tsv, its first 500 of 900 sentences");
     expect(page).toContain("98.4%");
     expect(page.indexOf("雨です。")).toBeLessThan(page.indexOf("The other 1 sentences"));
     expect(page.indexOf("風です。")).toBeGreaterThan(page.indexOf("The other 1 sentences"));
@@ -134,6 +155,7 @@ function sample(): DemoData {
     },
     instruction: "訳して",
     rows: { learnt: 1900, aside: 100 },
+    test: { file: "pairs.tsv", rows: 500, of: 900 },
     scores: { before: score(10, 8), after: score(40, 21), saved: score(39, 20) },
     sentences,
     shown: [1],

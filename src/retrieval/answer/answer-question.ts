@@ -4,7 +4,7 @@
  * The model is a function (`Answerer`): a session of the engine today, any model by name later.
  */
 import type { AskAnswer, AskRequest } from "../../config/reports.ts";
-import { RemoraError } from "../../errors/remora-error.ts";
+import { RequestError } from "../../errors/request-error.ts";
 import type { Hit } from "../hit.ts";
 import { type Retrieved, type RetrieveOptions, retrieve } from "../retrieve.ts";
 import type { DocumentIndex } from "../store/document-index.ts";
@@ -89,7 +89,7 @@ export async function answerQuestion(
       return { ...base, answer, status, sources, cited: citedIn(answer, count), prompt, model, sourcesLeftOut: hits.length - count };
     } catch (error) {
       // Too long for the model's context: the last source is the one that matters least.
-      if (!(RemoraError.isInstance(error) && error.code === "request") || count <= 1) throw error;
+      if (!RequestError.isInstance(error) || count <= 1) throw error;
     }
   }
 }

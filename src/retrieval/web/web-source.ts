@@ -3,6 +3,7 @@
  * address and date. A page that cannot be read is reported and the rest goes on.
  */
 import { createHash } from "node:crypto";
+import { CancelledError } from "../../errors/cancelled-error.ts";
 import { RemoraError } from "../../errors/remora-error.ts";
 import { WebError } from "../../errors/web-error.ts";
 import { cutChunks } from "../chunks/cut-chunks.ts";
@@ -87,7 +88,7 @@ export class WebSource {
     try {
       return await this.#read(address, signal);
     } catch (error) {
-      if (!RemoraError.isInstance(error) || error.code === "cancelled") throw error;
+      if (CancelledError.isInstance(error) || !RemoraError.isInstance(error)) throw error;
       if (!this.#reported.has(address)) this.#options.onProblem?.(address, error.problem);
       this.#reported.add(address);
       return undefined;

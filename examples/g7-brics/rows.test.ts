@@ -1,9 +1,9 @@
 /** What examples/g7-brics/README.md says of its rows. */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { readQuestions } from "../src/evaluation/eval/questions.ts";
+import { readQuestions } from "../../src/evaluation/eval/questions.ts";
 
-const folder = new URL("../examples/g7-brics/", import.meta.url);
+const folder = new URL("./", import.meta.url);
 const { questions, problems } = await readQuestions([new URL("questions.jsonl", folder).pathname]);
 const train = readFileSync(new URL("train.jsonl", folder), "utf8")
   .trim()

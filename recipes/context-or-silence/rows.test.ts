@@ -8,10 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { makeRows, NOT_KNOWN, type Row } from "../recipes/context-or-silence/make-rows.ts";
-import { classifyAnswer } from "../src/evaluation/no-answer/no-answer.ts";
+import { classifyAnswer } from "../../src/evaluation/no-answer/no-answer.ts";
+import { makeRows, NOT_KNOWN, type Row } from "./make-rows.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const read = (name: string): (Row & { category?: string })[] =>
   readFileSync(join(ROOT, "recipes", "context-or-silence", name), "utf8")
     .trim()

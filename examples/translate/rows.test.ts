@@ -4,11 +4,11 @@
  */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { makeRows, PLACE, type Row } from "../examples/translate/make-rows.ts";
-import { templates } from "../examples/translate/templates.ts";
+import { makeRows, PLACE, type Row } from "./make-rows.ts";
+import { templates } from "./templates.ts";
 
 const read = (name: string): Row[] =>
-  readFileSync(new URL(`../examples/translate/${name}`, import.meta.url), "utf8")
+  readFileSync(new URL(`./${name}`, import.meta.url), "utf8")
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line) as Row);
