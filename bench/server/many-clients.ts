@@ -1,27 +1,17 @@
 /**
- * 64 clients streaming at once: what each of them feels. Whether anything is left behind after many requests is asked by `soak.ts`.
+ * 64 clients streaming at once from `remora serve`, a process of its own: what each of them feels. Whether anything is left behind after many
+ * requests is asked by `soak.ts`.
  *
- *   npx tsx bench/server/many-clients.ts [--model models/remora-tiny]
+ *   npm run build:dist && npx tsx bench/server/many-clients.ts [--model remora-tiny]
  */
+import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
-import { openModel } from "../../src/engine/index.ts";
-import { startServer } from "../../src/server/start-server.ts";
 import { spread, streamOne } from "./clients.ts";
+import { ServerProcess } from "./server-process.ts";
 
-const { values } = parseArgs({ options: { model: { type: "string", default: "models/remora-tiny" } } });
+const { values } = parseArgs({ options: { model: { type: "string", default: "remora-tiny" } } });
 const CLIENTS = 64;
-const session = await openModel({ model: values.model, slots: CLIENTS, device: "cpu" });
-const server = await startServer({
-  session,
-  name: "model",
-  host: "127.0.0.1",
-  port: 0,
-  maxBodyBytes: 2 ** 20,
-  maxInFlight: 1000,
-  timeoutMs: 600_000,
-  drainMs: 10_000,
-  onFailure: console.error,
-});
+const server = await ServerProcess.start(["--model", values.model, "--name", "model", "--slots", String(CLIENTS), "--device", "cpu"]);
 const sentence = (index: number) => `雨が降っています。${index}番の人は駅まで歩いて行きました。`;
 await streamOne(server.url, "model", sentence(0), 32, 0);
 
@@ -38,5 +28,5 @@ const answering = felt.filter((one) => one.tokens > 8);
 console.log(`  tokens/s of each (${answering.length} answers above 8 tokens)  ${spread(answering.map((one) => one.tokensPerSecond))}`);
 console.log(`  longest pause, s       ${spread(felt.map((one) => one.longestPauseSeconds))}`);
 
-await server.stop();
-await session.close();
+console.log(`load ${loadavg()[0]!.toFixed(1)}`);
+process.exit((await server.stop()) === 0 ? 0 : 1);

@@ -90,6 +90,7 @@ export const KINDS: Readonly<Record<string, Send>> = {
   "another model": refused(404, COMPLETIONS, (_, index) => JSON.stringify({ model: "gpt-4", ...completion(index) })),
   "a prompt beyond the context": refused(400, COMPLETIONS, ({ model }) => JSON.stringify({ model, prompt: "雨 ".repeat(9000) })),
   "a body beyond the limit": refused(413, COMPLETIONS, ({ maxBodyBytes }) => "x".repeat(maxBodyBytes + 1)),
+  "an empty prompt": refused(400, COMPLETIONS, ({ model }) => JSON.stringify({ model, prompt: "", max_tokens: 2 })),
   "no such route": refused(404, "/v1/images", () => "{}"),
   "embeddings as numbers": embedded("float"),
   "embeddings as base64": embedded("base64"),

@@ -91,6 +91,22 @@ describe("index", () => {
   });
 });
 
+test("the name of a file commands no terminal, in progress, in errors or as a source", async () => {
+  const evil = join(folder, "evil");
+  mkdirSync(evil);
+  writeFileSync(join(evil, "a\u001b[2Jb.md"), "The sawfish has a saw.");
+  writeFileSync(join(evil, "c\u001b[2Jd.pdf"), "no PDF");
+  const own = ["--index", join(folder, "evil-index")];
+  const indexed = await remora(["index", evil, ...own]);
+  expect(indexed.err).toContain("not read ./evil/c[2Jd.pdf: expected a PDF");
+  const words = ["What does the sawfish have?", ...own, "--model", model, "--device", "cpu", "--max-tokens", "2", "--compute", "f32"];
+  const asked = await remora(["ask", ...words]);
+  expect(asked.out).toContain("[1] ./evil/a[2Jb.md");
+  const missing = await remora(["index", join(evil, "e\u001b[2Jf.md"), ...own]);
+  expect(missing.err).toContain("error: Looking for documents in ./evil/e[2Jf.md");
+  expect(indexed.err + indexed.out + asked.err + asked.out + missing.err).not.toContain("\u001b");
+});
+
 describe("ask", () => {
   test("answers with numbered sources; what a document orders stays a quotation", async () => {
     const { code, out, err } = await ask("What does the remora attach itself to?", "--show-prompt");

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { Backend } from "../backend/backend.ts";
 import type { AskAnswer, AskRequest, SessionStats, TokenLogprob } from "../config/reports.ts";
 import type { SessionConfig } from "../config/schemas/generate.ts";
+import { EmptyPromptError } from "../errors/empty-prompt-error.ts";
 import { RequestError } from "../errors/request-error.ts";
 import { TEMPLATE_KEY } from "../export/gguf-companions.ts";
 import { type GenerationRequest, Generator } from "../generation/generator.ts";
@@ -85,7 +86,7 @@ export class AskSession {
 
   /**
    * @param onText receives an answer's text as it becomes certain
-   * @throws RequestError when a prompt leaves no room for an answer; TemplateError
+   * @throws EmptyPromptError; RequestError when a prompt leaves no room for an answer; TemplateError
    */
   async generate(requests: readonly AskRequest[], onText: OnText, isCancelled: () => boolean, now: () => number): Promise<AskAnswer[]> {
     const { tokenizer } = this.#files;
@@ -137,6 +138,7 @@ export class AskSession {
     const { tokenizer } = this.#files;
     const settings = request.settings ?? {};
     const ids = this.#encode(request);
+    if (ids.length === 0) throw new EmptyPromptError(index);
     if (ids.length >= this.#contextLength) throw new RequestError(index, ids.length, this.#contextLength);
     const startedAt = now();
     const decoder = new StreamDecoder(tokenizer, { stop: settings.stop ?? [this.#config.stop ?? []].flat() });

@@ -141,6 +141,17 @@ test("documents and pages that could not be read are named, where variants answe
   expect(existsSync(files.unreadCsv!)).toBe(false);
 });
 
+test("what is missing at the end is said before anything is asked", async () => {
+  one.asked.length = 0;
+  const asking = (more: object) => evaluate({ questions, variants: `one=${one.name}`, out: join(folder, "early"), ...more });
+  await expect(asking({ judge: "openai:gpt-4o-mini" })).rejects.toThrow("OPENAI_API_KEY: expected the key in the environment");
+  await expect(asking({ variants: [`one=${one.name}`, "two=mistral:small"] })).rejects.toThrow("MISTRAL_API_KEY");
+  await expect(asking({ translator: join(folder, "nowhere") })).rejects.toThrow("nowhere");
+  await expect(asking({ similarity: join(folder, "nowhere") })).rejects.toThrow("nowhere");
+  await expect(asking({ compare: join(folder, "nowhere") })).rejects.toThrow("nowhere");
+  expect(one.asked).toEqual([]);
+});
+
 test("a price for a model that nobody asks is refused, and so is a comparison without a model", async () => {
   await expect(evaluate({ questions, variants: `one=${one.name}`, prices: { gtp: "1/2" } })).rejects.toThrow(
     "prices.gtp: no variant asks this model; expected one of one",

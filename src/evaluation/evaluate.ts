@@ -60,14 +60,15 @@ export async function evaluate(input: EvalConfigInput, options: EvalOptions = {}
   if (config.noAnswer === "judge" && config.judge === undefined) {
     throw new ConfigError("Configuring remora eval", [{ path: "judge", problem: "required for noAnswer judge, found nothing" }]);
   }
+  if (config.compare !== undefined) readReport(config.compare);
+  const models = await openModels(config, compared);
   makeFolder(config.out);
   onEvent({ event: "eval-start", questions: questions.length, variants: names, problems });
 
-  const { answers, unreadDocuments } = await answerAll(config, questions, compared, options);
-  const judge = config.judge === undefined ? undefined : await judgeAll(config.judge, config, questions, names, answers, options);
+  const { answers, unreadDocuments } = await answerAll(config, questions, compared, models.asked, options);
+  const judge = models.judge && (await judgeAll(models.judge, config, questions, names, answers, options));
   const scored = await scoreAll(config, questions, answers, { patterns, silence: judge?.silence ?? [] }, signal);
-  const translated =
-    config.translator === undefined ? undefined : await translateAll(config.translator, config, questions, answers, options);
+  const translated = models.translator && (await translateAll(models.translator, config, questions, answers, options));
   const translations = translated?.texts;
 
   const report = completeReport(
@@ -111,10 +112,29 @@ export async function makeReport(input: ReportConfigInput): Promise<EvalResult> 
   return { files: await writeReport(config.folder, report), report };
 }
 
+/**
+ * All models, before any is asked: a slip in the last name, or a key that is missing, must not show after hours of answering. Weights are loaded
+ * with the first question and leave with `close`, so one model is in memory at a time.
+ */
+async function openModels(config: EvalConfig, compared: Variants) {
+  const { judge, translator, similarity, device, threads, offline } = config;
+  const asked = new Map<string, EvalModel>();
+  for (const name of new Set(compared.variants.map(({ model }) => model)))
+    asked.set(name, await openEvalModel(modelOf(name, config, compared), config));
+  const models = {
+    asked,
+    judge: judge === undefined ? undefined : await openEvalModel({ name: judge }, config),
+    translator: translator === undefined ? undefined : await openEvalModel({ name: translator }, config),
+  };
+  if (similarity !== undefined) await (await openEmbedder({ model: similarity, device, threads, offline })).close();
+  return models;
+}
+
 async function answerAll(
   config: EvalConfig,
   questions: readonly Question[],
   compared: Variants,
+  models: ReadonlyMap<string, EvalModel>,
   { signal, onEvent }: EvalOptions,
 ): Promise<{ answers: AnswerRecord[]; unreadDocuments: readonly UnreadDocument[] }> {
   using log = new RecordLog<LoggedAnswer>(join(config.out, "answers.jsonl"), ({ key }) => key);
@@ -122,8 +142,7 @@ async function answerAll(
   const documents = variants.some((variant) => variant.documents) ? await indexedDocuments(askConfigOf(config)) : undefined;
   const answers: AnswerRecord[] = [];
   try {
-    for (const name of new Set(variants.map(({ model }) => model))) {
-      const model = await openEvalModel(modelOf(name, config, compared), config);
+    for (const [name, model] of models) {
       try {
         for (const variant of variants.filter((each) => each.model === name)) {
           const onAnswer = (done: number) => onEvent?.({ event: "answers-progress", variant: variant.name, done, all: questions.length });
@@ -168,7 +187,7 @@ async function scoreAll(
 }
 
 async function judgeAll(
-  name: string,
+  model: EvalModel,
   config: EvalConfig,
   questions: readonly Question[],
   variants: readonly string[],
@@ -176,7 +195,6 @@ async function judgeAll(
   { signal, onEvent }: EvalOptions,
 ): Promise<NonNullable<ReportData["judge"]>> {
   using log = new RecordLog<LoggedVerdict>(join(config.out, "verdicts.jsonl"), ({ key }) => key);
-  const model = await openEvalModel({ name }, config);
   try {
     const onVerdict = (done: number, all: number) => onEvent?.({ event: "judge-progress", done, all });
     const pairs = await judgeAnswers(questions, variants, answers, {
@@ -188,7 +206,7 @@ async function judgeAll(
     });
     const verdicts = pairs.flatMap(({ a, b, score }) => (score === undefined ? [] : [{ a, b, score }]));
     const silence = config.noAnswer === "judge" ? await silenceBy(model, config, questions, answers, { signal, onEvent }) : undefined;
-    return { model: name, pairs, strengths: bradleyTerry(verdicts), silence };
+    return { model: config.judge!, pairs, strengths: bradleyTerry(verdicts), silence };
   } finally {
     await model.close();
   }
@@ -207,14 +225,13 @@ async function silenceBy(
 }
 
 async function translateAll(
-  name: string,
+  model: EvalModel,
   config: EvalConfig,
   questions: readonly Question[],
   answers: readonly AnswerRecord[],
   { signal, onEvent }: EvalOptions,
 ): Promise<Translated> {
   using log = new RecordLog<LoggedTranslation>(join(config.out, "translations.jsonl"), ({ key }) => key);
-  const model = await openEvalModel({ name }, config);
   try {
     const texts = [...questions.flatMap(({ question, oldAnswer }) => [question, oldAnswer ?? ""]), ...answers.map(({ text }) => text)];
     const onProgress = (done: number, all: number) => onEvent?.({ event: "translate-progress", done, all });

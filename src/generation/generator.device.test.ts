@@ -72,6 +72,16 @@ describeOnEachDevice("Generation", (device) => {
     model.dispose();
   });
 
+  it("a request without a token is refused, and what runs beside it goes on", async () => {
+    const model = await load(device.backend(), "llama");
+    const generator = new Generator(model, { slots: 2, positions: 64 });
+    const beside = generator.generate([request(PROMPT)]);
+    await expect(generator.generate([request([])])).rejects.toThrow("at least one token");
+    expect((await beside)[0]!.ids).toHaveLength(24);
+    generator.release();
+    model.dispose();
+  });
+
   it("holds nothing of a request that has ended", async () => {
     const model = await load(device.backend(), "llama");
     const generator = new Generator(model, { slots: 2, positions: 64 });

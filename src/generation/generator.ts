@@ -113,6 +113,8 @@ export class Generator {
 
   /** Adds a request to the running batch, or to the line before it. @param isCancelled read between steps; the answer then ends as "cancelled" */
   submit(request: GenerationRequest, isCancelled: () => boolean = () => false): Promise<GenerationResult> {
+    // In a step it would fail, and all that run beside it.
+    if (request.ids.length === 0) return Promise.reject(new Error("a request needs at least one token to go on from"));
     if (pagesOf(this.#longest(request)) > this.pages)
       return Promise.reject(
         new Error(`the KV cache of ${this.pages} pages is too small for a request of ${this.#longest(request)} tokens`),

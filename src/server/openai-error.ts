@@ -20,6 +20,17 @@ export function toOpenAiError(error: unknown): OpenAiError {
   return { status: 500, body: { error: { message, type: "server_error", param: null, code: "internal_error" } } };
 }
 
+/** For requests that never became one: Node could not read their bytes as HTTP, or waited too long for them. */
+export function unreadableRequest(code: string | undefined): OpenAiError {
+  const [status, name, message] =
+    code === "HPE_HEADER_OVERFLOW"
+      ? ([431, "headers_too_large", "the headers are longer than this server reads"] as const)
+      : code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? ([408, "request_timeout", "the request did not arrive in time"] as const)
+        : ([400, "not_http", "expected an HTTP request, found other bytes"] as const);
+  return { status, body: { error: { message, type: "invalid_request_error", param: null, code: name } } };
+}
+
 export function errorResponse(error: unknown): Response {
   const { status, body } = toOpenAiError(error);
   const headers: Record<string, string> = status === 429 || status === 503 ? { "retry-after": "1" } : {};

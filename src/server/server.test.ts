@@ -2,6 +2,9 @@
 import { connect } from "node:net";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openModel } from "../engine/index.ts";
+import { shippedModels } from "../hub/shipped-models.ts";
+import { createApp } from "./app.ts";
 import { letterEmbedder, openTestServer, type TestServer } from "./testing/test-server.ts";
 
 let server: TestServer;
@@ -131,6 +134,21 @@ describe("bad requests", () => {
     expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(2);
   });
 
+  it("refuses an empty prompt where no token stands before every text, and what runs beside it goes on", async () => {
+    const session = await openModel({ model: shippedModels()[0]!, slots: 2, threads: 1, device: "cpu", offline: true });
+    const { fetch: ask } = createApp({ session, name: "shipped", maxBodyBytes: 1000, maxInFlight: 4, timeoutMs: 60_000 });
+    const complete = (prompt: string) => {
+      const body = JSON.stringify({ model: "shipped", prompt, max_tokens: 20, seed: 1 });
+      return ask(new Request("http://server/v1/completions", { method: "POST", body }));
+    };
+    const beside = complete("It is raining.");
+    const empty = await complete("");
+    expect(empty.status).toBe(400);
+    expect(((await empty.json()) as { error: { code: string } }).error.code).toBe("empty-prompt");
+    expect((await beside).status).toBe(200);
+    await session.close();
+  });
+
   it("survives bytes that are no HTTP and a body that never comes", async () => {
     const raw = (text: string) =>
       new Promise<string>((resolve) => {
@@ -140,7 +158,13 @@ describe("bad requests", () => {
         socket.on("close", () => resolve(answer)).on("error", () => {});
         setTimeout(() => socket.destroy(), 300);
       });
-    expect(await raw("\x16\x03\x01 hello\r\n\r\n")).toContain("400");
+    const bodyOf = (answer: string) => JSON.parse(answer.split("\r\n\r\n")[1]!) as { error: { code: string; type: string } };
+    const refused = await raw("\x16\x03\x01 hello\r\n\r\n");
+    expect(refused).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(bodyOf(refused).error).toMatchObject({ code: "not_http", type: "invalid_request_error" });
+    const long = await raw(`GET /v1/models HTTP/1.1\r\nhost: x\r\nx: ${"a".repeat(20_000)}\r\n\r\n`);
+    expect(long).toMatch(/^HTTP\/1\.1 431 /);
+    expect(bodyOf(long).error.code).toBe("headers_too_large");
     expect(await raw("POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret\r\ncontent-length: 100\r\n\r\n{")).toBe(
       "",
     );

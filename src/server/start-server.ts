@@ -1,9 +1,11 @@
 /** The app on a port: time limits against slow senders, and a stop that lets running answers finish. */
-import type { Server } from "node:http";
+import { type Server, STATUS_CODES } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { serve } from "@hono/node-server";
 import { ServerStartError } from "../errors/server-start-error.ts";
 import { type AppOptions, createApp } from "./app.ts";
+import { unreadableRequest } from "./openai-error.ts";
 
 /** A client that needs longer to send its headers, or its whole request, holds a connection for nothing. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -11,6 +13,15 @@ const REQUEST_TIMEOUT_MS = 60_000;
 /** Longer than clients keep a connection for the next request: whoever closes last meets no reset. */
 const KEEP_ALIVE_MS = 75_000;
 const MAX_CONNECTIONS = 1024;
+
+/** What Node would answer without a body, in OpenAI's words. A socket on which an answer has begun takes no second one. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex & { _httpMessage?: { headersSent: boolean } | null }): void {
+  if (error.code === "ECONNRESET" || !socket.writable || socket._httpMessage?.headersSent) return void socket.destroy();
+  const { status, body } = unreadableRequest(error.code);
+  const text = JSON.stringify(body);
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close`;
+  socket.end(`${head}\r\n\r\n${text}`, () => socket.destroy());
+}
 
 export interface ServerOptions extends AppOptions {
   readonly host: string;
@@ -37,6 +48,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     made.requestTimeout = REQUEST_TIMEOUT_MS;
     made.keepAliveTimeout = KEEP_ALIVE_MS;
     made.maxConnections = MAX_CONNECTIONS;
+    made.on("clientError", refuseUnreadable);
   });
   const address = server.address() as AddressInfo;
   return {

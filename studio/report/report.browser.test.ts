@@ -45,6 +45,7 @@ function hostileReport(): ReportData {
       sources: [{ title: evil, text: evil }],
       translation: { language: "en", text: evil },
     })),
+    unreadDocuments: [{ document: evil, reason: evil, next: evil, triedAt: evil, keepsOldText: true }],
     problems: [{ file: evil, row: 1, problem: evil }],
     judge: { ...sample.judge!, model: evil, pairs: sample.judge!.pairs.map((pair) => ({ ...pair, reasons: [evil], problem: evil })) },
     translator: evil,
@@ -83,6 +84,26 @@ describe.skipIf(path === undefined)(`report page in Chromium${path === undefined
   }
   const shown = (page: Page) =>
     page.locator(".question:visible").evaluateAll((cards) => cards.map((card) => (card as HTMLElement).dataset.id));
+
+  test.each([1200, 900, 600])("what is jumped to does not lie under the filters, %i pixels wide", async (width) => {
+    const { page } = await open(sampleReport(), { viewport: { width, height: 500 } });
+    const covered = async (selector: string) =>
+      page.locator(selector).evaluate((element) => {
+        const bar = document.querySelector(".filters")!;
+        const bottom = getComputedStyle(bar).position === "sticky" ? bar.getBoundingClientRect().bottom : 0;
+        return element.getBoundingClientRect().top < bottom;
+      });
+    await page.getByRole("link", { name: "Question 3" }).click();
+    expect(await covered("#q3-title")).toBe(false);
+    await page.goto(`${page.url().split("#")[0]}#q2`);
+    expect(await covered("#q2-title")).toBe(false);
+    // Backwards by the keyboard: from the last note up to the first.
+    await page.getByLabel("Note on tuned", { exact: true }).last().focus();
+    for (let step = 0; step < 20; step++) {
+      await page.keyboard.press("Shift+Tab");
+      expect(await covered(":focus")).toBe(false);
+    }
+  });
 
   test("filters, search and order", async () => {
     const { page, troubles } = await open(sampleReport());

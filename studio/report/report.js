@@ -37,7 +37,14 @@
 
   for (const control of [search, filter, category, order]) control?.addEventListener("input", apply);
   order.addEventListener("input", sort);
-  document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
+  const bar = document.querySelector(".filters");
+  bar.addEventListener("submit", (event) => event.preventDefault());
+  // What is jumped to, or focused by the keyboard, must not come to lie under the filters, which stay at the top of wide windows.
+  const makeRoom = () => {
+    document.documentElement.style.scrollPaddingTop = getComputedStyle(bar).position === "sticky" ? `${bar.offsetHeight + 8}px` : "";
+  };
+  makeRoom();
+  new ResizeObserver(makeRoom).observe(bar);
 
   let unsaved = false;
   list.addEventListener("click", (event) => {

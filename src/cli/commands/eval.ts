@@ -1,5 +1,6 @@
 /** `remora eval`: the same questions to several variants, compared. stderr: progress and what went wrong; stdout: what helped, and the files. */
 import { evalSchema } from "../../config/schemas/eval.ts";
+import { cleanLine } from "../../retrieval/documents/document.ts";
 import { defineCommand } from "../command.ts";
 import { renderEvalTable } from "../render/render-eval.ts";
 import { bar, ProgressLine } from "../terminal/progress-line.ts";
@@ -31,7 +32,7 @@ export const command = defineCommand({
             case "eval-start":
               progress.print(`${event.questions} questions, variants: ${event.variants.join(", ")}`);
               for (const { file, row, problem } of event.problems.slice(0, SHOWN_PROBLEMS))
-                progress.print(`${proseStyle.yellow("left out")} ${file}, row ${row}: ${problem}`);
+                progress.print(`${proseStyle.yellow("left out")} ${file}, row ${row}: ${cleanLine(problem)}`);
               if (event.problems.length > SHOWN_PROBLEMS)
                 progress.print(`… and ${event.problems.length - SHOWN_PROBLEMS} more; the report names all`);
               return;
@@ -54,10 +55,10 @@ export const command = defineCommand({
         print(`\n${files.html}`);
       }
       for (const { variant, id, error } of failed.slice(0, SHOWN_PROBLEMS))
-        say(`${proseStyle.yellow("failed")} ${variant}, question ${id}: ${error}`);
+        say(`${proseStyle.yellow("failed")} ${variant}, question ${cleanLine(id)}: ${cleanLine(error!)}`);
       if (failed.length > SHOWN_PROBLEMS) say(`… and ${failed.length - SHOWN_PROBLEMS} more; the report names all`);
       for (const { document, reason } of unreadDocuments.slice(0, SHOWN_PROBLEMS))
-        say(`${proseStyle.yellow("not read")} ${document}: ${reason}`);
+        say(`${proseStyle.yellow("not read")} ${cleanLine(document)}: ${reason}`);
       if (unreadDocuments.length > SHOWN_PROBLEMS)
         say(`… and ${unreadDocuments.length - SHOWN_PROBLEMS} more documents that no answer could come from; the report names all`);
       const unjudged = report.judge?.pairs.filter(({ problem }) => problem !== undefined).length ?? 0;

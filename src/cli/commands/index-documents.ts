@@ -1,5 +1,6 @@
 /** `remora index`: files and folders → a searchable index. stderr: progress and what could not be read; stdout: what is in the index now. */
 import { indexSchema } from "../../config/schemas/retrieval.ts";
+import { cleanLine } from "../../retrieval/documents/document.ts";
 import { defineCommand } from "../command.ts";
 import { bar, ProgressLine } from "../terminal/progress-line.ts";
 import { showCount, showSeconds } from "../terminal/quantities.ts";
@@ -25,9 +26,10 @@ export const command = defineCommand({
       const report = await library.indexDocuments(config, {
         signal,
         onEvent({ document, change, reason, done, total }) {
-          if (change === "failed") progress.print(`${proseStyle.yellow("not read")} ${document}: ${reason}`);
+          const name = cleanLine(document);
+          if (change === "failed") progress.print(`${proseStyle.yellow("not read")} ${name}: ${reason}`);
           const share = Math.min(1, done / Math.max(1, total));
-          progress.update(`${done}/${total} ▕${bar(share, 12)}▏ ${document}`);
+          progress.update(`${done}/${total} ▕${bar(share, 12)}▏ ${name}`);
         },
       });
       progress.end();
@@ -47,17 +49,17 @@ export const command = defineCommand({
         if (report.embedder)
           say(proseStyle.dim(`Full text and vectors (${report.embedder.model}, ${report.embedder.dimensions} numbers each).`));
         else say("Full text alone: no encoder was named (--embedder), so questions find documents by words, not by meaning.");
-        for (const { document, next } of failures.slice(0, SHOWN_FAILURES)) if (next) say(`${document}: ${next}`);
+        for (const { document, next } of failures.slice(0, SHOWN_FAILURES)) if (next) say(`${cleanLine(document)}: ${next}`);
         if (failures.length > SHOWN_FAILURES)
           say(`… and ${failures.length - SHOWN_FAILURES} more that could not be read (--json names all).`);
         const now = new Set(failures.map(({ document }) => document));
         const earlier = report.unread.filter(({ document }) => !now.has(document));
         for (const { document, reason, triedAt } of earlier.slice(0, SHOWN_FAILURES))
-          say(`${proseStyle.yellow("not read")} ${document} on ${triedAt.slice(0, 10)}, not tried again: ${reason}`);
+          say(`${proseStyle.yellow("not read")} ${cleanLine(document)} on ${triedAt.slice(0, 10)}, not tried again: ${reason}`);
         if (earlier.length > SHOWN_FAILURES)
           say(`… and ${earlier.length - SHOWN_FAILURES} more that could not be read earlier (--json names all).`);
-        const old = report.unread.filter(({ keepsOldText }) => keepsOldText).length;
-        if (old > 0) say(`Of ${old} that cannot be read any more, what was read before still answers.`);
+        const old = report.unread.filter(({ keepsOldText }) => keepsOldText);
+        for (const { document } of old.slice(0, SHOWN_FAILURES)) say(`${cleanLine(document)}: what was read of it before still answers.`);
       }
       return report.chunks === 0 && failures.length > 0 ? 2 : 0;
     } finally {

@@ -3,6 +3,7 @@
  */
 import { inspect } from "node:util";
 import { RemoraError } from "../../errors/remora-error.ts";
+import { cleanText } from "../../retrieval/documents/document.ts";
 import type { Io } from "../io.ts";
 import type { Style } from "../terminal/style.ts";
 
@@ -53,10 +54,11 @@ export function errorParts(error: unknown): RenderedError {
 
 /** Lines for a terminal: what was being done, what is wrong, what to do; the stack only with `REMORA_DEBUG=1`. */
 export function renderError(error: unknown, style: Style, env: Io["env"]): string {
-  const { doing, problem, next } = errorParts(error);
-  const lines = [`${style.red(style.bold("error:"))} ${style.bold(doing)}`];
-  for (const line of problem.split("\n")) lines.push(`  ${line}`);
-  for (const line of next?.split("\n") ?? []) lines.push(`  ${style.cyan(line)}`);
+  // Names of files and what was found in them may command a terminal.
+  const { doing, problem, next = "" } = errorParts(error);
+  const lines = [`${style.red(style.bold("error:"))} ${style.bold(cleanText(doing))}`];
+  for (const line of cleanText(problem).split("\n")) lines.push(`  ${line}`);
+  for (const line of next === "" ? [] : cleanText(next).split("\n")) lines.push(`  ${style.cyan(line)}`);
   if (env.REMORA_DEBUG === "1") lines.push("", inspect(error, { colors: style.enabled, depth: 6 }));
   return lines.join("\n");
 }

@@ -23,7 +23,7 @@ describe("report page", () => {
     expect(page).toContain("Failed: the model did not answer within 60 s");
     expect(page).toContain("<i>(nothing)</i>");
     expect(page).toContain("<b>docs/locked.pdf</b>: the PDF is encrypted and asks for a password. Tried 2026-11-26 11:30. Save a copy");
-    expect(page).toContain("found damage (what was read of it before is still in the index). Tried");
+    expect(page).toContain("found damage: Invalid PDF structure (what was read of it before is still in the index). Tried");
     expect(page).toContain("questions.csv, row 7: it has no question. Left out.");
     expect(page).toContain("(machine translation)");
     expect(page).toContain('aria-pressed="true" aria-label="Good answer"');

@@ -2,7 +2,9 @@
  * The report as one HTML page that needs no network: data → sections → page. Style and behaviour come from `studio/report/`.
  * Everything that a model, a document or a user wrote is escaped.
  */
+import { cleanLine } from "../../retrieval/documents/document.ts";
 import { METRICS } from "../eval/metrics.ts";
+import type { Strength } from "../statistics/bradley-terry.ts";
 import { type Html, html } from "./html.ts";
 import { renderPage } from "./page.ts";
 import { questionSection } from "./question-section.ts";
@@ -33,10 +35,14 @@ function strengths({ judge }: ReportData): Html | undefined {
   if (!judge) return undefined;
   const bad = judge.pairs.filter(({ problem }) => problem !== undefined).length;
   return html`<section aria-labelledby="judge"><h2 id="judge">Judged in pairs</h2><p class="hint">By ${judge.model}, each pair twice with positions swapped, names hidden; ${judge.pairs.length - bad} pairs counted${bad > 0 && html`, ${bad} without a verdict that could be read`}. 400 points are odds of 10 to 1.</p>
-<div class="scroll" tabindex="0" role="region" aria-label="Strengths by the judge"><table><thead><tr><th scope="col">Variant</th><th scope="col">Points</th><th scope="col">95% interval</th><th scope="col">Share won (ties half)</th><th scope="col">Pairs</th></tr></thead><tbody>${judge.strengths.map(
+${judge.strengths.length > 0 && strengthTable(judge.strengths)}</section>`;
+}
+
+function strengthTable(rows: readonly Strength[]): Html {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Strengths by the judge"><table><thead><tr><th scope="col">Variant</th><th scope="col">Points</th><th scope="col">95% interval</th><th scope="col">Share won (ties half)</th><th scope="col">Pairs</th></tr></thead><tbody>${rows.map(
     ({ name, rating, low, high, winRate, games }) =>
       html`<tr><th scope="row">${name}</th><td>${rating.toFixed(0)}</td><td>${low.toFixed(0)} to ${high.toFixed(0)}</td><td>${showValue(winRate, "share")}</td><td>${games}</td></tr>`,
-  )}</tbody></table></div></section>`;
+  )}</tbody></table></div>`;
 }
 
 function changes({ comparedWith }: ReportData): Html | undefined {
@@ -59,7 +65,7 @@ function unreadDocuments({ unreadDocuments: unread = [] }: ReportData): Html | u
   if (unread.length === 0) return undefined;
   return html`<section aria-labelledby="unread"><h2 id="unread">Documents that could not be read</h2><p class="hint">What the variants with documents could not draw on.</p><ul>${unread.map(
     ({ document, reason, next, triedAt, keepsOldText }) =>
-      html`<li><b>${document}</b>: ${reason}${keepsOldText && " (what was read of it before is still in the index)"}. Tried ${triedAt.slice(0, 16).replace("T", " ")}. ${next}</li>`,
+      html`<li><b>${cleanLine(document)}</b>: ${reason.replace(/\.$/u, "")}${keepsOldText && " (what was read of it before is still in the index)"}. Tried ${triedAt.slice(0, 16).replace("T", " ")}. ${next}</li>`,
   )}</ul></section>`;
 }
 

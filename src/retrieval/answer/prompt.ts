@@ -3,6 +3,7 @@
  * instructions say that they are quotations: what a document orders is never obeyed by anything but the reader's eyes.
  */
 import { localeOf } from "../chunks/split-sentences.ts";
+import { cleanLine } from "../documents/document.ts";
 import type { Hit } from "../hit.ts";
 
 export type AnswerLanguage = "en" | "ja";
@@ -33,7 +34,7 @@ export const defaultInstructions = (language: AnswerLanguage): string => INSTRUC
 
 /** Where a source stands, for people: `docs/g7.md › Members (p. 3)`. */
 export function sourceLabel({ document, heading, place }: Pick<Hit, "document" | "heading" | "place">): string {
-  return `${document}${heading === "" ? "" : ` › ${heading}`}${place === "" ? "" : ` (${place})`}`;
+  return `${cleanLine(document)}${heading === "" ? "" : ` › ${heading}`}${place === "" ? "" : ` (${place})`}`;
 }
 
 /**

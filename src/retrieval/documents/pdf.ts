@@ -17,7 +17,7 @@ export async function readPdf(path: string, bytes: Uint8Array, fallbackTitle: st
     if (sections.length === 0) {
       throw new DocumentError(
         path,
-        `expected text on its ${text.length} pages, found none`,
+        `expected text on its ${text.length === 1 ? "only page" : `${text.length} pages`}, found none`,
         "It is probably a scan: run text recognition (OCR) over it first.",
       );
     }

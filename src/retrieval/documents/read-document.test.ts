@@ -104,7 +104,7 @@ describe("readDocument", () => {
         Save a copy without a password."
     `);
     expect(await refusal(write("scan.pdf", makePdf([""])))).toMatchInlineSnapshot(`
-      "Reading scan.pdf: expected text on its 1 pages, found none
+      "Reading scan.pdf: expected text on its only page, found none
         It is probably a scan: run text recognition (OCR) over it first."
     `);
     expect(await refusal(write("broken.pdf", "%PDF-1.7 and then nothing"))).toMatch(

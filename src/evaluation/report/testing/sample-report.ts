@@ -82,7 +82,12 @@ export function sampleReport(): ReportData {
         triedAt: "2026-11-26T11:30:00.000Z",
         keepsOldText: false,
       },
-      { document: "docs/<b>.pdf", reason: "expected a PDF, found damage", triedAt: "2026-11-25T08:00:00.000Z", keepsOldText: true },
+      {
+        document: "docs/<b>.pdf",
+        reason: "expected a PDF, found damage: Invalid PDF structure.",
+        triedAt: "2026-11-25T08:00:00.000Z",
+        keepsOldText: true,
+      },
     ],
     problems: [{ file: "questions.csv", row: 7, problem: "it has no question" }],
     summary: summarize(QUESTIONS, variants, scored),
