@@ -63,7 +63,7 @@ async function run(options: Options = {}) {
   const full = await makeFullModel(arena, readDecoderShape(weights.config, BASE), "f32");
   loadFullWeights(arena, full, weights);
   full.model.prepare(64);
-  const notes = { config: weights.config, companionsFrom: BASE };
+  const companions = async () => {};
   const events: TrainEvent[] = [];
   const runFolder = new RunFolder(join(folder, options.out ?? "run"));
   await runFolder.begin({}, 0, options.checkpoint !== undefined);
@@ -78,8 +78,8 @@ async function run(options: Options = {}) {
     {
       model: full.model,
       trainables: full.trainables,
-      weights: modelWeights(full, { ...notes, dtype: "F32" }),
-      result: modelWeights(full, { ...notes, dtype: "BF16" }),
+      weights: modelWeights(full, "F32", companions),
+      result: modelWeights(full, "BF16", companions),
       source,
       heldOut: [
         { name: "a", batches: () => [rows(3)] },
