@@ -74,9 +74,5 @@ export const dataTokenizeSchema = z.strictObject({
   offline,
 });
 
-export type DataPreviewConfigInput = z.input<typeof dataPreviewSchema>;
 export type DataPreviewConfig = z.output<typeof dataPreviewSchema>;
-export type DataStatsConfigInput = z.input<typeof dataStatsSchema>;
 export type DataStatsConfig = z.output<typeof dataStatsSchema>;
-export type DataTokenizeConfigInput = z.input<typeof dataTokenizeSchema>;
-export type DataTokenizeConfig = z.output<typeof dataTokenizeSchema>;
