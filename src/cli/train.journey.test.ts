@@ -82,6 +82,24 @@ describe("train", () => {
     expect(falling.at(-1)!).toBeLessThan(falling[0]!);
   });
 
+  test("full on a GGUF file is full on the folder that it was made from", async () => {
+    const gguf = join(folder, "gguf");
+    const saved = await remora(["merge", "--model", model, "--format", "gguf:f32", "--out", gguf]);
+    expect(saved.code, saved.err).toBe(0);
+    const rows = ["--data", data, "--template", "instruct", "--method", "full", "--json"];
+    const run = async (base: string, out: string) => {
+      const { code, out: printed, err } = await remora(["train", "--model", base, ...rows, ...SHORT, "--out", join(folder, out)]);
+      expect(code, err).toBe(0);
+      return losses(events(printed));
+    };
+    const expected = await run(model, "full-folder");
+    const found = await run(gguf, "full-gguf");
+    for (const [step, loss] of expected.entries()) expect(found[step]).toBeCloseTo(loss, 4);
+    expect(readdirSync(join(folder, "full-gguf", "model"))).toEqual(
+      expect.arrayContaining(["config.json", "model.safetensors", "tokenizer.json"]),
+    );
+  });
+
   test("two equal runs are equal to the bit; Ctrl-C writes a checkpoint, and --resume goes on exactly there", async () => {
     const whole = await remora(train("whole", ...SHORT, "--lora-dropout", "0.1", "--json"));
     const again = await remora(train("again", ...SHORT, "--lora-dropout", "0.1", "--json"));

@@ -3,33 +3,26 @@
  * weights made or loaded, trained. Nothing is written before all that can be wrong with the input was looked at.
  */
 import { createHash } from "node:crypto";
-import { join } from "node:path";
 import type { DeviceDescription } from "../backend/backend.ts";
 import { openBackend } from "../backend/open-backend.ts";
 import { parseConfig } from "../config/parse.ts";
 import type { MemoryPlan } from "../config/reports.ts";
 import { type PretrainConfig, type PretrainConfigInput, pretrainSchema } from "../config/schemas/pretrain.ts";
 import { heldOutBatches, TokenMixture } from "../data/token-mixture.ts";
-import { ConfigError } from "../errors/config-error.ts";
 import { PlanError } from "../errors/plan-error.ts";
-import { readJsonObject } from "../formats/json-file.ts";
-import { findSafetensors } from "../formats/safetensors-folder.ts";
-import { resolveModel } from "../hub/resolve-model.ts";
 import type { DecoderShape } from "../models/decoder-shape.ts";
-import { readDecoderShape } from "../models/registry.ts";
-import { openWeightSource } from "../models/weight-source.ts";
+import type { WeightSource } from "../models/weight-source.ts";
 import { Arena } from "../tensor/arena.ts";
 import type { RecomputePolicy } from "../tensor/tape.ts";
-import { checkVocabulary } from "../text/check-vocabulary.ts";
-import { readHfTokenizer } from "../text/hf-tokenizer.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 import type { RunEndEvent } from "../training/events.ts";
 import { type FullModel, initializeWeights, loadFullWeights, makeFullModel } from "../training/full-weights.ts";
 import { type PlanDevice, parameterCount, planMemory } from "../training/memory-plan.ts";
-import { modelWeights } from "../training/model-weights.ts";
 import { Pretrainer, type PretrainSettings } from "../training/pretrainer.ts";
 import { RunFolder } from "../training/run-folder.ts";
+import { fullSaves } from "./full-saves.ts";
 import { isCancelled, type JobHost, resetCancel } from "./job.ts";
+import { openPretrainFiles } from "./model-files.ts";
 import { TokenFiles } from "./token-files.ts";
 
 const GPU_TOKENS = 65_536;
@@ -44,15 +37,8 @@ export async function pretrainJob(input: PretrainConfigInput, host: JobHost): Pr
   const config = parseConfig(pretrainSchema, input, "Configuring remora pretrain");
   const folder = new RunFolder(config.out);
   const checkpoint = folder.inspect(config);
-  const { path, kind: found } = await resolveModel(config.model, { offline: config.offline, env: process.env });
-  if (found === "file") {
-    const problem = "expected a Hugging Face folder, found a GGUF file";
-    throw new ConfigError("Configuring remora pretrain", [{ path: "model", problem }], "Use the model's original folder.");
-  }
-  const modelConfig = readJsonObject(join(path, "config.json"));
-  const shape = readDecoderShape(modelConfig, path);
-  const tokenizer = readHfTokenizer(path);
-  checkVocabulary(tokenizer, shape.vocabularySize, path);
+  const { shape, tokenizer, weights, source } = await openPretrainFiles(config.model, config);
+  const saves = fullSaves(source, tokenizer);
   using files = new TokenFiles(config, tokenizer);
   const backend = await openBackend(config.device, { threads: config.threads, cancelFlag: host.cancelFlag });
   try {
@@ -66,16 +52,14 @@ export async function pretrainJob(input: PretrainConfigInput, host: JobHost): Pr
 
     const arena = new Arena(backend);
     const full = await makeFullModel(arena, shape, compute, { decayEmbedding: false });
-    if (checkpoint === undefined) fillWeights(arena, full, path, config.seed);
+    if (checkpoint === undefined) fillWeights(arena, full, weights, config.seed);
     full.model.prepare(blockLength);
     await folder.begin({ ...filled, recompute, plan: plan.items }, Date.now() / 1000, checkpoint !== undefined);
-    const notes = { config: modelConfig, companionsFrom: path };
     const pretrainer = new Pretrainer(
       {
         model: full.model,
         trainables: full.trainables,
-        weights: modelWeights(full, { ...notes, dtype: "F32" }),
-        result: modelWeights(full, { ...notes, dtype: "BF16" }),
+        ...saves(full),
         source: new TokenMixture(files.training, { blockLength, batchSize, seed: config.seed }),
         heldOut: files.heldOut.map((file, index) => ({
           name: Object.keys(config.heldOut!)[index]!,
@@ -147,9 +131,9 @@ function pretrainSettings(config: Filled, files: TokenFiles, policy: RecomputePo
   };
 }
 
-function fillWeights(arena: Arena, full: FullModel, path: string, seed: number): void {
-  if (findSafetensors(path) === undefined) initializeWeights(arena, full, seed);
-  else loadFullWeights(arena, full, openWeightSource(path));
+function fillWeights(arena: Arena, full: FullModel, weights: WeightSource | undefined, seed: number): void {
+  if (weights === undefined) initializeWeights(arena, full, seed);
+  else loadFullWeights(arena, full, weights);
 }
 
 type Filled = PretrainConfig & { blockLength: number; batchSize: number; compute: "bf16" | "f16" | "f32"; maxSteps: number };

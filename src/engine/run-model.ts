@@ -1,7 +1,6 @@
 /** A run's model, loaded and ready to train: with adapters over a frozen base, or with all weights in one buffer. */
 import type { Backend } from "../backend/backend.ts";
 import type { ResolvedTrainConfig } from "../config/resolve-train.ts";
-import { ConfigError } from "../errors/config-error.ts";
 import { publicModelName } from "../hub/model-reference.ts";
 import type { CausalLM } from "../models/causal-lm.ts";
 import { loadModel } from "../models/load-model.ts";
@@ -10,8 +9,8 @@ import { adapterWeights } from "../training/adapter-weights.ts";
 import type { TrainedWeights } from "../training/checkpoint.ts";
 import { loadFullWeights, makeFullModel } from "../training/full-weights.ts";
 import type { LadderChoice } from "../training/memory-ladder.ts";
-import { modelWeights } from "../training/model-weights.ts";
 import { loraTrainables, type Trainables } from "../training/trainables.ts";
+import { fullSaves } from "./full-saves.ts";
 import { isCancelled, type JobHost } from "./job.ts";
 import type { ModelFiles } from "./model-files.ts";
 import { loraSites } from "./train-config.ts";
@@ -47,17 +46,8 @@ export async function prepareModel(
 }
 
 async function prepareFull(files: ModelFiles, arena: Arena, config: ResolvedTrainConfig): Promise<RunModel> {
-  if (files.source.format === "gguf") {
-    const problem = "full needs a Hugging Face folder, found a GGUF file";
-    throw new ConfigError("Configuring remora train", [{ path: "method", problem }], "Use the model's original folder, or --method lora.");
-  }
+  const saves = fullSaves(files.source, files.tokenizer);
   const full = await makeFullModel(arena, files.shape, config.compute);
   loadFullWeights(arena, full, files.source);
-  const notes = { config: files.source.config, companionsFrom: files.path };
-  return {
-    model: full.model,
-    trainables: full.trainables,
-    weights: modelWeights(full, { ...notes, dtype: "F32" }),
-    result: modelWeights(full, { ...notes, dtype: "BF16" }),
-  };
+  return { model: full.model, trainables: full.trainables, ...saves(full) };
 }

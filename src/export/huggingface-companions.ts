@@ -35,19 +35,26 @@ const CLASSES: Readonly<Record<string, string>> = {
   phi3: "Phi3ForCausalLM",
 };
 
+/** What the companions are made from: a model's files, its weights not among them. */
+export type CompanionSource = Pick<WeightSource, "format" | "path" | "config" | "tokenizerSource">;
+
 export interface HuggingFaceNotes {
-  readonly dtype: HalfDType;
+  readonly dtype: HalfDType | "f32";
   /** `quantization_config`; absent for 16 bits. */
   readonly quantization?: Readonly<Record<string, unknown>>;
   /** The prompt template that the adapter learnt, for remora's own reader. */
-  readonly template: string | undefined;
-  readonly remora: string;
+  readonly template?: string;
 }
 
 /** @throws FileAccessError · ExportError for a config that Transformers has no words for */
-export async function writeCompanions(folder: string, source: WeightSource, tokenizer: Tokenizer, notes: HuggingFaceNotes): Promise<void> {
+export async function writeCompanions(
+  folder: string,
+  source: CompanionSource,
+  tokenizer: Tokenizer,
+  notes: HuggingFaceNotes,
+): Promise<void> {
   const json = (name: string, value: unknown) => writeFileAtomically(join(folder, name), `${JSON.stringify(value, null, 2)}\n`);
-  await json("config.json", configOf(source, notes));
+  await json("config.json", huggingFaceConfig(source, notes));
   if (source.tokenizerSource.kind === "folder") {
     for (const name of COMPANIONS) {
       const from = join(source.tokenizerSource.path, name);
@@ -68,22 +75,23 @@ export async function writeCompanions(folder: string, source: WeightSource, toke
   if (notes.template !== undefined) await json("remora.json", { template: notes.template });
 }
 
-/** @throws ExportError */
-function configOf(source: WeightSource, notes: HuggingFaceNotes): Record<string, unknown> {
+const TORCH_NAMES = { f32: "float32", f16: "float16", bf16: "bfloat16" } as const;
+
+/** config.json of what is written. @throws ExportError for a config that Transformers has no words for */
+export function huggingFaceConfig(source: CompanionSource, notes: HuggingFaceNotes): Record<string, unknown> {
   const { quantization_config: _, torch_dtype: __, dtype: ___, architectures, ...config } = source.config;
   const scaling = config.rope_scaling;
   if (isObject(scaling) && scaling.rope_type === "divisors") {
     const problem = "its rotary frequencies are a list of divisors, which config.json has no words for";
     throw new ExportError(`Saving ${source.path} as a Hugging Face folder`, problem, "Save it as gguf instead.");
   }
-  const dtype = notes.dtype === "bf16" ? "bfloat16" : "float16";
   const named = Array.isArray(architectures) ? architectures : [CLASSES[String(config.model_type)] ?? "AutoModelForCausalLM"];
   return {
     architectures: named,
     ...config,
     ...(source.format === "gguf" ? tokenFields(config) : {}),
     // Transformers 5 writes `dtype`, every earlier version reads `torch_dtype`; both understand the older name.
-    torch_dtype: dtype,
+    torch_dtype: TORCH_NAMES[notes.dtype],
     ...(notes.quantization ? { quantization_config: notes.quantization } : {}),
   };
 }

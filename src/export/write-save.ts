@@ -51,7 +51,7 @@ export function planSave(request: SaveRequest): PlannedSave {
 }
 
 function planHuggingFace(request: SaveRequest, isNf4: boolean): PlannedSave {
-  const { weights, tokenizer, template, remora, maxShardBytes, onTensor } = request;
+  const { weights, tokenizer, template, maxShardBytes, onTensor } = request;
   const dtype = halfDTypeOf(weights);
   const plain = isNf4 ? nf4Groups(weights, dtype) : denseGroups(weights, dtype);
   const groups = plain.map((group, index) => watched(group, () => onTensor(group.entries[0]!.name, index + 1, plain.length)));
@@ -64,7 +64,7 @@ function planHuggingFace(request: SaveRequest, isNf4: boolean): PlannedSave {
     opens: "",
     async write(folder) {
       await writeSafetensorsGroups(folder, groups, maxShardBytes);
-      await writeCompanions(folder, weights.source, tokenizer, { dtype, quantization, template, remora });
+      await writeCompanions(folder, weights.source, tokenizer, { dtype, quantization, template });
     },
   };
 }

@@ -18,7 +18,3 @@ export function elementCount(shape: Shape): number {
 export function byteSize(dtype: DType, shape: Shape): number {
   return elementCount(shape) * BYTES[dtype];
 }
-
-export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((size, index) => size === b[index]);
-}

@@ -1,29 +1,11 @@
 /** What the ladder gives up, and in which order, for Nemo 12B on cards of several sizes. */
 import { describe, expect, it } from "vitest";
 import { findLoraSites } from "../models/lora-targets.ts";
-import { readDecoderShape } from "../models/registry.ts";
 import { chooseLadder, type LadderAsked } from "./memory-ladder.ts";
+import { NEMO_SHAPE } from "./testing/nemo-shape.ts";
 
-const shape = readDecoderShape(
-  {
-    model_type: "mistral",
-    vocab_size: 131072,
-    hidden_size: 5120,
-    num_hidden_layers: 40,
-    num_attention_heads: 32,
-    num_key_value_heads: 8,
-    head_dim: 128,
-    intermediate_size: 14336,
-    max_position_embeddings: 131072,
-    rms_norm_eps: 1e-5,
-    rope_theta: 1000000,
-    hidden_act: "silu",
-    tie_word_embeddings: false,
-  },
-  "test",
-);
 const TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
-const adapters = findLoraSites(shape, TARGETS, { rank: 16, alpha: 16, rankStabilized: false }).map(
+const adapters = findLoraSites(NEMO_SHAPE, TARGETS, { rank: 16, alpha: 16, rankStabilized: false }).map(
   ({ inFeatures, outFeatures, settings }) => ({
     inFeatures,
     outFeatures,
@@ -44,7 +26,7 @@ function choose(gigabytes: number, batchSize: number, asked: Partial<LadderAsked
     adapters,
   } as const;
   const device = { name: "cuda:0", availableBytes: gigabytes * 1e9, hasOwnMemory };
-  return chooseLadder({ ...AUTO, ...asked }, { model: "Nemo", shape, settings, device });
+  return chooseLadder({ ...AUTO, ...asked }, { model: "Nemo", shape: NEMO_SHAPE, settings, device });
 }
 
 describe("chooseLadder", () => {

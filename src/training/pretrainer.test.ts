@@ -9,22 +9,18 @@ import { readDecoderShape } from "../models/registry.ts";
 import { openWeightSource } from "../models/weight-source.ts";
 import { Arena } from "../tensor/arena.ts";
 import { listCheckpoints } from "./checkpoint.ts";
-import type { StepEndEvent, TrainEvent } from "./events.ts";
+import type { TrainEvent } from "./events.ts";
 import { loadFullWeights, makeFullModel } from "./full-weights.ts";
 import { modelWeights } from "./model-weights.ts";
 import { type MixtureSource, Pretrainer, type PretrainSettings } from "./pretrainer.ts";
-import { RunFolder } from "./run-folder.ts";
-import { packRows } from "./testing/pack-rows.ts";
+import { BASE, patternRows, stepEnds, type WatchedOptions, watchRun } from "./testing/watched-run.ts";
 
-const BASE = new URL("../../fixtures/data/losses/base", import.meta.url).pathname;
 let folder = "";
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "remora-pretrainer-"));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
-const rows = (start: number) => packRows([0, 1].map((row) => Array.from({ length: 20 }, (_, t) => (start + row * 7 + t * 3) % 128)));
 
 /** Rows of a pattern; keeps the weights that it was asked with. */
 class CountingSource implements MixtureSource {
@@ -33,7 +29,7 @@ class CountingSource implements MixtureSource {
   next(weights: readonly number[]): Batch {
     this.asked.push(weights.join(":"));
     // The final phase reads other rows.
-    return rows((this.index++ % 16) + (weights[0] === 0 ? 40 : 0));
+    return patternRows((this.index++ % 16) + (weights[0] === 0 ? 40 : 0));
   }
   cursor(): unknown {
     return this.index;
@@ -46,27 +42,21 @@ class CountingSource implements MixtureSource {
   }
 }
 
-interface Options {
-  readonly out?: string;
+interface Options extends WatchedOptions {
   readonly settings?: Partial<PretrainSettings>;
-  readonly checkpoint?: string;
-  readonly cancelAtStep?: number;
   /** Milliseconds that pass with each batch. */
   readonly stepMs?: number;
 }
 
 async function run(options: Options = {}) {
-  const cancelFlag = new Int32Array(new SharedArrayBuffer(4));
+  const { parts, cancelFlag, events, path } = await watchRun(folder, "full", options);
   const backend = await openBackend("cpu", { threads: 2, cancelFlag });
   const arena = new Arena(backend);
   const weights = openWeightSource(BASE);
   const full = await makeFullModel(arena, readDecoderShape(weights.config, BASE), "f32");
   loadFullWeights(arena, full, weights);
   full.model.prepare(64);
-  const notes = { config: weights.config, companionsFrom: BASE };
-  const events: TrainEvent[] = [];
-  const runFolder = new RunFolder(join(folder, options.out ?? "run"));
-  await runFolder.begin({}, 0, options.checkpoint !== undefined);
+  const companions = async () => {};
   const source = new CountingSource();
   let clock = 0;
   const next = source.next.bind(source);
@@ -76,35 +66,17 @@ async function run(options: Options = {}) {
   };
   const pretrainer = new Pretrainer(
     {
+      ...parts,
       model: full.model,
       trainables: full.trainables,
-      weights: modelWeights(full, { ...notes, dtype: "F32" }),
-      result: modelWeights(full, { ...notes, dtype: "BF16" }),
+      weights: modelWeights(full, "F32", companions),
+      result: modelWeights(full, "BF16", companions),
       source,
       heldOut: [
-        { name: "a", batches: () => [rows(3)] },
-        { name: "b", batches: () => [rows(90), rows(60)] },
+        { name: "a", batches: () => [patternRows(3)] },
+        { name: "b", batches: () => [patternRows(90), patternRows(60)] },
       ],
       tokenBytes: new Uint16Array(128).fill(2),
-      folder: runFolder,
-      runStart: {
-        model: "base",
-        method: "full",
-        device: "cpu",
-        epochs: 1,
-        rows: 16,
-        validationRows: 2,
-        trainableParameters: 1,
-        totalParameters: 1,
-        plannedBytes: 1,
-        out: runFolder.path,
-      },
-      emit(event) {
-        events.push(event);
-        if (event.event === "step-end" && event.step === options.cancelAtStep) Atomics.store(cancelFlag, 0, 1);
-      },
-      isCancelled: () => Atomics.load(cancelFlag, 0) !== 0,
-      resetCancel: () => Atomics.store(cancelFlag, 0, 0),
       now: () => clock,
     },
     {
@@ -129,16 +101,15 @@ async function run(options: Options = {}) {
     },
   );
   try {
-    return { end: await pretrainer.run(options.checkpoint), events, source, path: runFolder.path };
+    return { end: await pretrainer.run(options.checkpoint), events, source, path };
   } finally {
     full.model.dispose();
     backend.dispose();
   }
 }
 
-const steps = (events: readonly TrainEvent[]) => events.filter((event): event is StepEndEvent => event.event === "step-end");
 const losses = (events: readonly TrainEvent[]) =>
-  steps(events).map(({ step, loss, gradNorm, learningRate }) => [step, loss, gradNorm, learningRate]);
+  stepEnds(events).map(({ step, loss, gradNorm, learningRate }) => [step, loss, gradNorm, learningRate]);
 const resultOf = (path: string) => readFileSync(join(path, "model", "model.safetensors"));
 
 describe("pretraining", () => {
@@ -147,7 +118,7 @@ describe("pretraining", () => {
     expect(end).toMatchObject({ reason: "completed", steps: 8, tokens: 320 });
     expect(end.lossLast).not.toBeNaN();
     expect(source.asked).toEqual(["1:0", "1:0", "1:0", "1:0", "1:0", "1:0", "0:1", "0:1"]);
-    const rates = steps(events).map(({ learningRate }) => learningRate);
+    const rates = stepEnds(events).map(({ learningRate }) => learningRate);
     expect(rates.slice(0, 3).map((rate) => rate.toFixed(6))).toEqual(["0.000000", "0.005000", "0.010000"]);
     expect(rates.at(-1)).toBeGreaterThan(1e-3);
     const evaluations = events.filter((event) => event.event === "eval-end");
@@ -175,8 +146,8 @@ describe("pretraining", () => {
     const { end, events, source } = await run({ stepMs: 1000, settings });
     expect(end.steps).toBe(58);
     expect(source.asked.filter((mix) => mix === "0:1")).toHaveLength(58 - Math.floor(58 * 0.75));
-    expect(steps(events).at(-1)!.learningRate).toBeLessThan(1.1e-3);
-    expect(steps(events).every(({ step }) => step % 2 === 0)).toBe(true);
+    expect(stepEnds(events).at(-1)!.learningRate).toBeLessThan(1.1e-3);
+    expect(stepEnds(events).every(({ step }) => step % 2 === 0)).toBe(true);
   });
 
   test("minutes count through a resume", async () => {

@@ -15,13 +15,12 @@ import { openWeightSource } from "../models/weight-source.ts";
 import { Arena } from "../tensor/arena.ts";
 import { adapterWeights } from "./adapter-weights.ts";
 import { listCheckpoints } from "./checkpoint.ts";
-import type { StepEndEvent, TrainEvent } from "./events.ts";
-import { RunFolder } from "./run-folder.ts";
+import type { TrainEvent } from "./events.ts";
 import { packRows } from "./testing/pack-rows.ts";
+import { BASE, patternRows, stepEnds, type WatchedOptions, watchRun } from "./testing/watched-run.ts";
 import { loraTrainables } from "./trainables.ts";
 import { type BatchSource, Trainer, type TrainerSettings } from "./trainer.ts";
 
-const BASE = new URL("../../fixtures/data/losses/base", import.meta.url).pathname;
 let folder = "";
 
 beforeEach(() => {
@@ -33,8 +32,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 class CountingSource implements BatchSource {
   index = 0;
   next(): Batch {
-    const start = this.index++ % 16;
-    return packRows([0, 1].map((row) => Array.from({ length: 20 }, (_, t) => (start + row * 7 + t * 3) % 128)));
+    return patternRows(this.index++ % 16);
   }
   cursor(): unknown {
     return this.index;
@@ -47,11 +45,8 @@ class CountingSource implements BatchSource {
   }
 }
 
-interface Options {
-  out?: string;
+interface Options extends WatchedOptions {
   settings?: Partial<TrainerSettings>;
-  checkpoint?: string;
-  cancelAtStep?: number;
   validation?: (step: number) => Batch;
   source?: BatchSource;
   compute?: "f32" | "f16";
@@ -59,7 +54,7 @@ interface Options {
 }
 
 async function run(options: Options = {}) {
-  const cancelFlag = new Int32Array(new SharedArrayBuffer(4));
+  const { parts, cancelFlag, events, path } = await watchRun(folder, "lora", options);
   const backend = await openBackend("cpu", { threads: 2, cancelFlag });
   options.change?.(backend);
   const arena = new Arena(backend);
@@ -69,12 +64,10 @@ async function run(options: Options = {}) {
   model.attachLora(sites, { trainable: true }).initialize(arena, 3);
   model.prepare(64);
   const weights = adapterWeights(model, { baseModel: "base", template: "raw", dropout: 0 });
-  const events: TrainEvent[] = [];
-  const runFolder = new RunFolder(join(folder, options.out ?? "run"));
-  await runFolder.begin({ test: true }, 0, options.checkpoint !== undefined);
   let clock = 0;
   const trainer = new Trainer(
     {
+      ...parts,
       model,
       trainables: loraTrainables(model),
       weights,
@@ -83,25 +76,6 @@ async function run(options: Options = {}) {
       source: options.source ?? new CountingSource(),
       validation: options.validation ? () => [options.validation!(0)] : undefined,
       validationRows: 2,
-      folder: runFolder,
-      runStart: {
-        model: "base",
-        method: "lora",
-        device: "cpu",
-        epochs: 1,
-        rows: 16,
-        validationRows: 2,
-        trainableParameters: 1,
-        totalParameters: 1,
-        plannedBytes: 1,
-        out: runFolder.path,
-      },
-      emit(event) {
-        events.push(event);
-        if (event.event === "step-end" && event.step === options.cancelAtStep) Atomics.store(cancelFlag, 0, 1);
-      },
-      isCancelled: () => Atomics.load(cancelFlag, 0) !== 0,
-      resetCancel: () => Atomics.store(cancelFlag, 0, 0),
       now: () => clock++,
     },
     {
@@ -122,15 +96,14 @@ async function run(options: Options = {}) {
     },
   );
   try {
-    return { end: await trainer.run(options.checkpoint), events, path: runFolder.path };
+    return { end: await trainer.run(options.checkpoint), events, path };
   } finally {
     model.dispose();
     backend.dispose();
   }
 }
 
-const losses = (events: readonly TrainEvent[]) =>
-  events.filter((event): event is StepEndEvent => event.event === "step-end").map(({ step, loss, gradNorm }) => ({ step, loss, gradNorm }));
+const losses = (events: readonly TrainEvent[]) => stepEnds(events).map(({ step, loss, gradNorm }) => ({ step, loss, gradNorm }));
 
 function adapterBytes(path: string): Map<string, Uint8Array> {
   const { tensors } = readSafetensors(join(path, "adapter", "adapter_model.safetensors"));
@@ -224,9 +197,7 @@ describe("a run", () => {
       settings: { lossScaling: { initialScale, growthInterval } },
     });
     const steps = (events: readonly TrainEvent[]) =>
-      events
-        .filter((event): event is StepEndEvent => event.event === "step-end")
-        .map(({ lossScale, skipped, skippedSteps }) => ({ lossScale, skipped, skippedSteps }));
+      stepEnds(events).map(({ lossScale, skipped, skippedSteps }) => ({ lossScale, skipped, skippedSteps }));
 
     it("scales the loss: the scale doubles after good steps, and the losses are those of f32", async () => {
       const found = await run({ out: "scaled", ...f16(1024, 2) });

@@ -20,18 +20,17 @@ export const command = defineCommand({
   async run({ config, json, io, signal, say, print }) {
     const { out } = config;
     if (existsSync(out) && !config.force) throw new OutputExistsError(out, "a file", "Replace it with --force, or choose another --out.");
-    const { resolveModel } = await import("../../hub/resolve-model.ts");
     const { resolveData } = await import("../../hub/resolve-data.ts");
-    const { readHfTokenizer } = await import("../../text/hf-tokenizer.ts");
+    const { openTokenizer } = await import("../../engine/model-files.ts");
     const { tokenizeFiles } = await import("../../data/tokenize.ts");
     const hub = { offline: config.offline, env: process.env };
-    const { path } = await resolveModel(config.model, { ...hub, signal });
+    const tokenizer = await openTokenizer(config.model, { offline: config.offline, signal });
     const progress = new ProgressLine(io.stderr);
     try {
       const facts = await tokenizeFiles({
         ...config,
         files: await resolveData([config.data].flat(), hub),
-        tokenizer: readHfTokenizer(path),
+        tokenizer,
         forms: config.forms === undefined ? undefined : [config.forms].flat().map((form) => form.replaceAll("\\n", "\n")),
         signal,
         onProgress: (documents, bytes) => progress.update(`${showCount(documents)} documents, ${showBytes(bytes)}`),

@@ -1,7 +1,7 @@
 /** `remora pretrain`: all weights on token files, from the command line. stdout: the model's folder, or one JSON event a line. */
 import { pretrainSchema } from "../../config/schemas/pretrain.ts";
 import { defineCommand } from "../command.ts";
-import { TrainProgress } from "../render/train-progress.ts";
+import { followRun } from "./follow-run.ts";
 
 export const command = defineCommand({
   name: "pretrain",
@@ -14,20 +14,5 @@ export const command = defineCommand({
     "remora pretrain --model ./shape --data books=books.tokens pairs=pairs.tokens --mix books=0.7 pairs=0.3 --max-minutes 8",
     "remora pretrain --config pretrain.yaml --resume",
   ],
-  async run({ config, json, io, library, signal, print }) {
-    const progress = new TrainProgress(io);
-    try {
-      const result = await library.pretrain(config, {
-        signal,
-        onEvent: (event) => {
-          progress.show(event);
-          if (json) print(JSON.stringify(event));
-        },
-      });
-      if (!json) print(result.adapterPath);
-      return result.reason === "interrupted" ? 130 : 0;
-    } finally {
-      progress.end();
-    }
-  },
+  run: (context) => followRun(context, (options) => context.library.pretrain(context.config, options)),
 });

@@ -1,7 +1,7 @@
 /** `remora train`: a run from the command line. stdout: the adapter's folder, or one JSON event a line. */
 import { trainSchema } from "../../config/schemas/train.ts";
 import { defineCommand } from "../command.ts";
-import { TrainProgress } from "../render/train-progress.ts";
+import { followRun } from "./follow-run.ts";
 
 export const command = defineCommand({
   name: "train",
@@ -15,20 +15,5 @@ export const command = defineCommand({
     "remora train --model ./Qwen3-0.6B --data rows.csv --columns instruction=question output=answer --method qlora --epochs 2 --out run",
     "remora train --config remora.config.ts --resume",
   ],
-  async run({ config, json, io, library, signal, print }) {
-    const progress = new TrainProgress(io);
-    try {
-      const result = await library.train(config, {
-        signal,
-        onEvent: (event) => {
-          progress.show(event);
-          if (json) print(JSON.stringify(event));
-        },
-      });
-      if (!json) print(result.adapterPath);
-      return result.reason === "interrupted" ? 130 : 0;
-    } finally {
-      progress.end();
-    }
-  },
+  run: (context) => followRun(context, (options) => context.library.train(context.config, options)),
 });

@@ -4,42 +4,26 @@
  */
 import { z } from "zod";
 import { count, option, text, textOrList } from "../option.ts";
-import { trainSchema } from "./train.ts";
+import { trainOptions } from "./train.ts";
 
-const {
-  model,
-  data,
-  columns,
-  constants,
-  encoding,
-  sheet,
-  header,
-  template,
-  objective,
-  trainOn,
-  blockLength,
-  packing,
-  longRows,
-  seed,
-  offline,
-} = trainSchema.shape;
-const shared = {
-  model,
-  data,
-  columns,
-  constants,
-  encoding,
-  sheet,
-  header,
-  template,
-  objective,
-  trainOn,
-  blockLength,
-  packing,
-  longRows,
-  seed,
-  offline,
-};
+const { data, encoding, sheet, header, offline } = trainOptions.shape;
+const shared = trainOptions.pick({
+  model: true,
+  data: true,
+  columns: true,
+  constants: true,
+  encoding: true,
+  sheet: true,
+  header: true,
+  template: true,
+  objective: true,
+  trainOn: true,
+  blockLength: true,
+  packing: true,
+  longRows: true,
+  seed: true,
+  offline: true,
+}).shape;
 
 export const dataPreviewSchema = z.strictObject({
   ...shared,
@@ -53,7 +37,10 @@ export const dataStatsSchema = z.strictObject({
 });
 
 export const dataTokenizeSchema = z.strictObject({
-  model: option(text(), { description: "Folder of the model whose tokenizer is used; weights are not needed", placeholder: "model" }),
+  model: option(text(), {
+    description: "Folder or GGUF file of the model whose tokenizer is used; weights are not needed",
+    placeholder: "model",
+  }),
   data,
   encoding,
   sheet,
@@ -74,9 +61,5 @@ export const dataTokenizeSchema = z.strictObject({
   offline,
 });
 
-export type DataPreviewConfigInput = z.input<typeof dataPreviewSchema>;
 export type DataPreviewConfig = z.output<typeof dataPreviewSchema>;
-export type DataStatsConfigInput = z.input<typeof dataStatsSchema>;
 export type DataStatsConfig = z.output<typeof dataStatsSchema>;
-export type DataTokenizeConfigInput = z.input<typeof dataTokenizeSchema>;
-export type DataTokenizeConfig = z.output<typeof dataTokenizeSchema>;

@@ -33,4 +33,3 @@ export const doctorSchema = z.strictObject({
 export type DemoConfigInput = z.input<typeof demoSchema>;
 export type DemoConfig = z.output<typeof demoSchema>;
 export type DoctorConfigInput = z.input<typeof doctorSchema>;
-export type DoctorConfig = z.output<typeof doctorSchema>;

@@ -132,8 +132,5 @@ export const generateSchema = z.strictObject({ ...asking, ...session, ...samplin
 
 export type SessionConfigInput = z.input<typeof sessionSchema>;
 export type SessionConfig = z.output<typeof sessionSchema>;
-export type ServeConfig = z.output<typeof serveSchema>;
-export type ServeConfigInput = z.input<typeof serveSchema>;
-export type ChatConfig = z.output<typeof chatSchema>;
 export type GenerateConfigInput = z.input<typeof generateSchema>;
 export type GenerateConfig = z.output<typeof generateSchema>;

@@ -45,6 +45,4 @@ export const pullSchema = z.strictObject({
 });
 
 export type PushConfigInput = z.input<typeof pushSchema>;
-export type PushConfig = z.output<typeof pushSchema>;
 export type PullConfigInput = z.input<typeof pullSchema>;
-export type PullConfig = z.output<typeof pullSchema>;

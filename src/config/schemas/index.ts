@@ -34,5 +34,3 @@ export const SCHEMAS = {
   demo: demoSchema,
   doctor: doctorSchema,
 } as const;
-
-export type CommandName = keyof typeof SCHEMAS;

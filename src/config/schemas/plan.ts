@@ -17,4 +17,3 @@ export const planSchema = trainOptions
   .check(checkTrainOptions as never);
 
 export type PlanConfigInput = z.input<typeof planSchema>;
-export type PlanConfig = z.output<typeof planSchema>;

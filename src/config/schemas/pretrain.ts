@@ -10,7 +10,8 @@ const weights = () => z.record(text(), z.coerce.number({ error: "expected a numb
 
 const what = section("Model and data", {
   model: option(text(), {
-    description: "A Hugging Face folder with config.json and tokenizer; without weights they start random, from the seed",
+    description:
+      "A Hugging Face folder with config.json and tokenizer, or a GGUF file to go on from; in a folder without weights they start random, from the seed",
     placeholder: "folder",
   }),
   data: option(z.record(text(), text()), {

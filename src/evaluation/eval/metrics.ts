@@ -113,6 +113,3 @@ export const METRICS: readonly Metric[] = [
     of: (s) => s.cost,
   },
 ];
-
-/** What decides whether an answer counts as right: the first of these that the questions allow. */
-export const CORRECTNESS = ["f1", "chrF"] as const;
