@@ -1,6 +1,6 @@
 /** A run's model, loaded and ready to train: with adapters over a frozen base, or with all weights in one buffer. */
 import type { Backend } from "../backend/backend.ts";
-import type { ResolvedTrainConfig } from "../config/resolve-train.ts";
+import { activationDType, type ResolvedTrainConfig } from "../config/resolve-train.ts";
 import { ConfigError } from "../errors/config-error.ts";
 import { publicModelName } from "../hub/model-reference.ts";
 import type { CausalLM } from "../models/causal-lm.ts";
@@ -36,7 +36,8 @@ export async function prepareModel(
   if (config.method === "full") return prepareFull(files, arena, config);
   const model = await loadModel(arena, files.source, {
     base: config.base,
-    compute: config.compute,
+    compute: activationDType(config.compute),
+    fp8: config.compute === "fp8",
     embedding: config.embedding,
     isCancelled: () => isCancelled(host),
   });
@@ -51,7 +52,7 @@ async function prepareFull(files: ModelFiles, arena: Arena, config: ResolvedTrai
     const problem = "full needs a Hugging Face folder, found a GGUF file";
     throw new ConfigError("Configuring remora train", [{ path: "method", problem }], "Use the model's original folder, or --method lora.");
   }
-  const full = await makeFullModel(arena, files.shape, config.compute);
+  const full = await makeFullModel(arena, files.shape, activationDType(config.compute));
   loadFullWeights(arena, full, files.source);
   const notes = { config: files.source.config, companionsFrom: files.path };
   return {
