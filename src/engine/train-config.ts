@@ -35,7 +35,9 @@ export function expectFp8(files: ModelFiles, backend: Backend, { compute }: Pick
   if (compute !== "fp8") return;
   const { fp8, name } = backend.device;
   if (typeof fp8 !== "string") throw new DeviceError(name, `compute fp8: ${fp8.missing}`);
-  const misfit = decoderParameters(files.shape).find(({ role, shape }) => role === "linear" && shape.some((size) => size % FP8_BLOCK !== 0));
+  const misfit = decoderParameters(files.shape).find(
+    ({ role, shape }) => role === "linear" && shape.some((size) => size % FP8_BLOCK !== 0),
+  );
   if (misfit) throw new ShapeError(`compute fp8 ${misfit.path}`, `multiples of ${FP8_BLOCK}`, misfit.shape, "Use compute bf16.");
 }
 

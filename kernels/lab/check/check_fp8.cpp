@@ -12,7 +12,8 @@ void check_fp8() {
   for (int dtype : {F32, BF16})
     for (const Shape s : {Shape{1, 1}, Shape{3, 31}, Shape{5, 257}, Shape{4, 1200}, Shape{2, 4096}, Shape{2, 28672}, Shape{1, 33008}, Shape{2, 5001}})
       for (const bool has_columns : {false, true}) {
-        Array x = random_array(dtype, s.N * s.C), columns(U8, s.C), codes(U8, s.N * s.C), scales(F32, s.N), want_codes(U8, s.N * s.C), want_scales(F32, s.N);
+        Array x = random_array(dtype, s.N * s.C), columns(U8, s.C), codes(U8, s.N * s.C), want_codes(U8, s.N * s.C);
+        Array scales(I32, s.N), want_scales(I32, s.N);  // f32 bits: NaN must be the same too
         for (int64_t i = 0; i < x.count; i++) put(x.ptr(), i, dtype, x.at(i) * std::pow(10.0, i / s.C % 5 - 2));
         if (s.N > 3)
           for (int64_t c = 0; c < s.C; c++) put(x.ptr(), s.C + c, dtype, 0);  // a row of zeros
@@ -55,6 +56,7 @@ void check_fp8() {
   for (const Shape s : {Shape{16, 16}, Shape{64, 64}, Shape{80, 144}, Shape{208, 48}}) {
     const int64_t stride = s.N + 32, first = 16;
     Array codes = byte_array(s.N * s.C), out(U8, s.C * stride), want(U8, s.C * stride);
+    std::memset(want.host.data(), 0, want.host.size());
     for (int64_t r = 0; r < s.N; r++)
       for (int64_t c = 0; c < s.C; c++) want.host[c * stride + first + r] = codes.host[r * s.C + c];
     check_case("fp8_transpose " + std::to_string(s.N) + "x" + std::to_string(s.C), {{&out, &want, 0}}, [&] { std::memset(out.host.data(), 0, out.host.size()), out.push(); },

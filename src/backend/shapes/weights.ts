@@ -26,7 +26,8 @@ export function checkWeight(op: string, weight: WeightOperand): void {
   }
   expectCount(where, "data", data, (rows * cols * block.bytes) / block.elements, "u8");
   if (format === "e4m3") {
-    if (rows % E4M3_BLOCK !== 0) throw new ShapeError(where, `e4m3 with a multiple of ${E4M3_BLOCK} rows`, [rows, cols], "Use compute bf16.");
+    if (rows % E4M3_BLOCK !== 0)
+      throw new ShapeError(where, `e4m3 with a multiple of ${E4M3_BLOCK} rows`, [rows, cols], "Use compute bf16.");
     if (!weight.scales) throw new ShapeError(`${where}: scales`, `f32 [${rows}]`, "nothing");
     expectCount(where, "scales", weight.scales, rows, "f32");
   }
