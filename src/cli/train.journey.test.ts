@@ -117,7 +117,9 @@ describe("train", () => {
       "fp8",
     ]);
     expect(code).toBe(2);
-    expect(err).toContain("compute fp8 model.layers.0.mlp.gate_proj.weight\n  expected multiples of 16, found [136, 64]\n  Use compute bf16.");
+    expect(err).toContain(
+      "compute fp8 model.layers.0.mlp.gate_proj.weight\n  expected multiples of 16, found [136, 64]\n  Use compute bf16.",
+    );
     expect(existsSync(join(folder, "fp8-odd"))).toBe(false);
   });
 

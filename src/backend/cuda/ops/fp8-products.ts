@@ -11,7 +11,7 @@ import type { ActivationDType, LinearOperand } from "../../backend.ts";
 import { BYTES_PER_ELEMENT } from "../../element-types.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { blocks } from "./grids.ts";
-import { type LinearState, type TransposedCodes, versionOf } from "./linear-state.ts";
+import type { LinearState, TransposedCodes } from "./linear-state.ts";
 
 interface Rows {
   readonly N: number;
@@ -61,12 +61,10 @@ function encodeRows(cuda: CudaRuntime, dtype: ActivationDType, source: number, e
 }
 
 function transposedCodes(cuda: CudaRuntime, linear: LinearOperand, state: LinearState): TransposedCodes {
-  const sources = linear.parts.flatMap(({ weight }) => [weight.data, weight.scales]);
-  // As with decoded copies the epoch does not count: a captured step writes no frozen weight.
-  const madeFrom = versionOf(cuda, sources) - cuda.epoch;
-  if (state.transposed?.madeFrom === madeFrom) return state.transposed;
+  // Once: a quantized weight never changes while its model lives. (Versions of memory would not tell: an arena's block holds activations too.)
+  if (state.transposed) return state.transposed;
   const { In, outs, path } = state.sizes;
-  const made = state.transposed ?? {
+  const made = {
     codes: cuda.memory.allocate(outs * In, `E4M3 codes of ${path}, transposed`),
     exponents: cuda.memory.allocate(outs, `scale exponents of ${path}`),
     ones: cuda.memory.allocate(In * 4, `unit scales of ${path}`),
@@ -79,6 +77,6 @@ function transposedCodes(cuda: CudaRuntime, linear: LinearOperand, state: Linear
     const values = [cuda.in(weight.scales!), made.exponents.address! + row, weight.rows];
     cuda.launch("fp8_scale_exponents", blocks(weight.rows, 256), values);
   });
-  state.transposed = { ...made, madeFrom };
-  return state.transposed;
+  state.transposed = made;
+  return made;
 }

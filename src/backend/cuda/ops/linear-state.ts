@@ -2,8 +2,9 @@
  * What is kept beside a LinearOperand, which is constant while its model lives: its checked sizes, the compute copies of its adapters, its
  * decoded weights when they are kept, and the table that the kernels for few rows read.
  *
- * Copies are known to be old by a number: the sum of the versions of the memories they were made from, plus the runtime's epoch. All of them only
- * grow, so the sum is the same only when nothing was written.
+ * Copies of quantized weights are made once: those never change while their model lives. Other copies are known to be old by a number: the sum of
+ * the versions of the memories they were made from, plus the runtime's epoch. All of them only grow, so the sum is the same only when nothing was
+ * written.
  */
 import type { ActivationDType, LinearOperand, Operand } from "../../backend.ts";
 import { type LinearSizes, linearGroupSizes } from "../../shapes/linear.ts";
@@ -36,7 +37,6 @@ export interface TransposedCodes {
   readonly exponents: CudaMemory;
   /** f32 [In], all 1: the scales of the columns of dX. */
   readonly ones: CudaMemory;
-  readonly madeFrom: number;
 }
 
 /** Where a part lies among the columns of y and of xa. */
