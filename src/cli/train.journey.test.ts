@@ -88,6 +88,8 @@ describe("train", () => {
       ["fp8", "bf16"].map(async (compute) => {
         const { code, out, err } = await remora(train(`compute-${compute}`, ...short, compute, "--method", "qlora", "--json"));
         expect(code, err).toBe(0);
+        const warned = events(out).some((event) => event.event === "warning" && event.code === "fp8-emulated");
+        expect(warned).toBe(compute === "fp8");
         return losses(events(out));
       }),
     );

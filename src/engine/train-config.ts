@@ -28,17 +28,23 @@ export function trainFacts(files: ModelFiles, backend: Backend, data?: TrainFact
 const FP8_BLOCK = 16;
 
 /**
- * Refuses `compute: fp8` where it cannot be.
+ * Refuses `compute: fp8` where it cannot be, and says where it is emulated.
  * @throws DeviceError when the device has no such products · ShapeError when a linear of the model does not fit them
  */
-export function expectFp8(files: ModelFiles, backend: Backend, { compute }: Pick<ResolvedTrainConfig, "compute">): void {
-  if (compute !== "fp8") return;
+export function checkFp8(
+  files: ModelFiles,
+  backend: Backend,
+  { compute }: Pick<ResolvedTrainConfig, "compute">,
+): readonly { code: string; message: string }[] {
+  if (compute !== "fp8") return [];
   const { fp8, name } = backend.device;
   if (typeof fp8 !== "string") throw new DeviceError(name, `compute fp8: ${fp8.missing}`);
   const misfit = decoderParameters(files.shape).find(
     ({ role, shape }) => role === "linear" && shape.some((size) => size % FP8_BLOCK !== 0),
   );
   if (misfit) throw new ShapeError(`compute fp8 ${misfit.path}`, `multiples of ${FP8_BLOCK}`, misfit.shape, "Use compute bf16.");
+  const message = `compute fp8 is emulated on ${name}: the numbers of a card's 8-bit products, slower than bf16`;
+  return fp8 === "emulated" ? [{ code: "fp8-emulated", message }] : [];
 }
 
 export function loraSites(files: ModelFiles, config: Pick<ResolvedTrainConfig, "method" | "lora">): LoraSite[] {
