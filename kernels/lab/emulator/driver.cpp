@@ -246,7 +246,7 @@ void write(void *p, int64_t i, int type, float x) {
 }
 }  // namespace
 API size_t cublasLtGetVersion() { return 130000; }
-API const char *cublasLtGetStatusName(int) { return "CUBLAS_STATUS_INVALID_VALUE"; }
+API const char *cublasLtGetStatusName(int status) { return status == 15 ? "CUBLAS_STATUS_NOT_SUPPORTED" : "CUBLAS_STATUS_INVALID_VALUE"; }
 API int cublasLtCreate(uint64_t *h) { return *h = 1, 0; }
 API int cublasLtDestroy(uint64_t) { return 0; }
 API int cublasLtMatmulDescCreate(uint64_t *d, int compute, int scale) { return *d = reinterpret_cast<uint64_t>(new Descriptor), compute == 68 && scale == 0 ? 0 : 7; }
@@ -255,6 +255,7 @@ API int cublasLtMatmulDescSetAttribute(uint64_t d, int attribute, const int *val
   auto *desc = reinterpret_cast<Descriptor *>(d);
   if (attribute == 3 || attribute == 4) return desc->transposed[attribute - 3] = *value, bytes == 4 ? 0 : 7;
   if (attribute == 31 || attribute == 32) return desc->scale_mode[attribute - 31] = *value, bytes == 4 ? 0 : 7;
+  if (attribute == 25) return bytes == 1 ? 0 : 7;
   if ((attribute == 17 || attribute == 18) && bytes == 8) return memcpy(&desc->scale[attribute - 17], value, 8), 0;
   return 7;
 }
@@ -287,6 +288,7 @@ API int cublasLtMatmul(uint64_t, uint64_t d, const float *alpha_pointer, uint64_
   const float alpha = *alpha_pointer, beta = *beta_pointer;
   const auto size = [](const Layout &l) { return ((l.cols - 1) * l.ld + l.rows) * type_bytes(l.type); };
   if (!inside(a, size(A)) || !inside(b, size(B)) || !inside(out, size(C))) return 7;
+  if (A.type == E4M3 && beta != 0 && getenv("REMORA_EMULATED_FP8_BETA") && *getenv("REMORA_EMULATED_FP8_BETA") == '0') return 15;
   if (A.type == E4M3 && ((a | b | out) % 16 || !inside(desc.scale[0], 4 * C.rows) || !inside(desc.scale[1], 4 * C.cols))) return 7;
   enqueue(stream, [=] {
     const uint64_t m = C.rows, n = C.cols, k = desc.transposed[0] ? A.rows : A.cols;

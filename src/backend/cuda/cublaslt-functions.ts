@@ -25,8 +25,16 @@ export const CUBLASLT_DECLARATIONS = {
 export const COMPUTE_32F = 68;
 /** cudaDataType_t */
 export const DATA_TYPES = { f32: 0, f16: 2, bf16: 14, e4m3: 28 } as const;
-/** cublasLtMatmulDescAttributes_t. Left alone: 25, fast accumulation, off: partial sums of 8-bit products go to f32 registers on the way. */
-export const DESCRIPTOR = { transposeA: 3, transposeB: 4, scaleA: 17, scaleB: 18, scaleModeA: 31, scaleModeB: 32 } as const;
+/** cublasLtMatmulDescAttributes_t */
+export const DESCRIPTOR = {
+  transposeA: 3,
+  transposeB: 4,
+  scaleA: 17,
+  scaleB: 18,
+  fastAccumulation: 25,
+  scaleModeA: 31,
+  scaleModeB: 32,
+} as const;
 /** cublasLtMatmulMatrixScale_t: one f32 for each row of op(A), for each column of op(B). From cuBLAS 12.9 on, sm_90 alone. */
 export const SCALE_OUTER_VECTOR = 3;
 /** cublasLtMatmulPreferenceAttributes_t */

@@ -2,6 +2,7 @@
  * Dense products by cuBLASLt: f32, bf16, f16 and E4M3 operands, f32 sums (those of split products too), no TF32. The algorithm of each shape is asked for once and kept, with its
  * descriptors, so a product is one call; which algorithm it was can be read (`plans`), because equal results need equal algorithms.
  */
+import process from "node:process";
 import koffi from "koffi";
 import { CudaError } from "../../errors/cuda-error.ts";
 import {
@@ -55,6 +56,8 @@ export function findCublasLt(search: CudaSearch = {}): { readonly library: Cubla
 
 export class CublasLt {
   readonly library: CublasLtLibrary;
+  /** 8-bit products keep their sums in the tensor cores' own 22 bits; otherwise those go to f32 every 128 terms. */
+  readonly fastFp8 = process.env.REMORA_CUDA_FP8_FAST === "1";
   readonly #fn: CublasLtFunctions;
   readonly #handle: bigint;
   readonly #workspace: number;
@@ -128,6 +131,8 @@ export class CublasLt {
     if (scales) {
       this.#set(op, descriptor, DESCRIPTOR.scaleModeA, SCALE_OUTER_VECTOR);
       this.#set(op, descriptor, DESCRIPTOR.scaleModeB, SCALE_OUTER_VECTOR);
+      if (this.fastFp8)
+        this.#check(op, this.#fn.cublasLtMatmulDescSetAttribute(descriptor, DESCRIPTOR.fastAccumulation, Int8Array.of(1), 1));
       // No algorithm is found without them.
       this.#setScales(op, descriptor, scales);
     }

@@ -61,6 +61,8 @@ export class CudaRuntime {
   capturing = false;
   /** Raised when memory may have changed without `writable`: a graph was replayed or recorded. */
   epoch = 0;
+  /** False once the library refused to add an E4M3 product to what is there. */
+  addsFp8 = true;
   readonly #context: bigint;
   readonly #workspace: DeviceMemory;
   #uninterrupted = false;

@@ -7,9 +7,12 @@
  *
  * Tensor cores of sm_90 read 8-bit operands along the sum only, so dX needs W₈ by columns: a transposed copy of the codes, made once a weight.
  */
+import { CudaError } from "../../../errors/cuda-error.ts";
 import type { ActivationDType, LinearOperand } from "../../backend.ts";
 import { BYTES_PER_ELEMENT } from "../../element-types.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
+import type { Product } from "../product.ts";
+import { copyMatrix } from "./adapter-copies.ts";
 import { blocks } from "./grids.ts";
 import type { LinearState, TransposedCodes } from "./linear-state.ts";
 
@@ -31,7 +34,7 @@ export function fp8Forward(cuda: CudaRuntime, linear: LinearOperand, state: Line
     const b = { address: cuda.in(weight.data), ld: In };
     const scales = { a: x.scales, b: cuda.in(weight.scales!) };
     const sizes = { M: N, N: weight.rows, K: In };
-    cuda.multiply({ a: { address: x.codes, ld: In }, b, c, ...sizes, transposeB: true, dtype: "e4m3", outDType: dtype, beta, scales });
+    multiply(cuda, { a: { address: x.codes, ld: In }, b, c, ...sizes, outDType: dtype, beta, scales });
   });
 }
 
@@ -49,7 +52,28 @@ export function fp8BackwardInput(
   const b = { address: codes.address!, ld: outs };
   const c = { address: output, ld: In };
   const scales = { a: gradient.scales, b: ones.address! };
-  cuda.multiply({ a, b, c, M: N, N: In, K: outs, transposeB: true, dtype: "e4m3", outDType: dtype, beta, scales });
+  multiply(cuda, { a, b, c, M: N, N: In, K: outs, outDType: dtype, beta, scales });
+}
+
+/**
+ * One product. cuBLASLt's manual does not say whether a product with scale vectors can be added to its output; where it is refused, it goes to f32
+ * scratch and is added from there: rounded once too, for 10 bytes more an output.
+ */
+function multiply(cuda: CudaRuntime, part: Omit<Product, "dtype" | "transposeB"> & { readonly outDType: ActivationDType }): void {
+  const product = { ...part, transposeB: true, dtype: "e4m3" } as const;
+  if (product.beta !== 1 || cuda.addsFp8) {
+    try {
+      cuda.multiply(product);
+      return;
+    } catch (error) {
+      if (product.beta !== 1 || !CudaError.isInstance(error) || !error.status.endsWith("NOT_SUPPORTED")) throw error;
+      cuda.addsFp8 = false;
+    }
+  }
+  const { M, N, c, outDType } = product;
+  const apart = cuda.scratch.take("E4M3 products", M * N * 4);
+  cuda.multiply({ ...product, c: { address: apart, ld: N }, outDType: "f32", beta: 0 });
+  copyMatrix(cuda, outDType, apart, c.address, M, N, N, c.ld, 1, true);
 }
 
 /** Codes u8 [N, C] and scales f32 [N] in scratch. `exponents` u8 [C]: powers of two that go into the columns first; 0 for none. */
