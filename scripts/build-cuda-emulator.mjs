@@ -2,7 +2,7 @@
 // backend and its device tests run on a computer without a GPU (x86-64 Linux; slowly). Writes build/emulated-cuda/.
 //
 //   node scripts/build-cuda-emulator.mjs
-// The card is an Ampere; REMORA_EMULATED_SM=90 makes it a Hopper, =75 a Turing.
+// The card is an Ampere; REMORA_EMULATED_SM=90 makes it a Hopper, =75 a Turing. REMORA_EMULATED_FP8_BETA=0: no 8-bit product adds to its output.
 //   REMORA_BUILD_DIR=build/emulated-cuda REMORA_CUDA_LIBS=build/emulated-cuda/lib REMORA_TEST_DEVICES=cuda:0 npx vitest run src/backend
 import { execFile } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";

@@ -27,6 +27,7 @@ const TESTS = [
     "linear",
     "embedding",
     "nf4",
+    "fp8",
     "optimizer",
     "sampling",
     "head-loss",

@@ -1,12 +1,14 @@
 #!/bin/sh
 # Everything that issue 3 wants from a card, in one command of under nine minutes, on the machine with the GPU, from the root of the checkout:
-#   sh bench/gpu/all.sh [tests] [check] [parity] [curve] [bench] [sanitize] [load]        default: tests parity curve bench load
+#   sh bench/gpu/all.sh [tests] [check] [parity] [curve] [bench] [sanitize] [load] [fp8]        default: tests parity curve bench load
 #   tests   device tests with REMORA_REQUIRE_CUDA=1, a record with the commit
 #   check   kernels/lab/check: the kernels of asking against the reference, then timed, variants included
 #   sanitize  compute-sanitizer's memcheck, racecheck and initcheck over the kernel checks
 #   parity  two layers of Nemo's shape against Transformers + PEFT run by Python on this card; graph equals eager; two equal runs
 #   curve   a QLoRA run on instructions on card and CPU (SmolLM2 when its parts came along, else the shipped model); resume equal to the bit
 #   bench   ours and the peers
+#   fp8     compute: fp8 alone: its device tests, kernels and products (with f32 and with fast accumulation), steps of Nemo's shape beside
+#           bf16, op by op, loss curves of three seeds; by itself it fits one call: sh bench/gpu/all.sh fp8
 #   load    a Nemo-shaped folder on this disk: start to first step
 # GPU_FOLDER (default .gpu) is what bench/gpu/prepare.sh made; BENCH_MATCH picks settings of the bench. Results and logs under $OUT (default
 # .gpu/out); a short table comes last. A part is left out when less than 25 s are left.
@@ -53,6 +55,16 @@ part bench 330 "$node $gpu/bench-gpu.mjs --match '${BENCH_MATCH:-}' --seconds 60
 part sanitize 120 "for tool in memcheck racecheck initcheck; do echo == \$tool; timeout ${SANITIZE_SECONDS:-36} compute-sanitizer --tool \$tool --report-api-errors no --error-exitcode 9 $gpu/cuda-check --images $gpu/build/cuda; echo \$tool: exit \$?; done"
 part load 150 "$node $gpu/load-bench.mjs --folder /tmp/remora/nemo --write-seconds 50 --out $out/load.json"
 
+# Each line has a limit of its own, so that the curves come even where an earlier one hangs; a failed line does not stop the next.
+part fp8 520 "
+  REMORA_REQUIRE_CUDA=1 REMORA_TEST_DEVICES=cuda:0 timeout 40 $node $gpu/device-tests.mjs E4M3
+  timeout 30 $gpu/cuda-check --images $gpu/build/cuda --bench --family fp8
+  timeout 25 $node $gpu/fp8-products.mjs
+  REMORA_CUDA_FP8_FAST=1 timeout 25 $node $gpu/fp8-products.mjs
+  timeout 140 $node $gpu/bench-gpu.mjs --match 'peaks|NF4, cheap|NF4 kept|fp8' --only ours --seconds 45 --total 135 --out $out/gpu-fp8.json
+  REMORA_BENCH_PLANS=1 timeout 45 $node $gpu/first-run.mjs fp8
+  timeout 200 $node $gpu/fp8-curves.mjs --model $model --data $data --out $out/fp8-curves.json"
+
 card=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null | head -1)
 if [ -f "$out/tests.log" ]; then
   passed=$(grep -c '^ok' "$out/tests.log") failed=$(grep -c '^FAILED' "$out/tests.log")
@@ -66,5 +78,6 @@ for name in parity curve; do [ -f "$out/$name.log" ] && { echo "== $name =="; gr
 [ -f "$out/bench.log" ] && { echo "== bench =="; if [ -f "$out/gpu.json" ]; then grep -vE '^\s*$' "$out/bench.log" | awk '!seen[$0]++' | tail -17 | cut -c1-330; else tail -17 "$out/bench.log" | cut -c1-330; fi; }
 [ -f "$out/check.log" ] && { echo "== check =="; grep -E "FAIL|cases" "$out/check.log"; grep -E "^time " "$out/check.log" | cut -c6-120; }
 [ -f "$out/sanitize.log" ] && { echo "== sanitize =="; grep -E "^==|exit|ERROR SUMMARY|RACECHECK SUMMARY|cases|=========     at" "$out/sanitize.log" | sort | uniq -c | head -20; }
+[ -f "$out/fp8.log" ] && { echo "== fp8 =="; grep -E '^(ok|FAILED|time |seed|train|qkv|o |gate|down|NVIDIA)|Error|error|e4m3|[0-9] ms' "$out/fp8.log" | cut -c1-220 | head -90; }
 [ -f "$out/load.log" ] && { echo "== load =="; tail -3 "$out/load.log" | cut -c1-700; }
 echo "== $(($(date +%s) - start)) s =="

@@ -36,6 +36,8 @@ const CARDS: readonly Card[] = [
  * 148 by mma.sync where mma.sync can do about 620). Others are assumed: 80% of products, the same share of the copy, attention at 24% of products.
  */
 const HOPPER = { product: 0.7, copy: 0.87, attention: 0.37 };
+/** E4M3 products of Nemo's shapes on an H200, with one scale a matrix; with a scale a row not measured yet. */
+const HOPPER_FP8 = 1340e12;
 const OTHERS = { product: 0.8, copy: 0.87, attention: 0.24 };
 
 /** What a card has free beside its driver and context. */
@@ -70,10 +72,11 @@ mkdirSync(dirname(out), { recursive: true });
 writeFileSync(out, `${JSON.stringify(report, null, 2)}\n`);
 
 console.log("ESTIMATES, Nemo 12B QLoRA r16, packed blocks of 2,048 tokens; ladder as `remora plan` would choose it");
-for (const { name, blocks, tokensPerSecond, gigabytes, recompute, measured } of cards) {
+for (const { name, blocks, tokensPerSecond, fp8TokensPerSecondCheap4x2048: fp8, gigabytes, recompute, measured } of cards) {
   const beside = measured ? `   measured on one: ${measured.toFixed(0)} at 4 blocks, norms and gates again` : "";
   const speed = tokensPerSecond === undefined ? "does not fit" : `${tokensPerSecond.toFixed(0).padStart(6)} tok/s`;
   console.log(`  ${name.padEnd(14)} ${blocks} × 2,048  ${speed}  ${gigabytes.toFixed(1).padStart(5)} GB  recompute: ${recompute}${beside}`);
+  if (fp8) console.log(`  ${"".padEnd(14)} 4 × 2,048  ${fp8.toFixed(0).padStart(6)} tok/s with compute fp8, norms and gates again`);
 }
 console.log("ESTIMATES, longest block of a Llama-3.1-8B shape in 80 GB, one block a step");
 for (const { recompute, tokens, gigabytes } of contexts)
@@ -95,6 +98,8 @@ function estimate(card: Card) {
   const cheap = timeStep(counted, rates);
   // The count is of the cheap rung; others by the prices that the ladder puts on them.
   const price = { none: 1 / 1.03, cheap: 1, layers: 1.47 / 1.03, host: 1.56 / 1.03 }[choice.recompute];
+  const fp8 =
+    card.hopper && timeStep(countStep(nemo, { tokens: 8192, length: 2048, rank: RANK, fp8: true }), { ...rates, fp8: HOPPER_FP8 });
   const four = timeStep(countStep(nemo, { tokens: 8192, length: 2048, rank: RANK }), rates);
   return {
     name: card.name,
@@ -102,11 +107,16 @@ function estimate(card: Card) {
     blocks,
     tokensPerSecond: plan.fits ? (2048 * blocks) / (cheap.seconds * price) : undefined,
     tokensPerSecondCheap4x2048: 8192 / four.seconds,
+    ...(fp8 && { fp8TokensPerSecondCheap4x2048: 8192 / fp8.seconds, fp8MillisecondsByOp: milliseconds(fp8.ops) }),
     gigabytes: plan.totalBytes / 1e9,
     recompute: choice.recompute,
-    millisecondsByOp: Object.fromEntries([...cheap.ops].map(([op, seconds]) => [op, seconds * 1e3])),
+    millisecondsByOp: milliseconds(cheap.ops),
     measured: measuredOn(card.name),
   };
+}
+
+function milliseconds(ops: ReadonlyMap<string, number>) {
+  return Object.fromEntries([...ops].map(([op, seconds]) => [op, seconds * 1e3]));
 }
 
 function ladderFor(shape: DecoderShape, blockLength: number, batchSize: number, availableBytes: number, asked = AUTO): Ladder {

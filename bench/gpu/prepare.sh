@@ -23,7 +23,7 @@ rm -rf .gpu/node_modules/koffi .gpu/node_modules/@koromix/koffi-linux-x64
 cp -r node_modules/koffi .gpu/node_modules/koffi
 cp -r node_modules/@koromix/koffi-linux-x64 .gpu/node_modules/@koromix/
 node scripts/device-test-bundle.mjs
-for entry in first-run:first-run run:bench-gpu parity:parity curve:curve load-bench:load-bench; do
+for entry in first-run:first-run run:bench-gpu parity:parity curve:curve load-bench:load-bench fp8-curves:fp8-curves fp8-products:fp8-products; do
   node scripts/device-test-bundle.mjs --entry "bench/gpu/${entry%:*}.ts" --out ".gpu/${entry#*:}.mjs"
 done
 if [ -n "$WHEELS" ]; then

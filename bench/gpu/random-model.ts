@@ -6,6 +6,7 @@
 import type { ActivationDType } from "../../src/backend/backend.ts";
 import { CausalLM } from "../../src/models/causal-lm.ts";
 import { buildDecoder, type ParameterMaker } from "../../src/models/load-model.ts";
+import { toE4m3 } from "../../src/models/load-weights.ts";
 import { readDecoderShape } from "../../src/models/registry.ts";
 import { createDynamicMap } from "../../src/quant/dynamic-map.ts";
 import { NF4_BLOCK_ELEMENTS, NF4_NESTED_BLOCK } from "../../src/quant/weight-formats.ts";
@@ -38,6 +39,8 @@ export function nemoConfig(layers: number): Record<string, unknown> {
 export interface RandomModelOptions {
   readonly linears: "nf4" | "bf16";
   readonly compute: ActivationDType;
+  /** Linears go on to E4M3 and are multiplied in 8 bits, as under `compute: fp8`. @default false */
+  readonly fp8?: boolean;
   /** The embedding stays in the host's memory and its rows are gathered over the bus. @default false */
   readonly hostEmbedding?: boolean;
 }
@@ -85,8 +88,11 @@ export async function makeRandomModel(arena: Arena, config: Record<string, unkno
     return { path, weight, owned: [data, scales, nestedScales, code] };
   };
   const maker: ParameterMaker = {
-    matrix: (path, rows, cols, role) => {
-      if (role === "linear" && options.linears === "nf4") return nf4(path, rows, cols);
+    matrix: async (path, rows, cols, role) => {
+      if (role === "linear") {
+        const linear = options.linears === "nf4" ? await nf4(path, rows, cols) : dense(path, rows, cols);
+        return options.fp8 ? toE4m3(arena, linear) : linear;
+      }
       return dense(path, rows, cols, role === "embedding" && options.hostEmbedding ? (arena.host ?? arena) : arena);
     },
     norm: (path, size) => {

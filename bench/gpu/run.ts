@@ -52,6 +52,8 @@ const SETTINGS: readonly Setting[] = [
     steps: { ...steps, policy: "cheap" },
     environment: { REMORA_CUDA_KEEP_DECODED: "1" },
   },
+  { name: "fp8 from NF4, cheap recompute", who: "remora", work: "train 4x2048", steps: { ...steps, fp8: true, policy: "cheap" } },
+  { name: "fp8 from NF4, nothing recomputed", who: "remora", work: "train 4x2048", steps: { ...steps, fp8: true, policy: "none" } },
   { name: "NF4, nothing recomputed", who: "remora", work: "train 4x2048", steps: { ...steps, policy: "none" } },
   { name: "bf16 base, cheap recompute", who: "remora", work: "train 4x2048", steps: { ...steps, linears: "bf16", policy: "cheap" } },
   { name: "NF4, whole layers again", who: "remora", work: "train 4x2048", steps: { ...steps, policy: "layers" } },

@@ -82,6 +82,7 @@ int32_t remora_linear_forward(remora_context *ctx, const remora_linear_part *par
   PARTS(parts, part_count);
   SIZES(N);
   DTYPE(dtype);
+  if (parts[0].weight.format == REMORA_E4M3) EXACT_IN_FP8(dtype);
   return ctx->kernels->linear_forward(ctx, parts, part_count, bias, x, y, xa, N, dtype, dropout, seed);
 }
 
@@ -91,6 +92,7 @@ int32_t remora_linear_backward_input(remora_context *ctx, const remora_linear_pa
   PARTS(parts, part_count);
   SIZES(N);
   DTYPE(dtype);
+  if (parts[0].weight.format == REMORA_E4M3) EXACT_IN_FP8(dtype);
   return ctx->kernels->linear_backward_input(ctx, parts, part_count, d_y, d_x, db, N, dtype, dropout, seed);
 }
 
@@ -253,6 +255,13 @@ int32_t remora_nf4_nest(remora_context *ctx, const float *absmax, const float *n
   BEGIN(nf4_nest);
   SIZES(blocks);
   return ctx->kernels->nf4_nest(ctx, absmax, nested_code, scale_codes, nested, offset, blocks);
+}
+
+int32_t remora_fp8_encode(remora_context *ctx, const void *x, uint8_t *codes, float *scales, int64_t rows, int64_t cols, int32_t dtype) {
+  BEGIN(fp8_encode);
+  SIZES(rows, cols);
+  EXACT_IN_FP8(dtype);
+  return ctx->kernels->fp8_encode(ctx, x, codes, scales, rows, cols, dtype);
 }
 
 int32_t remora_weight_decode(remora_context *ctx, const remora_weight *weight, void *out, int64_t row, int64_t row_count, int32_t dtype) {

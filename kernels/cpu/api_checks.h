@@ -15,6 +15,7 @@ static inline int64_t format_block(int32_t format) {
     case REMORA_BF16:
     case REMORA_F16: return 1;
     case REMORA_NF4: return 64;
+    case REMORA_E4M3: return 16;
     case REMORA_Q8_0:
     case REMORA_Q4_0:
     case REMORA_Q4_1:
@@ -48,6 +49,10 @@ static inline int32_t check_weight(remora_context *ctx, const char *op, const re
   if (weight->format == REMORA_NF4 && (weight->scales == nullptr || (weight->nested_scales != nullptr && weight->nested_code == nullptr))) {
     return fail(ctx, REMORA_STATUS_ARGUMENT, "%s: an NF4 weight needs scales, and nested_code when its scales are nested", op);
   }
+  if (weight->format == REMORA_E4M3 && (weight->scales == nullptr || weight->rows % 16 != 0)) {
+    return fail(ctx, REMORA_STATUS_SHAPE, "%s: an E4M3 weight needs one scale a row and a multiple of 16 rows, found %lld", op,
+                static_cast<long long>(weight->rows));
+  }
   return REMORA_OK;
 }
 
@@ -59,6 +64,9 @@ static inline int32_t check_parts(remora_context *ctx, const char *op, const rem
     if (part.weight.cols != parts[0].weight.cols) {
       return fail(ctx, REMORA_STATUS_SHAPE, "%s: the parts share x, so In must be equal; part 0 has %lld, part %d has %lld", op,
                   static_cast<long long>(parts[0].weight.cols), p, static_cast<long long>(part.weight.cols));
+    }
+    if ((part.weight.format == REMORA_E4M3) != (parts[0].weight.format == REMORA_E4M3)) {
+      return fail(ctx, REMORA_STATUS_ARGUMENT, "%s: all parts of a group are E4M3 or none; part %d differs from part 0", op, p);
     }
     if (part.rank < 0 || (part.rank > 0 && (part.lora_a == nullptr || part.lora_b == nullptr))) {
       return fail(ctx, REMORA_STATUS_ARGUMENT, "%s: part %d has rank %d but no A or B", op, p, part.rank);
@@ -79,6 +87,10 @@ static inline int32_t check_parts(remora_context *ctx, const char *op, const rem
   if (const int32_t status = remora::check_sizes(ctx, op, #__VA_ARGS__, {__VA_ARGS__})) return status
 #define DTYPE(dtype) \
   if (!remora::is_activation(dtype)) return remora::fail(ctx, REMORA_STATUS_DTYPE, "%s: expected f32, bf16 or f16 (0, 1, 2), found %d", op, dtype)
+// Code times scale has 4 significant bits and f32's range: exact in f32 and bf16, not in f16.
+#define EXACT_IN_FP8(dtype)                              \
+  if (dtype != REMORA_F32 && dtype != REMORA_BF16) \
+  return remora::fail(ctx, REMORA_STATUS_DTYPE, "%s: E4M3 goes with f32 or bf16 (0, 1), found %d", op, dtype)
 #define WEIGHT(weight) \
   if (const int32_t status = remora::check_weight(ctx, op, weight)) return status
 #define PARTS(parts, count) \

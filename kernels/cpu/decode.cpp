@@ -1,6 +1,7 @@
 // Decoding of every weight format. One block at a time: the codes are unpacked to bytes (plain loops that compilers vectorize), then widened,
 // scaled and stored W at a time. Layouts of the GGUF blocks: ggml-common.h and dequantize_row_* of ggml-quants.c (llama.cpp).
 #include "decode.h"
+#include "fp8.h"
 
 namespace remora::REMORA_ISA {
 
@@ -29,6 +30,7 @@ int64_t format_block(int32_t format) {
     case REMORA_BF16:
     case REMORA_F16: return 1;
     case REMORA_NF4: return 64;
+    case REMORA_E4M3: return 16;
     case REMORA_Q8_0:
     case REMORA_Q4_0:
     case REMORA_Q4_1:
@@ -47,6 +49,7 @@ static int64_t block_bytes(int32_t format) {
     case REMORA_BF16:
     case REMORA_F16: return 2;
     case REMORA_NF4: return 32;
+    case REMORA_E4M3: return 16;
     case REMORA_Q8_0: return 34;
     case REMORA_Q4_0: return 18;
     case REMORA_Q4_1: return 20;
@@ -143,6 +146,14 @@ static void decode_nf4(const remora_weight &w, int64_t row, int64_t col, int64_t
   const int64_t element = row * w.cols + col;
   const uint8_t *codes = static_cast<const uint8_t *>(w.data) + element / 2;
   for (int64_t i = 0; i < count; i += 64) decode_nf4_block(codes + i / 2, nf4_absmax(w, (element + i) / 64), out + i);
+}
+
+// ---- E4M3 ----
+template <class T>
+static void decode_e4m3(const remora_weight &w, int64_t row, int64_t col, int64_t count, T *out) {
+  const uint8_t *codes = static_cast<const uint8_t *>(w.data) + row * w.cols + col;
+  const float scale = static_cast<const float *>(w.scales)[row];
+  for (int64_t i = 0; i < count; i++) from_float(e4m3_value(codes[i]) * scale, out[i]);
 }
 
 // ---- GGUF, blocks of 32 ----
@@ -283,6 +294,7 @@ static void decode_any(const remora_weight &w, int64_t row, int64_t col, int64_t
     case REMORA_BF16: return convert_row(static_cast<const bf16_t *>(w.data) + element, out, count);
     case REMORA_F16: return convert_row(static_cast<const f16_t *>(w.data) + element, out, count);
     case REMORA_NF4: return decode_nf4(w, row, col, count, out);
+    case REMORA_E4M3: return decode_e4m3(w, row, col, count, out);
     case REMORA_Q8_0: return each_block<32>(w, row, col, count, out, [](const uint8_t *b, T *o) { decode_q8_0(b, o); });
     case REMORA_Q4_0: return each_block<32>(w, row, col, count, out, [](const uint8_t *b, T *o) { decode_q4_0(b, o); });
     case REMORA_Q4_1: return each_block<32>(w, row, col, count, out, [](const uint8_t *b, T *o) { decode_q4_1(b, o); });

@@ -14,7 +14,7 @@
   X(gated_forward) X(gated_backward) X(gelu_forward) \
   X(embedding_forward) X(embedding_backward) X(head_loss) \
   X(gradient_norm) X(adamw) X(adamw_8bit) \
-  X(nf4_encode) X(nf4_nest) X(weight_decode) X(gguf_encode) \
+  X(nf4_encode) X(nf4_nest) X(fp8_encode) X(weight_decode) X(gguf_encode) \
   X(sample)
 // clang-format on
 

@@ -4,7 +4,10 @@
 //   backward  dx = Σ dy W + mask · db A            db = scale · dy B        depth: ΣOut, then ΣR
 // Both have one shape: a wide product whose left side is packed once, and a thin one (ΣR columns) made from the same packed panels while they
 // are hot. The thin result is packed in its turn and becomes one more block of the wide product's depth, so LoRA adds no pass over y or dx.
+// Where the thin side sees other numbers than the wide one (dropout; E4M3 parts, whose left side is rounded), its rows are packed apart.
 #include "linear.h"
+
+#include "fp8.h"
 
 #include <atomic>
 
@@ -12,8 +15,8 @@ namespace remora::REMORA_ISA {
 namespace {
 
 // Scratch slots of the context.
-enum Slot { PACKED = PACKED_SLOT, THIN = THIN_SLOT, PLAN = PLAN_SLOT, NARROW = 3, MASKED = 4 };
-constexpr int DROPPED = 3;  // thread slot, beside multiply's 0 … 2
+enum Slot { PACKED = PACKED_SLOT, THIN = THIN_SLOT, PLAN = PLAN_SLOT, NARROW = 3, MASKED = 4, ROUNDED = 5 };
+constexpr int APART = 3;  // thread slot, beside multiply's 0 … 2
 constexpr int64_t FEWEST_CHUNK_ROWS = 1024;
 
 // Columns of the thin product that share a part: their B panels for all blocks of that part.
@@ -53,6 +56,9 @@ int64_t rank_column(const Call &call, int32_t part) {
   for (int32_t p = 0; p < part; p++) column += call.parts[p].rank;
   return column;
 }
+
+// Where a wide block begins in a row of x, or of d_y, whose parts lie side by side.
+int64_t wide_column(const Call &call, const Block &block, bool backward) { return block.begin + (backward ? out_column(call, block.part) : 0); }
 
 int64_t block_panel_values(Kind kind, const Block &block) { return steps(kind, block.length) * NR; }
 
@@ -99,18 +105,21 @@ int32_t pack_thin(const Call &call, const Block *blocks, int wide_blocks, bool b
   return REMORA_OK;
 }
 
-// Packs rows of x again, under the dropout mask, as one panel [block][step][rows]; nullptr when scratch is refused.
-const float *pack_dropped(const Call &call, const Block *blocks, int wide_blocks, int64_t depth, int64_t rows, int64_t first_row, const void *x,
-                          int thread) {
-  auto *memory = static_cast<float *>(thread_scratch(call.ctx, thread, DROPPED, MR * (MAX_KC + depth) * 4));
+// Packs rows of x (or d_y) again for the thin product, in forward under the dropout mask, as one panel [block][step][rows]; nullptr when scratch
+// is refused.
+const float *pack_apart(const Call &call, const Block *blocks, int wide_blocks, int64_t depth, int64_t rows, int64_t first_row, const void *x,
+                        int64_t ld, bool backward, int thread) {
+  auto *memory = static_cast<float *>(thread_scratch(call.ctx, thread, APART, MR * (MAX_KC + depth) * 4));
   if (memory == nullptr) return nullptr;
   float *panel = memory + MR * MAX_KC;
-  const remora_weight source = dense_weight(x, call.dtype, rows, call.group.in);
+  const remora_weight source = dense_weight(x, call.dtype, rows, ld);
   for (int b = 0; b < wide_blocks; b++) {
-    const int64_t length = blocks[b].length;
+    const int64_t length = blocks[b].length, column = wide_column(call, blocks[b], backward);
     for (int64_t r = 0; r < rows; r++) {
-      decode_segment(source, r, blocks[b].begin, length, memory + r * length);
-      drop_values(memory + r * length, length, (first_row + r) * call.group.in + blocks[b].begin, call.dropout, call.seed);
+      decode_segment(source, r, column, length, memory + r * length);
+      if (call.dropout > 0.0f && !backward) {
+        drop_values(memory + r * length, length, (first_row + r) * ld + column, call.dropout, call.seed);
+      }
     }
     pack_rows(call.kind, memory, REMORA_F32, length, static_cast<int>(rows), length, panel + rows * blocks[b].start);
   }
@@ -135,29 +144,31 @@ void thin_rows(const Call &call, const Block *blocks, int rows, int64_t first_ro
   }
 }
 
-// Packs the rows of a chunk: the wide blocks from x (or d_y), then the thin product, then that as the low-rank blocks.
-int32_t pack_chunk(const Call &call, const PackedRows &a, const Block *blocks, int wide_blocks, int low_blocks, const void *x, int64_t ld,
-                   int64_t row0, bool backward, const LowRank &low) {
+// Packs the rows of a chunk: the wide blocks from `wide`, then the thin product of `x` (or d_y), then that as the low-rank blocks. `wide` is x
+// itself, or x rounded for E4M3 parts.
+int32_t pack_chunk(const Call &call, const PackedRows &a, const Block *blocks, int wide_blocks, int low_blocks, const void *x, const void *wide,
+                   int64_t ld, int64_t row0, bool backward, const LowRank &low) {
   std::atomic<bool> refused{false};
+  const bool differs = wide != x || (call.dropout > 0.0f && !backward);
   parallel_for(call.ctx, a.panels, 1, [&](int64_t begin, int64_t end, int thread) {
     for (int64_t panel = begin; panel < end; panel++) {
       const int64_t row = a.first_row(panel);
       const int rows = a.panel_rows(panel);
       for (int b = 0; b < wide_blocks; b++) {
-        const int64_t column = blocks[b].begin + (backward ? out_column(call, blocks[b].part) : 0);
-        pack_rows(call.kind, offset_values(x, row * ld + column, call.dtype), call.dtype, ld, rows, blocks[b].length, a.panel(panel, blocks[b]));
+        const int64_t column = wide_column(call, blocks[b], backward);
+        pack_rows(call.kind, offset_values(wide, row * ld + column, call.dtype), call.dtype, ld, rows, blocks[b].length, a.panel(panel, blocks[b]));
       }
       if (low.rank == 0) continue;
-      const float *dropped = nullptr;
-      if (call.dropout > 0.0f && !backward) {
-        dropped = pack_dropped(call, blocks, wide_blocks, a.depth, rows, row0 + row, offset_values(x, row * ld, call.dtype), thread);
-        if (dropped == nullptr) {
+      const float *apart = nullptr;
+      if (differs) {
+        apart = pack_apart(call, blocks, wide_blocks, a.depth, rows, row0 + row, offset_values(x, row * ld, call.dtype), ld, backward, thread);
+        if (apart == nullptr) {
           refused.store(true);
           return;
         }
       }
       thin_rows(call, blocks, rows, row0 + row, backward, low,
-                [&](const Block &block) { return dropped != nullptr ? dropped + rows * block.start : a.panel(panel, block); });
+                [&](const Block &block) { return apart != nullptr ? apart + rows * block.start : a.panel(panel, block); });
       for (int b = wide_blocks; b < wide_blocks + low_blocks; b++) {
         const int64_t column = blocks[b].begin + rank_column(call, blocks[b].part);
         pack_rows(call.kind, offset_values(low.narrow, (row0 + row) * low.rank + column, call.dtype), call.dtype, low.rank, rows,
@@ -165,7 +176,7 @@ int32_t pack_chunk(const Call &call, const PackedRows &a, const Block *blocks, i
       }
     }
   });
-  return refused.load() ? fail(call.ctx, REMORA_STATUS_MEMORY, "linear: no memory for the dropped rows") : REMORA_OK;
+  return refused.load() ? fail(call.ctx, REMORA_STATUS_MEMORY, "linear: no memory for rows packed apart") : REMORA_OK;
 }
 
 // Everything both directions prepare: the blocks of the depth (wide, then low-rank), the strips, and the packed thin side.
@@ -247,19 +258,40 @@ Call make_call(remora_context *ctx, const remora_linear_part *parts, int32_t par
   return Call{ctx, parts, part_count, dtype, kind_for(dtype), Group(parts, part_count), drop ? dropout : 0.0f, drop ? seed[0] : 0};
 }
 
+bool in_fp8(const remora_linear_part *parts) { return parts[0].weight.format == REMORA_E4M3; }
+
+// What E4M3 weights multiply: x rounded; d_y rounded with the scale of each output folded in and out again, because packing W brings it too.
+// x itself for other weights, nullptr when scratch is refused.
+const void *wide_side(const Call &call, const void *x, int64_t N, bool backward) {
+  if (!in_fp8(call.parts)) return x;
+  const int64_t width = backward ? call.group.out : call.group.in;
+  const int64_t scale_bytes = (backward ? width : 0) * 4, bytes = N * width * dtype_bytes(call.dtype);
+  auto *scales = static_cast<float *>(scratch(call.ctx, ROUNDED, scale_bytes + bytes));
+  if (scales == nullptr) return nullptr;
+  for (int32_t p = 0; p < call.part_count && backward; p++) {
+    memcpy(scales + out_column(call, p), call.parts[p].weight.scales, static_cast<size_t>(call.parts[p].weight.rows) * 4);
+  }
+  void *rounded = reinterpret_cast<char *>(scales) + scale_bytes;
+  round_rows_e4m3(call.ctx, x, backward ? scales : nullptr, rounded, N, width, call.dtype);
+  return rounded;
+}
+
 }  // namespace
 
 int32_t linear_forward(remora_context *ctx, const remora_linear_part *parts, int32_t part_count, const float *bias, const void *x, void *y,
                        void *xa, int64_t N, int32_t dtype, float dropout, const uint64_t *seed) {
   if (N == 0) return REMORA_OK;
-  if (N <= gemv_rows(kind_for(dtype))) return gemv_forward(ctx, parts, part_count, bias, x, y, xa, N, dtype, dropout, seed);
+  if (N <= gemv_rows(kind_for(dtype)) && !in_fp8(parts)) return gemv_forward(ctx, parts, part_count, bias, x, y, xa, N, dtype, dropout, seed);
   const Call call = make_call(ctx, parts, part_count, dtype, dropout, seed);
   const Group &group = call.group;
   Plan plan;
   if (const int32_t status = make_plan(call, false, xa, N, plan)) return status;
+  const void *wide = wide_side(call, x, N, false);
+  if (wide == nullptr) return fail(ctx, REMORA_STATUS_MEMORY, "linear_forward: no memory for the rounded rows");
   return for_each_chunk(call, plan, N, [&](const PackedRows &a, int64_t row0) {
-    const void *rows = offset_values(x, row0 * group.in, dtype);
-    if (const int32_t status = pack_chunk(call, a, plan.blocks, plan.wide_blocks, plan.low_blocks, rows, group.in, row0, false, plan.low)) return status;
+    const void *rows = offset_values(x, row0 * group.in, dtype), *wide_rows = offset_values(wide, row0 * group.in, dtype);
+    if (const int32_t status = pack_chunk(call, a, plan.blocks, plan.wide_blocks, plan.low_blocks, rows, wide_rows, group.in, row0, false, plan.low))
+      return status;
     const auto pack_b = [&](const Strip &strip, const Block &block, int64_t col, int64_t columns, float *tiles, int64_t, float *space) {
       const remora_linear_part &part = parts[strip.part];
       const remora_weight b = dense_weight(part.lora_b, REMORA_F32, part.weight.rows, part.rank);
@@ -283,14 +315,17 @@ int32_t linear_backward_input(remora_context *ctx, const remora_linear_part *par
   if (d_x == nullptr && group.rank == 0) return REMORA_OK;
   Plan plan;
   if (const int32_t status = make_plan(call, true, db, N, plan)) return status;
+  const void *wide = d_x == nullptr ? d_y : wide_side(call, d_y, N, true);
+  if (wide == nullptr) return fail(ctx, REMORA_STATUS_MEMORY, "linear_backward_input: no memory for the rounded gradient");
   const auto pack_b = [&](const Strip &, const Block &block, int64_t col, int64_t columns, float *tiles, int64_t stride, float *space) {
     const remora_linear_part &part = parts[block.part];
     const remora_weight a = dense_weight(part.lora_a, REMORA_F32, part.rank, group.in);
     pack_tiles_straight(call.kind, Source{block.low_rank ? &a : &part.weight}, block.begin, block.length, col, columns, tiles, stride, space);
   };
   return for_each_chunk(call, plan, N, [&](const PackedRows &a, int64_t row0) {
-    const void *rows = offset_values(d_y, row0 * group.out, dtype);
-    if (const int32_t status = pack_chunk(call, a, plan.blocks, plan.wide_blocks, plan.low_blocks, rows, group.out, row0, true, plan.low)) return status;
+    const void *rows = offset_values(d_y, row0 * group.out, dtype), *wide_rows = offset_values(wide, row0 * group.out, dtype);
+    if (const int32_t status = pack_chunk(call, a, plan.blocks, plan.wide_blocks, plan.low_blocks, rows, wide_rows, group.out, row0, true, plan.low))
+      return status;
     if (d_x == nullptr) return static_cast<int32_t>(REMORA_OK);
     const auto out = [&](const Tile &tile) { return offset_values(d_x, (row0 + tile.row) * group.in + tile.col, dtype); };
     const auto finish = [&](const Tile &tile, int) { store_tile(tile.values, tile.rows, tile.columns, out(tile), dtype, group.in, nullptr, 1.0f); };

@@ -48,6 +48,7 @@ extern "C" {
 #define REMORA_BF16 1
 #define REMORA_F16 2
 #define REMORA_NF4 16   /* bitsandbytes NF4, blocks of 64 along the flattened weight, even element in the high nibble */
+#define REMORA_E4M3 17  /* 8-bit floats (4 exponent, 3 fraction bits), one power-of-two scale a row; products with it are made in 8 bits */
 #define REMORA_Q8_0 32  /* GGUF block formats, bytes exactly as in the file */
 #define REMORA_Q4_0 33
 #define REMORA_Q4_1 34
@@ -73,7 +74,9 @@ typedef struct remora_context remora_context;
  * NF4: data is u8 [rows*cols/2]; cols is a multiple of 64. Scales, one per 64 elements in row-major order:
  *   nested_scales == NULL: scales is f32 [rows*cols/64]
  *   otherwise scales is u8 [rows*cols/64] and absmax[b] = nested_code[scales[b]] * nested_scales[b/256] + nested_offset
- *   (QLoRA's double quantization, arXiv:2305.14314; nested_code f32 [256] is bitsandbytes' dynamic map). */
+ *   (QLoRA's double quantization, arXiv:2305.14314; nested_code f32 [256] is bitsandbytes' dynamic map).
+ * E4M3: data is u8 [rows*cols] codes, scales f32 [rows], w = code value * scales[row]; rows and cols are multiples of 16. A linear whose parts
+ *   are E4M3 (all or none) rounds its other operand as well: see remora_linear_forward. */
 typedef struct remora_weight {
   int32_t format;
   int32_t reserved;
@@ -161,12 +164,16 @@ REMORA_API int32_t remora_rms_norm_apply(remora_context *ctx, const void *s, con
  * dropout: 0, or the probability p of LoRA's dropout; the mask is a function of (seed[0], n·In + c) alone: element kept
  *   when hash(seed, index) >= p, then scaled by 1/(1-p). One mask for the whole group.
  * Small N (decode) takes a matrix-vector path that reads quantized weights directly.
- * Quantized W is decoded while packing, never whole. N, In, Out, R may be any size >= 1 (NF4: In multiple of 64). */
+ * Quantized W is decoded while packing, never whole. N, In, Out, R may be any size >= 1 (NF4: In multiple of 64).
+ * E4M3 parts: W multiplies round(x), each row of x rounded to E4M3 under a scale of its own, as remora_fp8_encode does; adapters see x itself.
+ *   Sums are f32. dtype is F32 or BF16. On the CPU this emulates what a card's 8-bit tensor cores compute; it is not faster than bf16. */
 REMORA_API int32_t remora_linear_forward(remora_context *ctx, const remora_linear_part *parts, int32_t part_count, const float *bias,
                                          const void *x, void *y, void *xa, int64_t N, int32_t dtype, float dropout, const uint64_t *seed);
 /* d_x = Σ_parts (d_y_part W_part + mask · scale · (d_y_part B_part) A_part / (1-p))
  *   d_y act [N, ΣOut]   d_x act [N, In] written, or NULL when the input needs no gradient   db act [N, ΣR] out: scale · d_y B of all
- *   parts side by side (NULL when no adapter). d_x must not alias d_y. */
+ *   parts side by side (NULL when no adapter). d_x must not alias d_y.
+ * E4M3 parts: W's codes multiply round(d_y · scales), the scale of output o folded into column o of d_y before each row of it (all parts
+ *   together) is rounded to E4M3 under a scale of its own. Both products so read the same codes and scales of W. Adapters see d_y itself. */
 REMORA_API int32_t remora_linear_backward_input(remora_context *ctx, const remora_linear_part *parts, int32_t part_count,
                                                 const void *d_y, void *d_x, void *db, int64_t N, int32_t dtype, float dropout,
                                                 const uint64_t *seed);
@@ -274,12 +281,16 @@ REMORA_API int32_t remora_adamw_8bit(remora_context *ctx, const float *gradients
  * nf4_encode: x F32|BF16|F16 [count] → codes u8 [ceil(count/2)], absmax f32 [ceil(count/64)], bit-exact with bitsandbytes.
  * nf4_nest: double quantization of absmax f32 [blocks] → scale codes u8 [blocks], nested f32 [ceil(blocks/256)], offset f32 [1] (mean of
  *   absmax), with the dynamic map nested_code f32 [256] given by the caller.
+ * fp8_encode: x F32|BF16 [rows, cols] → E4M3 codes u8 [rows, cols], scales f32 [rows]: scale = the smallest power of two, at least 2^-126, with
+ *   max |x| <= 448 · scale, NaN where the row is not finite; code = x / scale to nearest, ties to even. Source: arXiv:2209.05433.
  * weight_decode: rows [row, row+row_count) of any weight to a dense [row_count, cols] of `dtype`.
  * gguf_encode: x F32|BF16|F16 [count] → blocks of a GGUF format (REMORA_Q8_0 … REMORA_Q6_K), count a multiple of the format's block; rows of a
  *   matrix whose length is such a multiple may be given as one array. Equal to the byte to ggml's quantizer without an importance matrix. */
 REMORA_API int32_t remora_nf4_encode(remora_context *ctx, const void *x, uint8_t *codes, float *absmax, int64_t count, int32_t dtype);
 REMORA_API int32_t remora_nf4_nest(remora_context *ctx, const float *absmax, const float *nested_code, uint8_t *scale_codes, float *nested,
                                    float *offset, int64_t blocks);
+REMORA_API int32_t remora_fp8_encode(remora_context *ctx, const void *x, uint8_t *codes, float *scales, int64_t rows, int64_t cols,
+                                     int32_t dtype);
 REMORA_API int32_t remora_weight_decode(remora_context *ctx, const remora_weight *weight, void *out, int64_t row, int64_t row_count,
                                         int32_t dtype);
 REMORA_API int32_t remora_gguf_encode(remora_context *ctx, const void *x, uint8_t *blocks, int64_t count, int32_t format, int32_t dtype);

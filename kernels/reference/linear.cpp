@@ -46,6 +46,9 @@ static int32_t linear_forward(remora_context *ctx, const remora_linear_part *par
       }
     }
   }
+  if (parts[0].weight.format == REMORA_E4M3) {
+    for (int64_t n = 0; n < N; n++) round_row_e4m3(input + n * In, In);
+  }
   double *w = doubles(ctx, 3, In);
   REMORA_NEED(w);
   int64_t column = 0, first_rank = 0;
@@ -66,6 +69,23 @@ static int32_t linear_forward(remora_context *ctx, const remora_linear_part *par
   return REMORA_OK;
 }
 
+// E4M3: the scale of output o is folded into column o, the row rounded, and the scale taken out again, because decode_row brings it with W.
+static void rounded_gradient(const remora_linear_part *parts, int32_t part_count, const double *gradient, double *rounded, int64_t N, int64_t outs) {
+  const auto fold = [&](double *row, bool in) {
+    for (int32_t p = 0; p < part_count; p++) {
+      const float *scales = static_cast<const float *>(parts[p].weight.scales);
+      for (int64_t o = 0; o < parts[p].weight.rows; o++, row++) *row = in ? *row * scales[o] : *row / scales[o];
+    }
+  };
+  for (int64_t n = 0; n < N; n++) {
+    double *row = rounded + n * outs;
+    for (int64_t o = 0; o < outs; o++) row[o] = gradient[n * outs + o];
+    fold(row, true);
+    round_row_e4m3(row, outs);
+    fold(row, false);
+  }
+}
+
 // db = scale · d_y B;  d_x = Σ_parts d_y W + mask · (db A)
 static int32_t linear_backward_input(remora_context *ctx, const remora_linear_part *parts, int32_t part_count, const void *d_y, void *d_x,
                                      void *db, int64_t N, int32_t dtype, float dropout, const uint64_t *seed) {
@@ -79,6 +99,12 @@ static int32_t linear_backward_input(remora_context *ctx, const remora_linear_pa
   REMORA_NEED(low_rank);
   double *w = doubles(ctx, 3, In);
   REMORA_NEED(w);
+  double *wide = gradient;  // what W multiplies
+  if (parts[0].weight.format == REMORA_E4M3) {
+    wide = doubles(ctx, 4, N * group.outs);
+    REMORA_NEED(wide);
+    rounded_gradient(parts, part_count, gradient, wide, N, group.outs);
+  }
   for (int64_t i = 0; i < N * In; i++) dense[i] = low_rank[i] = 0;
   int64_t first_column = 0, first_rank = 0;
   for (int32_t p = 0; p < part_count; p++) {
@@ -87,7 +113,7 @@ static int32_t linear_backward_input(remora_context *ctx, const remora_linear_pa
     for (int64_t o = 0; o < Out && d_x != nullptr; o++) {
       decode_row(part.weight, o, w);
       for (int64_t n = 0; n < N; n++) {
-        const double g = gradient[n * group.outs + first_column + o];
+        const double g = wide[n * group.outs + first_column + o];
         for (int64_t c = 0; c < In; c++) dense[n * In + c] += g * w[c];
       }
     }

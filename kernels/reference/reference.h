@@ -92,6 +92,8 @@ inline double *doubles_of(remora_context *ctx, int slot, const void *array, int6
 
 // Elements of row `row`, decoded from whatever format the weight has.
 void decode_row(const remora_weight &weight, int64_t row, double *out);
+// One row of an activation as an E4M3 product sees it: rounded to E4M3 under a power-of-two scale of its own.
+void round_row_e4m3(double *x, int64_t count);
 // All rows, [rows, cols].
 inline void decode_all(const remora_weight &weight, double *out) {
   for (int64_t row = 0; row < weight.rows; row++) decode_row(weight, row, out + row * weight.cols);

@@ -1,4 +1,4 @@
-// Weight formats, decoded block by block: dense, NF4 (bitsandbytes) and the GGUF block formats (llama.cpp). And NF4's encoder.
+// Weight formats, decoded block by block: dense, NF4 (bitsandbytes), E4M3 and the GGUF block formats (llama.cpp). And the encoders of NF4 and E4M3.
 //
 // Layouts of the GGUF blocks are those of ggml-common.h; every scale is f16. Integers are little-endian, bits count from the lowest.
 #include "reference.h"
@@ -154,6 +154,61 @@ static void decode_nf4_row(const remora_weight &weight, int64_t row, double *out
   }
 }
 
+// ---- E4M3 ----
+
+// 1 sign, 4 exponent (bias 7), 3 fraction bits; exponent 0 is subnormal, 1111.111 is NaN.
+static double decode_e4m3(uint8_t code) {
+  const int exponent = (code >> 3) & 15, fraction = code & 7;
+  const double size = exponent == 15 && fraction == 7 ? NAN : exponent == 0 ? std::ldexp(fraction, -9) : std::ldexp(8 + fraction, exponent - 10);
+  return (code & 0x80) ? -size : size;
+}
+
+static uint8_t encode_e4m3(double value) {
+  const uint8_t sign = std::signbit(value) ? 0x80 : 0;
+  if (std::isnan(value)) return 0x7F;
+  const double size = std::fabs(value);
+  if (size >= 448) return sign | 0x7E;
+  int exponent = size == 0 ? -6 : std::ilogb(size);
+  if (exponent < -6) exponent = -6;  // subnormal: the unit stays 2^-9
+  const double units = std::nearbyint(std::ldexp(size, 3 - exponent));  // ties to even; 16 carries into the exponent
+  const int code = (exponent + 6) * 8 + static_cast<int>(units);
+  return static_cast<uint8_t>(sign | (code < 0x7E ? code : 0x7E));
+}
+
+// The smallest power of two, at least 2^-126, that brings `largest` within 448.
+static float e4m3_scale(double largest) {
+  if (!std::isfinite(largest)) return NAN;
+  int exponent = -126;
+  while (largest > std::ldexp(448.0, exponent)) exponent++;
+  return static_cast<float>(std::ldexp(1.0, exponent));
+}
+
+// Largest magnitude, NaN when there is one.
+static double largest_magnitude(const double *x, int64_t count) {
+  double largest = 0;
+  for (int64_t i = 0; i < count; i++) {
+    if (!(std::fabs(x[i]) <= largest)) largest = std::fabs(x[i]);
+    if (std::isnan(largest)) break;
+  }
+  return largest;
+}
+
+void round_row_e4m3(double *x, int64_t count) {
+  const double scale = e4m3_scale(largest_magnitude(x, count));
+  for (int64_t i = 0; i < count; i++) x[i] = decode_e4m3(encode_e4m3(x[i] / scale)) * scale;
+}
+
+static int32_t fp8_encode(remora_context *ctx, const void *x, uint8_t *codes, float *scales, int64_t rows, int64_t cols, int32_t dtype) {
+  double *row = doubles(ctx, 0, cols);
+  REMORA_NEED(row);
+  for (int64_t r = 0; r < rows; r++) {
+    for (int64_t c = 0; c < cols; c++) row[c] = get(x, r * cols + c, dtype);
+    scales[r] = e4m3_scale(largest_magnitude(row, cols));
+    for (int64_t c = 0; c < cols; c++) codes[r * cols + c] = encode_e4m3(row[c] / scales[r]);
+  }
+  return REMORA_OK;
+}
+
 // ---- any format ----
 
 struct BlockFormat {
@@ -171,6 +226,11 @@ static const BlockFormat BLOCK_FORMATS[] = {
 
 void decode_row(const remora_weight &weight, int64_t row, double *out) {
   if (weight.format == REMORA_NF4) return decode_nf4_row(weight, row, out);
+  if (weight.format == REMORA_E4M3) {
+    const double scale = static_cast<const float *>(weight.scales)[row];
+    for (int64_t c = 0; c < weight.cols; c++) out[c] = decode_e4m3(static_cast<const uint8_t *>(weight.data)[row * weight.cols + c]) * scale;
+    return;
+  }
   for (const BlockFormat &format : BLOCK_FORMATS) {
     if (format.format != weight.format) continue;
     const int64_t blocks = weight.cols / format.elements;
@@ -254,6 +314,7 @@ void fill_weights(Kernels &k) {
   k.weight_decode = weight_decode;
   k.nf4_encode = nf4_encode;
   k.nf4_nest = nf4_nest;
+  k.fp8_encode = fp8_encode;
 }
 
 }  // namespace remora::reference

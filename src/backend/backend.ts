@@ -17,8 +17,11 @@
 export type DType = "f32" | "bf16" | "f16" | "i32" | "u8" | "u64";
 /** Element types that activations may have. */
 export type ActivationDType = "f32" | "bf16" | "f16";
-/** How a weight matrix is stored: dense, NF4, or a GGUF block format with the file's own bytes. */
-export type WeightFormat = "f32" | "bf16" | "f16" | "nf4" | "q8_0" | "q4_0" | "q4_1" | "q5_0" | "q5_1" | "q4_k" | "q5_k" | "q6_k";
+/**
+ * How a weight matrix is stored: dense, NF4, E4M3, or a GGUF block format with the file's own bytes. E4M3 is also how it is multiplied: linears
+ * round their other operand to E4M3 as well, so that a card makes the product in 8 bits (remora.h at remora_linear_forward).
+ */
+export type WeightFormat = "f32" | "bf16" | "f16" | "nf4" | "e4m3" | "q8_0" | "q4_0" | "q4_1" | "q5_0" | "q5_1" | "q4_k" | "q5_k" | "q6_k";
 
 /** Those of GGUF files: blocks of 32 or 256 along a row. */
 export type GgufBlockFormat = Extract<WeightFormat, `q${string}`>;
@@ -45,9 +48,9 @@ export interface WeightOperand {
   readonly format: WeightFormat;
   readonly rows: number;
   readonly cols: number;
-  /** Dense elements, NF4 codes or GGUF blocks. */
+  /** Dense elements, NF4 or E4M3 codes, or GGUF blocks. */
   readonly data: Operand;
-  /** NF4 only: f32 absmax, or u8 codes when `nested` is given; one per 64 elements. */
+  /** NF4: f32 absmax, or u8 codes when `nested` is given; one per 64 elements. E4M3: f32, a power of two for each row. */
   readonly scales?: Operand;
   /** NF4 double quantization. */
   readonly nested?: { readonly scales: Operand; readonly code: Operand; readonly offset: number };
@@ -129,6 +132,8 @@ export interface DeviceDescription {
   readonly freeMemoryBytes: number;
   /** Activation dtypes that are fast here, best first. */
   readonly activationDTypes: readonly ActivationDType[];
+  /** Products with E4M3 weights: made by 8-bit tensor cores, emulated (right and slow), or not at all, and why. */
+  readonly fp8: "native" | "emulated" | { readonly missing: string };
 }
 
 export type GatedKind = "silu" | "gelu-tanh";
@@ -277,6 +282,8 @@ export interface Backend {
   // ---- number formats ----
   nf4Encode(x: Operand, codes: Operand, absmax: Operand): void;
   nf4Nest(absmax: Operand, nestedCode: Operand, scaleCodes: Operand, nested: Operand, offset: Operand): void;
+  /** Dense rows, f32 or bf16 [rows, cols] → E4M3 codes u8 [rows, cols] and a power-of-two scale f32 [rows] for each. */
+  fp8Encode(x: Operand, codes: Operand, scales: Operand): void;
   weightDecode(weight: WeightOperand, out: Operand, row: number, rowCount: number): void;
   /**
    * Dense values → GGUF blocks, u8. Absent on GPUs: files are written by the CPU.

@@ -15,6 +15,7 @@ export const WEIGHT_BLOCKS: Readonly<Record<WeightFormat, { readonly elements: n
   bf16: { elements: 1, bytes: 2 },
   f16: { elements: 1, bytes: 2 },
   nf4: { elements: 64, bytes: 32 },
+  e4m3: { elements: 16, bytes: 16 },
   q8_0: { elements: 32, bytes: 34 },
   q4_0: { elements: 32, bytes: 18 },
   q4_1: { elements: 32, bytes: 20 },

@@ -10,7 +10,7 @@ import type { TrainEvent } from "../training/events.ts";
 import { loadLibrary } from "./library.ts";
 import { runCli } from "./run-cli.ts";
 import { fakeIo } from "./testing/fake-io.ts";
-import { writeTinyModel } from "./testing/tiny-model.ts";
+import { writeTinyModel, writeTinyModelOf } from "./testing/tiny-model.ts";
 
 let folder = "";
 let model = "";
@@ -98,6 +98,49 @@ describe("train", () => {
     expect(readdirSync(join(folder, "full-gguf", "model"))).toEqual(
       expect.arrayContaining(["config.json", "model.safetensors", "tokenizer.json"]),
     );
+  });
+
+  test("compute fp8: emulated on the CPU, near bf16 and not equal to it; the plan says what the weights are", async () => {
+    const short = [...SHORT.slice(0, -1)];
+    const [fp8, bf16] = await Promise.all(
+      ["fp8", "bf16"].map(async (compute) => {
+        const { code, out, err } = await remora(train(`compute-${compute}`, ...short, compute, "--method", "qlora", "--json"));
+        expect(code, err).toBe(0);
+        const warned = events(out).some((event) => event.event === "warning" && event.code === "fp8-emulated");
+        expect(warned).toBe(compute === "fp8");
+        return losses(events(out));
+      }),
+    );
+    expect(fp8!.at(-1)!).toBeLessThan(fp8![0]!);
+    expect(fp8).not.toEqual(bf16);
+    for (const [step, loss] of fp8!.entries()) expect(Math.abs(loss / bf16![step]! - 1)).toBeLessThan(0.02);
+    expect(JSON.parse(readFileSync(join(folder, "compute-fp8", "config.json"), "utf8"))).toMatchObject({ compute: "fp8", base: "nf4" });
+    const plan = await remora(["plan", "--model", model, "--data", data, "--compute", "fp8", "--method", "qlora", "--json"]);
+    const { items } = JSON.parse(plan.out.trim().split("\n").at(-1)!) as { items: { name: string; why: string }[] };
+    expect(items.find(({ name }) => name === "base weights")!.why).toContain("e4m3 made from nf4");
+  });
+
+  test("compute fp8 is refused for all weights and for a model whose sizes are no multiples of 16", async () => {
+    const full = await remora(train("fp8-full", ...SHORT.slice(0, -1), "fp8", "--method", "full"));
+    expect(full.code).toBe(2);
+    expect(full.err).toContain("compute: expected auto, bf16, f16 or f32, because all weights are trained");
+    const odd = await writeTinyModelOf(join(folder, "odd"), { intermediate_size: 136 });
+    const { code, err } = await remora([
+      "train",
+      "--model",
+      odd,
+      "--data",
+      data,
+      "--out",
+      join(folder, "fp8-odd"),
+      ...SHORT.slice(0, -1),
+      "fp8",
+    ]);
+    expect(code).toBe(2);
+    expect(err).toContain(
+      "compute fp8 model.layers.0.mlp.gate_proj.weight\n  expected multiples of 16, found [136, 64]\n  Use compute bf16.",
+    );
+    expect(existsSync(join(folder, "fp8-odd"))).toBe(false);
   });
 
   test("two equal runs are equal to the bit; Ctrl-C writes a checkpoint, and --resume goes on exactly there", async () => {

@@ -5,6 +5,13 @@
  */
 import type { TrainConfig } from "./schemas/train.ts";
 
+type ActivationDType = "bf16" | "f16" | "f32";
+
+/** The dtype of activations: fp8 is bf16 but for the products with frozen weights. */
+export function activationDType(compute: ActivationDType | "fp8"): ActivationDType {
+  return compute === "fp8" ? "bf16" : compute;
+}
+
 /** What the rules look at. Unknown facts may be absent; the rules then take the cautious side and say so. */
 export interface TrainFacts {
   device: {
@@ -15,7 +22,7 @@ export interface TrainFacts {
     architecture: string;
     threads: number;
     /** Fast activation dtypes, best first. */
-    activationDTypes: readonly ("bf16" | "f16" | "f32")[];
+    activationDTypes: readonly ActivationDType[];
   };
   model: {
     /** The model's own limit in tokens. */
@@ -48,7 +55,7 @@ export type ResolvedTrainConfig = Filled<
 > & {
   lora: Filled<TrainConfig["lora"], "alpha">;
   base: "bf16" | "f32" | "nf4" | "file";
-  compute: "bf16" | "f16" | "f32";
+  compute: ActivationDType | "fp8";
   /** Rows held out; 0 for none. Unused when `path` is set. */
   validation: { count: number; path?: string };
   reasons: Reasons;
@@ -109,7 +116,7 @@ export function resolveTrainConfig(config: TrainConfig, facts: TrainFacts): Reso
   };
 }
 
-function computeDType({ device }: TrainFacts): readonly ["bf16" | "f16" | "f32", string] {
+function computeDType({ device }: TrainFacts): readonly [ActivationDType, string] {
   const best = device.activationDTypes[0] ?? "f32";
   return [best, `${best}: the fastest on ${device.name} (${device.architecture})`];
 }

@@ -2,14 +2,14 @@
 import { openBackend } from "../backend/open-backend.ts";
 import { parseConfig } from "../config/parse.ts";
 import type { MemoryPlan } from "../config/reports.ts";
-import { resolveTrainConfig } from "../config/resolve-train.ts";
+import { activationDType, resolveTrainConfig } from "../config/resolve-train.ts";
 import { type PlanConfigInput, planSchema } from "../config/schemas/plan.ts";
 import type { TrainConfig } from "../config/schemas/train.ts";
 import { measureFlops } from "./device-rate.ts";
 import type { JobHost } from "./job.ts";
 import { openModelFiles } from "./model-files.ts";
 import { readRunData } from "./run-data.ts";
-import { planRun, trainFacts } from "./train-config.ts";
+import { checkFp8, planRun, trainFacts } from "./train-config.ts";
 
 export async function planJob(input: PlanConfigInput, host: JobHost): Promise<MemoryPlan> {
   const asked = parseConfig(planSchema, input, "Configuring remora plan");
@@ -20,7 +20,8 @@ export async function planJob(input: PlanConfigInput, host: JobHost): Promise<Me
     const config: TrainConfig = { ...asked, data: data ?? [] };
     using read = data === undefined ? undefined : await readRunData(config, files, trainFacts(files, backend), host);
     const resolved = resolveTrainConfig(config, trainFacts(files, backend, read?.facts));
-    const { plan } = planRun(files, backend, resolved, measureFlops(backend, resolved.compute));
+    checkFp8(files, backend, resolved);
+    const { plan } = planRun(files, backend, resolved, measureFlops(backend, activationDType(resolved.compute)));
     return data === undefined && asked.maxSteps === undefined ? { ...plan, steps: undefined } : plan;
   } finally {
     backend.dispose();

@@ -1,6 +1,6 @@
 /** A run's model, loaded and ready to train: with adapters over a frozen base, or with all weights in one buffer. */
 import type { Backend } from "../backend/backend.ts";
-import type { ResolvedTrainConfig } from "../config/resolve-train.ts";
+import { activationDType, type ResolvedTrainConfig } from "../config/resolve-train.ts";
 import { publicModelName } from "../hub/model-reference.ts";
 import type { CausalLM } from "../models/causal-lm.ts";
 import { loadModel } from "../models/load-model.ts";
@@ -35,7 +35,8 @@ export async function prepareModel(
   if (config.method === "full") return prepareFull(files, arena, config);
   const model = await loadModel(arena, files.source, {
     base: config.base,
-    compute: config.compute,
+    compute: activationDType(config.compute),
+    fp8: config.compute === "fp8",
     embedding: config.embedding,
     isCancelled: () => isCancelled(host),
   });
@@ -47,7 +48,7 @@ export async function prepareModel(
 
 async function prepareFull(files: ModelFiles, arena: Arena, config: ResolvedTrainConfig): Promise<RunModel> {
   const saves = fullSaves(files.source, files.tokenizer);
-  const full = await makeFullModel(arena, files.shape, config.compute);
+  const full = await makeFullModel(arena, files.shape, activationDType(config.compute));
   loadFullWeights(arena, full, files.source);
   return { model: full.model, trainables: full.trainables, ...saves(full) };
 }

@@ -1,6 +1,9 @@
 /** A run's config from what was asked and what the model, data and device are: facts in, every option filled, priced before anything loads. */
 import type { Backend, WeightFormat } from "../backend/backend.ts";
-import type { ResolvedTrainConfig, TrainFacts } from "../config/resolve-train.ts";
+import { activationDType, type ResolvedTrainConfig, type TrainFacts } from "../config/resolve-train.ts";
+import { DeviceError } from "../errors/device-error.ts";
+import { ShapeError } from "../errors/shape-error.ts";
+import { decoderParameters } from "../models/decoder-parameters.ts";
 import { findLoraSites } from "../models/lora-targets.ts";
 import type { LoraSite } from "../nn/lora.ts";
 import { chooseLadder, type Ladder, type LadderAsked } from "../training/memory-ladder.ts";
@@ -19,6 +22,29 @@ export function trainFacts(files: ModelFiles, backend: Backend, data?: TrainFact
     },
     data,
   };
+}
+
+/** 8-bit tensor cores read 16 bytes at a time, along a weight's rows for one product and along its columns for the other. */
+const FP8_BLOCK = 16;
+
+/**
+ * Refuses `compute: fp8` where it cannot be, and says where it is emulated.
+ * @throws DeviceError when the device has no such products · ShapeError when a linear of the model does not fit them
+ */
+export function checkFp8(
+  files: ModelFiles,
+  backend: Backend,
+  { compute }: Pick<ResolvedTrainConfig, "compute">,
+): readonly { code: string; message: string }[] {
+  if (compute !== "fp8") return [];
+  const { fp8, name } = backend.device;
+  if (typeof fp8 !== "string") throw new DeviceError(name, `compute fp8: ${fp8.missing}`);
+  const misfit = decoderParameters(files.shape).find(
+    ({ role, shape }) => role === "linear" && shape.some((size) => size % FP8_BLOCK !== 0),
+  );
+  if (misfit) throw new ShapeError(`compute fp8 ${misfit.path}`, `multiples of ${FP8_BLOCK}`, misfit.shape, "Use compute bf16.");
+  const message = `compute fp8 is emulated on ${name}: the numbers of a card's 8-bit products, slower than bf16`;
+  return fp8 === "emulated" ? [{ code: "fp8-emulated", message }] : [];
 }
 
 export function loraSites(files: ModelFiles, config: Pick<ResolvedTrainConfig, "method" | "lora">): LoraSite[] {
@@ -44,7 +70,8 @@ export function planRun(files: ModelFiles, backend: Backend, config: ResolvedTra
       method: config.method,
       base: config.base === "file" ? stored("model.layers.0.mlp.down_proj.weight") : (config.base as WeightFormat),
       embeddingFormat: stored("model.embed_tokens.weight"),
-      compute: config.compute,
+      compute: activationDType(config.compute),
+      fp8: config.compute === "fp8",
       blockLength: config.blockLength,
       batchSize: config.batchSize,
       gradientAccumulation: config.gradientAccumulation,

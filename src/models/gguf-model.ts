@@ -6,7 +6,6 @@
  */
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { WeightFormat } from "../backend/backend.ts";
 import { FileFormatError } from "../errors/file-format-error.ts";
 import { UnknownModelError } from "../errors/unknown-model-error.ts";
 import { type GgufFile, type GgufView, readGguf } from "../formats/gguf-reader.ts";
@@ -21,10 +20,10 @@ import {
   NORMS_HOLD_ONE_MORE,
   ROPE_TENSORS,
 } from "./gguf-names.ts";
-import type { StoredTensor, WeightSource } from "./stored-weights.ts";
+import type { StoredFormat, StoredTensor, WeightSource } from "./stored-weights.ts";
 
 /** The file's word for a type → ours. Types that are not here cannot be computed with. */
-export const GGUF_WEIGHT_FORMATS: Readonly<Record<string, WeightFormat>> = {
+export const GGUF_WEIGHT_FORMATS: Readonly<Record<string, StoredFormat>> = {
   F32: "f32",
   F16: "f16",
   BF16: "bf16",

@@ -5,16 +5,15 @@
  * the parts for images are left alone.
  */
 import { join } from "node:path";
-import type { WeightFormat } from "../backend/backend.ts";
 import { FileFormatError } from "../errors/file-format-error.ts";
 import { readJsonObject } from "../formats/json-file.ts";
 import { readSafetensorsFolder } from "../formats/safetensors-folder.ts";
 import type { SafetensorsView } from "../formats/safetensors-reader.ts";
 import { isObject } from "../formats/untrusted-json.ts";
 import { describeBitsAndBytesTensor, isBitsAndBytesCompanion, refuseOtherQuantization } from "./bitsandbytes-tensor.ts";
-import type { StoredTensor, WeightSource } from "./stored-weights.ts";
+import type { StoredFormat, StoredTensor, WeightSource } from "./stored-weights.ts";
 
-const FORMATS: Readonly<Record<string, WeightFormat>> = { F32: "f32", F16: "f16", BF16: "bf16" };
+const FORMATS: Readonly<Record<string, StoredFormat>> = { F32: "f32", F16: "f16", BF16: "bf16" };
 
 /** @throws FileAccessError when there is no config.json · FileFormatError */
 export function openHuggingFaceModel(folder: string): WeightSource {

@@ -12,7 +12,7 @@ import { CausalLM } from "./causal-lm.ts";
 import type { DecoderLayer, DecoderWeights } from "./decoder.ts";
 import { EMBEDDING_PATH, FINAL_NORM_PATH, HEAD_PATH, layerLinears, layerNorms, linearInputs } from "./decoder-parameters.ts";
 import type { DecoderShape, LinearGroupName } from "./decoder-shape.ts";
-import { type BaseFormat, loadMatrix, loadVector, moveToHost } from "./load-weights.ts";
+import { type BaseFormat, loadMatrix, loadVector, moveToHost, toE4m3 } from "./load-weights.ts";
 import { readDecoderShape } from "./registry.ts";
 import type { StoredTensor, WeightSource } from "./stored-weights.ts";
 
@@ -20,6 +20,8 @@ export interface LoadOptions {
   /** How the linears stay. Embedding and head stay as the file has them. */
   readonly base: BaseFormat;
   readonly compute: ActivationDType;
+  /** The linears go on to E4M3 from there, and are multiplied in 8 bits. @default false */
+  readonly fp8?: boolean;
   /** `host`: its rows are gathered over the bus, where the device has memory of its own. Not for a tied head. @default "device" */
   readonly embedding?: "device" | "host";
   /** Progress: parameters loaded so far and in all. */
@@ -49,6 +51,7 @@ export async function loadModel(arena: Arena, source: WeightSource, options: Loa
     const maker: ParameterMaker = {
       matrix: async (path, rows, cols, role) => {
         const matrix = await loadMatrix(arena, find(source, path), rows, cols, role === "linear" ? options.base : "file");
+        if (role === "linear" && options.fp8) return toE4m3(arena, matrix);
         const moves = role === "embedding" && options.embedding === "host" && !shape.tiedHead && arena.host !== undefined;
         return moves ? moveToHost(arena.host, matrix) : matrix;
       },

@@ -126,6 +126,29 @@ function decodeTo(arena: Arena, source: MatrixParameter, format: "bf16" | "f32")
   return { path: source.path, weight: { format, rows, cols, data, path: source.path }, owned: [data] };
 }
 
+/**
+ * The matrix in E4M3, its former storage released: codes and a power-of-two scale a row. An NF4 matrix keeps NF4's values, rounded once more.
+ * @throws ShapeError when its rows or columns are no multiple of 16
+ */
+export function toE4m3(arena: Arena, { path, weight: source, owned }: MatrixParameter): MatrixParameter {
+  const { backend } = arena;
+  const { rows, cols } = source;
+  const data = Tensor.take(arena, "u8", [rows, cols], `E4M3 codes of ${path}`);
+  const scales = Tensor.take(arena, "f32", [rows], `E4M3 scales of ${path}`);
+  const weight: WeightOperand = { format: "e4m3", rows, cols, data, scales, path };
+  const step = Math.min(rows, Math.max(1, Math.floor(CONVERT_BYTES / (4 * cols))));
+  const dense = Tensor.take(arena, "f32", [step, cols], `${path}, decoded`);
+  for (let row = 0; row < rows; row += step) {
+    const count = Math.min(step, rows - row);
+    const piece = dense.view([count, cols], 0);
+    backend.weightDecode(source, piece, row, count);
+    backend.fp8Encode(piece, data.view([count, cols], row * cols), scales.view([count], row));
+  }
+  dense.release("E4M3 encoding");
+  for (const tensor of owned) tensor.release(`conversion of ${path}`);
+  return { path, weight, owned: [data, scales] };
+}
+
 /** NF4 with double quantization: codes, one u8 scale for 64 elements, one f32 for 256 scales, one offset. Source: arXiv:2305.14314. */
 async function encodeNf4(arena: Arena, source: MatrixParameter): Promise<MatrixParameter> {
   const { backend } = arena;

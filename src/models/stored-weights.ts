@@ -31,10 +31,13 @@ export interface StoredBytes {
   readonly byteLength: number;
 }
 
+/** Formats that files hold; E4M3 is made while loading. */
+export type StoredFormat = Exclude<WeightFormat, "e4m3">;
+
 export interface StoredTensor extends StoredBytes {
   /** Hugging Face parameter name. */
   readonly name: string;
-  readonly format: WeightFormat;
+  readonly format: StoredFormat;
   /** [rows, cols] of a matrix, [n] of a vector. */
   readonly shape: readonly number[];
   /** Present when rows stand in another order than Hugging Face's; see `row-order.ts`. */

@@ -1,5 +1,6 @@
 /**
- * Bytes of any self-contained weight format → f32, in plain TypeScript. NF4 needs its scales as well and has its own `decodeNf4`.
+ * Bytes of any self-contained weight format → f32, in plain TypeScript. NF4 and E4M3 need their scales as well and have
+ * files of their own.
  * For tests, norms, biases and rope factors; whole matrices go through `Backend.weightDecode`.
  */
 import type { WeightFormat } from "../backend/backend.ts";
@@ -8,7 +9,7 @@ import { BLOCK_DECODERS } from "./gguf-blocks.ts";
 import { f16Values } from "./half-floats.ts";
 import { WEIGHT_FORMATS } from "./weight-formats.ts";
 
-export type SelfContainedFormat = Exclude<WeightFormat, "nf4">;
+export type SelfContainedFormat = Exclude<WeightFormat, "nf4" | "e4m3">;
 
 /**
  * @param bytes exactly the bytes of `count` elements; need not be aligned

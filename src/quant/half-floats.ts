@@ -16,6 +16,12 @@ export function toBf16Bits(value: number): number {
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }
 
+/** bf16 bits → value. */
+export function fromBf16Bits(bits: number): number {
+  bitsView[0] = bits << 16;
+  return floatView[0]!;
+}
+
 /** f16 bits → value. */
 export function fromF16Bits(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;

@@ -2,7 +2,7 @@
  * What every weight format costs: elements in a block, bytes in a block, and so the bytes of a matrix.
  *
  * Dense formats are blocks of one element. GGUF blocks run along a row, so a row must be a whole number of blocks; NF4 blocks run along the
- * flattened matrix. NF4's scales stand in arrays of their own and are counted apart, by `nf4ScaleBytes`.
+ * flattened matrix. Scales of NF4 and E4M3 stand in arrays of their own and are counted apart, by `scaleBytes`.
  * Source of the GGUF sizes: ggml's `ggml-common.h` block structs; of NF4: QLoRA, arXiv:2305.14314.
  */
 import type { WeightFormat } from "../backend/backend.ts";
@@ -14,7 +14,7 @@ export interface WeightFormatFacts {
   readonly blockElements: number;
   /** Bytes of one block in the data array. */
   readonly blockBytes: number;
-  readonly family: "dense" | "nf4" | "gguf";
+  readonly family: "dense" | "nf4" | "fp8" | "gguf";
 }
 
 /** Elements that share one NF4 scale. */
@@ -39,6 +39,7 @@ export const WEIGHT_FORMATS: Readonly<Record<WeightFormat, WeightFormatFacts>> =
   bf16: facts("bf16", 1, 2, "dense"),
   f16: facts("f16", 1, 2, "dense"),
   nf4: facts("nf4", NF4_BLOCK_ELEMENTS, NF4_BLOCK_ELEMENTS / 2, "nf4"),
+  e4m3: facts("e4m3", 16, 16, "fp8"), // blocks only because tensor cores want multiples of 16
   q8_0: facts("q8_0", 32, 2 + 32, "gguf"), // f16 scale, 32 × i8
   q4_0: facts("q4_0", 32, 2 + 16, "gguf"), // f16 scale, 32 × 4 bits
   q4_1: facts("q4_1", 32, 2 + 2 + 16, "gguf"), // scale, minimum, 32 × 4 bits
@@ -59,7 +60,7 @@ export function rowBytes(format: WeightFormat, cols: number): number {
 }
 
 /**
- * Bytes of the data array of a [rows, cols] matrix; NF4's scales are not in it (see `nf4ScaleBytes`).
+ * Bytes of the data array of a [rows, cols] matrix; scales of NF4 and E4M3 are not in it (see `scaleBytes`).
  * @throws ShapeError when a row is not a whole number of blocks
  */
 export function weightBytes(format: WeightFormat, rows: number, cols: number): number {
@@ -70,6 +71,12 @@ export function weightBytes(format: WeightFormat, rows: number, cols: number): n
 export function nf4ScaleBytes(rows: number, cols: number, nested: boolean): number {
   const blocks = Math.ceil((rows * cols) / NF4_BLOCK_ELEMENTS);
   return nested ? blocks + 4 * Math.ceil(blocks / NF4_NESTED_BLOCK) : 4 * blocks;
+}
+
+/** Bytes of the scales that stand beside the data: of NF4 under double quantization, one f32 a row of E4M3, none of other formats. */
+export function scaleBytes(format: WeightFormat, rows: number, cols: number): number {
+  if (format === "nf4") return nf4ScaleBytes(rows, cols, true);
+  return format === "e4m3" ? 4 * rows : 0;
 }
 
 /** True when a matrix with rows of `cols` elements can be stored in this format. */

@@ -14,12 +14,13 @@ const adapters = findLoraSites(NEMO_SHAPE, TARGETS, { rank: 16, alpha: 16, rankS
 );
 const AUTO: LadderAsked = { recompute: "auto", decodedWeights: "auto", embedding: "auto", optimizerState: "auto", headRows: "auto" };
 
-function choose(gigabytes: number, batchSize: number, asked: Partial<LadderAsked> = {}, hasOwnMemory = true) {
+function choose(gigabytes: number, batchSize: number, asked: Partial<LadderAsked> = {}, hasOwnMemory = true, fp8 = false) {
   const settings = {
     method: "qlora",
     base: "nf4",
     embeddingFormat: "bf16",
     compute: "bf16",
+    fp8,
     blockLength: 2048,
     batchSize,
     gradientAccumulation: 1,
@@ -83,6 +84,24 @@ describe("chooseLadder", () => {
         "headRows: large products in the head, saves 0.0 GB, by plan",
       ]
     `);
+  });
+
+  it("charges fp8 for its codes twice, and leaves no choice about decoded weights", () => {
+    const { choice, plan } = choose(79, 4, {}, true, true);
+    expect(choice).toMatchObject({ recompute: "none", decodedWeights: "each-use" });
+    expect(plan.ladder!.map(({ rung }) => rung)).not.toContain("decodedWeights");
+    const item = (name: string) => plan.items.find((candidate) => candidate.name === name)!;
+    // 10.9 G linear weights: a byte each, and again transposed; embedding and head stay 2 bytes; one f32 scale for each output.
+    const linears = 40 * (6144 * 5120 + 5120 * 4096 + 28672 * 5120 + 5120 * 14336);
+    const scales = 4 * 40 * (6144 + 5120 + 28672 + 5120);
+    const rest = 2 * 2 * 131072 * 5120 + 4 * 5120 * 81;
+    expect(item("base weights")).toMatchObject({ bytes: linears + scales + rest, why: expect.stringContaining("e4m3 made from nf4") });
+    expect(item("decoded weights")).toEqual({
+      name: "decoded weights",
+      bytes: linears,
+      why: "e4m3 again, transposed for the backward pass",
+    });
+    expect(plan.fits).toBe(true);
   });
 
   it("on a CPU asks about recompute only", () => {

@@ -65,7 +65,7 @@ export function chooseLadder(asked: LadderAsked, facts: LadderFacts): Ladder {
 /** What each rung may be here. On a CPU, whose memory is the host's, only recompute is open. */
 function openChoices(asked: LadderAsked, { shape, settings, device }: LadderFacts): { [Rung in keyof LadderChoice]: LadderChoice[Rung][] } {
   const card = device.hasOwnMemory === true;
-  const decodes = card && settings.method !== "full" && settings.base !== settings.compute;
+  const decodes = card && !settings.fp8 && settings.method !== "full" && settings.base !== settings.compute;
   const movable = card && settings.method !== "full" && !shape.tiedHead;
   const open = <T>(value: T | "auto", choices: readonly T[]): T[] => (value === "auto" ? [...choices] : [value]);
   return {

@@ -15,7 +15,7 @@ import type { MemoryPlan, PlanItem } from "../config/reports.ts";
 import { headChunkRows } from "../models/causal-lm.ts";
 import { decoderParameters } from "../models/decoder-parameters.ts";
 import type { DecoderShape } from "../models/decoder-shape.ts";
-import { fitsFormat, nf4ScaleBytes, weightBytes } from "../quant/weight-formats.ts";
+import { fitsFormat, scaleBytes, weightBytes } from "../quant/weight-formats.ts";
 import type { RecomputePolicy } from "../tensor/tape.ts";
 
 /** The settings that cost memory or time. */
@@ -26,6 +26,8 @@ export interface PlanSettings {
   /** How the file stores embeddings and head, which stay as they are. */
   readonly embeddingFormat: WeightFormat;
   readonly compute: ActivationDType;
+  /** Linears are multiplied in 8 bits: they stay as E4M3 whatever `base` made of them; a card keeps them twice. @default false */
+  readonly fp8?: boolean;
   readonly blockLength: number;
   readonly batchSize: number;
   readonly gradientAccumulation: number;
@@ -95,7 +97,7 @@ function planItems(shape: DecoderShape, settings: PlanSettings, { hasOwnMemory }
     {
       name: "activations",
       bytes: activation * tokens,
-      why: `${tokens.toLocaleString("en")} tokens in ${settings.compute}, recompute: ${settings.recompute}`,
+      why: `${tokens.toLocaleString("en")} tokens in ${settings.compute}${settings.fp8 ? ", products in fp8" : ""}, recompute: ${settings.recompute}`,
     },
     { name: "working space", bytes: workingBytes(shape, settings, tokens), why: "gradients on the way back, packed operands" },
     { name: "head", bytes: chunk * shape.vocabularySize * logit, why: `logits of ${chunk} rows at a time` },
@@ -115,34 +117,41 @@ function cardItems(shape: DecoderShape, settings: PlanSettings, trained: number)
     .filter(({ role }) => role === "linear")
     .reduce((total, { shape: [rows, cols] }) => total + rows! * cols!, 0);
   const widest = Math.max(2 * F * C, (H + 2 * K) * D * C);
-  const decoded = isDense ? 0 : element * (settings.keepDecoded ? linears : widest);
+  // dX = dY·W reads W by columns, which 8-bit tensor cores cannot: the transposed codes stay too.
+  const decoded = settings.fp8 ? linears : isDense ? 0 : element * (settings.keepDecoded ? linears : widest);
   const copies = settings.method === "full" || settings.compute === "f32" ? 0 : element * trained;
   return [
     {
       name: "decoded weights",
       bytes: decoded,
-      why: isDense ? "none" : settings.keepDecoded ? `kept in ${settings.compute}` : "one group at a time",
+      why: settings.fp8
+        ? "e4m3 again, transposed for the backward pass"
+        : isDense
+          ? "none"
+          : settings.keepDecoded
+            ? `kept in ${settings.compute}`
+            : "one group at a time",
     },
     { name: "card", bytes: CARD_BYTES + copies, why: "cuBLASLt's workspace, adapters in the compute dtype" },
   ];
 }
 
-function baseItem(shape: DecoderShape, { method, base, embeddingFormat, hostEmbedding }: PlanSettings): PlanItem {
+function baseItem(shape: DecoderShape, { method, base, embeddingFormat, hostEmbedding, fp8 }: PlanSettings): PlanItem {
   let bytes = 0;
   for (const { role, shape: size } of decoderParameters(shape)) {
     const [rows, cols] = size as [number, number?];
     if (role === "embedding" && hostEmbedding) continue;
     if (cols === undefined || method === "full") bytes += 4 * rows * (cols ?? 1);
-    else bytes += matrixBytes(role === "linear" ? base : embeddingFormat, rows, cols);
+    else bytes += matrixBytes(role !== "linear" ? embeddingFormat : fp8 ? "e4m3" : base, rows, cols);
   }
-  const format = method === "full" ? "f32" : base;
+  const format = method === "full" ? "f32" : fp8 ? `e4m3 made from ${base}` : base;
   const where = hostEmbedding ? ", embedding in host memory" : "";
   return { name: "base weights", bytes, why: `${format}, ${millions(parameterCount(shape))} parameters${where}` };
 }
 
 function matrixBytes(format: WeightFormat, rows: number, cols: number): number {
   if (!fitsFormat(format, cols)) return 2 * rows * cols;
-  return weightBytes(format, rows, cols) + (format === "nf4" ? nf4ScaleBytes(rows, cols, true) : 0);
+  return weightBytes(format, rows, cols) + scaleBytes(format, rows, cols);
 }
 
 /** Bytes that the forward pass keeps a token. */
@@ -209,7 +218,7 @@ function knobs(shape: DecoderShape, settings: PlanSettings, device: PlanDevice, 
       cost: "layer inputs cross the bus, about a twentieth slower still",
       with: { recompute: "host" },
     });
-  if (settings.method === "lora" && settings.base !== "nf4")
+  if (settings.method === "lora" && settings.base !== "nf4" && !settings.fp8)
     candidates.push({ change: "method: qlora", cost: "4-bit base", with: { method: "qlora", base: "nf4" } });
   candidates.push({
     change: `blockLength: ${half(settings.blockLength)}`,

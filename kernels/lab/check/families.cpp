@@ -2,7 +2,7 @@
 namespace check {
 void check_elementwise(); void check_norms(); void check_rope(); void check_gated(); void check_embedding(); void bench_elementwise();
 void check_numbers(); void bench_numbers(); void check_loss(); void bench_loss(); void check_optimizer(); void bench_optimizer(); void check_sampling(); void bench_sampling();
-void check_lora(); void bench_lora(); void check_linear_decode(); void bench_linear_decode(); void check_attention(); void bench_attention(); void check_paged(); void bench_paged();
+void check_fp8(); void bench_fp8(); void check_lora(); void bench_lora(); void check_linear_decode(); void bench_linear_decode(); void check_attention(); void bench_attention(); void check_paged(); void bench_paged();
 const Family families[] = {
     {"elementwise", check_elementwise, bench_elementwise},
     {"norms", check_norms, nullptr},
@@ -10,6 +10,7 @@ const Family families[] = {
     {"gated", check_gated, nullptr},
     {"embedding", check_embedding, nullptr},
     {"numbers", check_numbers, bench_numbers},
+    {"fp8", check_fp8, bench_fp8},
     {"loss", check_loss, bench_loss},
     {"optimizer", check_optimizer, bench_optimizer},
     {"sampling", check_sampling, bench_sampling},

@@ -211,10 +211,19 @@ API int cuLaunchKernel(uint64_t f, unsigned gx, unsigned gy, unsigned gz, unsign
 
 // ---- cuBLASLt: column-major products as its manual defines them ----
 namespace {
-struct Descriptor { int transposed[2] = {0, 0}; };
+// scale_mode 3 is one f32 for each row of op(A) and each column of op(B).
+struct Descriptor { int transposed[2] = {0, 0}, scale_mode[2] = {0, 0}; uint64_t scale[2] = {0, 0}; };
 struct Layout { int type; uint64_t rows, cols; int64_t ld; };
+constexpr int E4M3 = 28;
+int type_bytes(int type) { return type == 0 ? 4 : type == E4M3 ? 1 : 2; }
+float read_e4m3(uint8_t code) {
+  const int exponent = (code >> 3) & 15, fraction = code & 7;
+  const float size = exponent == 15 && fraction == 7 ? NAN : exponent == 0 ? std::ldexp(fraction, -9) : std::ldexp(8 + fraction, exponent - 10);
+  return code & 0x80 ? -size : size;
+}
 float read(const void *p, int64_t i, int type) {
   if (type == 0) return static_cast<const float *>(p)[i];
+  if (type == E4M3) return read_e4m3(static_cast<const uint8_t *>(p)[i]);
   const uint16_t bits = static_cast<const uint16_t *>(p)[i];
   if (type == 14) {
     const uint32_t u = static_cast<uint32_t>(bits) << 16;
@@ -237,14 +246,18 @@ void write(void *p, int64_t i, int type, float x) {
 }
 }  // namespace
 API size_t cublasLtGetVersion() { return 130000; }
-API const char *cublasLtGetStatusName(int) { return "CUBLAS_STATUS_INVALID_VALUE"; }
+API const char *cublasLtGetStatusName(int status) { return status == 15 ? "CUBLAS_STATUS_NOT_SUPPORTED" : "CUBLAS_STATUS_INVALID_VALUE"; }
 API int cublasLtCreate(uint64_t *h) { return *h = 1, 0; }
 API int cublasLtDestroy(uint64_t) { return 0; }
 API int cublasLtMatmulDescCreate(uint64_t *d, int compute, int scale) { return *d = reinterpret_cast<uint64_t>(new Descriptor), compute == 68 && scale == 0 ? 0 : 7; }
 API int cublasLtMatmulDescDestroy(uint64_t d) { return delete reinterpret_cast<Descriptor *>(d), 0; }
-API int cublasLtMatmulDescSetAttribute(uint64_t d, int attribute, const int *value, size_t) {
-  if (attribute != 3 && attribute != 4) return 7;
-  return reinterpret_cast<Descriptor *>(d)->transposed[attribute - 3] = *value, 0;
+API int cublasLtMatmulDescSetAttribute(uint64_t d, int attribute, const int *value, size_t bytes) {
+  auto *desc = reinterpret_cast<Descriptor *>(d);
+  if (attribute == 3 || attribute == 4) return desc->transposed[attribute - 3] = *value, bytes == 4 ? 0 : 7;
+  if (attribute == 31 || attribute == 32) return desc->scale_mode[attribute - 31] = *value, bytes == 4 ? 0 : 7;
+  if (attribute == 25) return bytes == 1 ? 0 : 7;
+  if ((attribute == 17 || attribute == 18) && bytes == 8) return memcpy(&desc->scale[attribute - 17], value, 8), 0;
+  return 7;
 }
 API int cublasLtMatrixLayoutCreate(uint64_t *l, int type, uint64_t rows, uint64_t cols, int64_t ld) {
   return *l = reinterpret_cast<uint64_t>(new Layout{type, rows, cols, ld}), ld >= static_cast<int64_t>(rows) ? 0 : 7;
@@ -258,7 +271,13 @@ API int cublasLtMatmulAlgoGetHeuristic(uint64_t, uint64_t d, uint64_t a, uint64_
   const auto *A = reinterpret_cast<Layout *>(a), *B = reinterpret_cast<Layout *>(b), *C = reinterpret_cast<Layout *>(c);
   const uint64_t m = desc->transposed[0] ? A->cols : A->rows, ka = desc->transposed[0] ? A->rows : A->cols;
   const uint64_t n = desc->transposed[1] ? B->rows : B->cols, kb = desc->transposed[1] ? B->cols : B->rows;
-  *found = m == C->rows && n == C->cols && ka == kb && A->type == B->type && (C->type == A->type || C->type == 0);
+  *found = m == C->rows && n == C->cols && ka == kb && A->type == B->type && (C->type == A->type || C->type == 0 || A->type == E4M3);
+  if (A->type == E4M3) {
+    // What cuBLAS 12.9 asks of 8-bit operands on sm_90: both along the sum, 16-byte rows, and here both scale vectors.
+    const bool along = desc->transposed[0] == 1 && desc->transposed[1] == 0 && A->ld % 16 == 0 && B->ld % 16 == 0 && ka % 16 == 0 && m % 16 == 0;
+    const bool scaled = desc->scale_mode[0] == 3 && desc->scale_mode[1] == 3 && inside(desc->scale[0], 4 * m) && inside(desc->scale[1], 4 * n);
+    if (!along || !scaled || C->type == E4M3) *found = 0;
+  }
   return *found ? 0 : 15;
 }
 API int cublasLtMatmulAlgoConfigGetAttribute(const void *, int, uint32_t *value, size_t, size_t *written) { return *value = 0, *written = 4, 0; }
@@ -267,8 +286,10 @@ API int cublasLtMatmul(uint64_t, uint64_t d, const float *alpha_pointer, uint64_
   const Descriptor desc = *reinterpret_cast<Descriptor *>(d);
   const Layout A = *reinterpret_cast<Layout *>(al), B = *reinterpret_cast<Layout *>(bl), C = *reinterpret_cast<Layout *>(cl);
   const float alpha = *alpha_pointer, beta = *beta_pointer;
-  const auto size = [](const Layout &l) { return ((l.cols - 1) * l.ld + l.rows) * (l.type == 0 ? 4 : 2); };
+  const auto size = [](const Layout &l) { return ((l.cols - 1) * l.ld + l.rows) * type_bytes(l.type); };
   if (!inside(a, size(A)) || !inside(b, size(B)) || !inside(out, size(C))) return 7;
+  if (A.type == E4M3 && beta != 0 && getenv("REMORA_EMULATED_FP8_BETA") && *getenv("REMORA_EMULATED_FP8_BETA") == '0') return 15;
+  if (A.type == E4M3 && ((a | b | out) % 16 || !inside(desc.scale[0], 4 * C.rows) || !inside(desc.scale[1], 4 * C.cols))) return 7;
   enqueue(stream, [=] {
     const uint64_t m = C.rows, n = C.cols, k = desc.transposed[0] ? A.rows : A.cols;
     std::vector<float> left(m * k), row(m);  // left[l, i]
@@ -282,6 +303,10 @@ API int cublasLtMatmul(uint64_t, uint64_t d, const float *alpha_pointer, uint64_
         for (uint64_t i = 0; i < m; i++) row[i] += v[i] * x;
       }
       void *target = reinterpret_cast<void *>(out);
+      if (A.type == E4M3) {
+        const auto *rows = reinterpret_cast<const float *>(desc.scale[0]), *columns = reinterpret_cast<const float *>(desc.scale[1]);
+        for (uint64_t i = 0; i < m; i++) row[i] *= rows[i] * columns[j];
+      }
       for (uint64_t i = 0; i < m; i++) {
         const int64_t at = j * C.ld + i;
         write(target, at, C.type, alpha * row[i] + (beta == 0 ? 0 : beta * read(target, at, C.type)));

@@ -16,6 +16,7 @@ export const F32 = 0;
 export const BF16 = 1;
 export const F16 = 2;
 export const NF4 = 16;
+export const E4M3 = 17;
 export const Q8_0 = 32;
 export const Q4_0 = 33;
 export const Q4_1 = 34;
@@ -79,6 +80,7 @@ export const DECLARATIONS = {
   remora_adamw_8bit: "int32_t remora_adamw_8bit(void *ctx, void *gradients, void *hyper, void *clip, void *params, void *m, void *v, void *m_scales, void *v_scales, void *weights_out, int64_t count, int32_t out_dtype)",
   remora_nf4_encode: "int32_t remora_nf4_encode(void *ctx, void *x, void *codes, void *absmax, int64_t count, int32_t dtype)",
   remora_nf4_nest: "int32_t remora_nf4_nest(void *ctx, void *absmax, void *nested_code, void *scale_codes, void *nested, void *offset, int64_t blocks)",
+  remora_fp8_encode: "int32_t remora_fp8_encode(void *ctx, void *x, void *codes, void *scales, int64_t rows, int64_t cols, int32_t dtype)",
   remora_weight_decode: "int32_t remora_weight_decode(void *ctx, void *weight, void *out, int64_t row, int64_t row_count, int32_t dtype)",
   remora_gguf_encode: "int32_t remora_gguf_encode(void *ctx, void *x, void *blocks, int64_t count, int32_t format, int32_t dtype)",
   remora_sample: "int32_t remora_sample(void *ctx, void *logits, void *params, void *seeds, void *steps, void *history, void *history_length, void *ids, void *logprobs, int64_t B, int64_t V, int64_t history_stride)",
@@ -131,6 +133,7 @@ export interface NativeLibrary {
   remora_adamw_8bit(ctx: Pointer, gradients: Pointer, hyper: Pointer, clip: Pointer, params: Pointer, m: Pointer, v: Pointer, m_scales: Pointer, v_scales: Pointer, weights_out: Pointer, count: number, out_dtype: number): number;
   remora_nf4_encode(ctx: Pointer, x: Pointer, codes: Pointer, absmax: Pointer, count: number, dtype: number): number;
   remora_nf4_nest(ctx: Pointer, absmax: Pointer, nested_code: Pointer, scale_codes: Pointer, nested: Pointer, offset: Pointer, blocks: number): number;
+  remora_fp8_encode(ctx: Pointer, x: Pointer, codes: Pointer, scales: Pointer, rows: number, cols: number, dtype: number): number;
   remora_weight_decode(ctx: Pointer, weight: Pointer, out: Pointer, row: number, row_count: number, dtype: number): number;
   remora_gguf_encode(ctx: Pointer, x: Pointer, blocks: Pointer, count: number, format: number, dtype: number): number;
   remora_sample(ctx: Pointer, logits: Pointer, params: Pointer, seeds: Pointer, steps: Pointer, history: Pointer, history_length: Pointer, ids: Pointer, logprobs: Pointer, B: number, V: number, history_stride: number): number;

@@ -40,6 +40,7 @@ import { linearBackwardInputSizes, linearBackwardWeightSizes, linearForwardSizes
 import { layerNormForwardSizes, rmsNormApplySizes, rmsNormBackwardSizes, rmsNormForwardSizes } from "../shapes/norms.ts";
 import {
   adamwSizes,
+  fp8EncodeSizes,
   ggufEncodeSizes,
   gradientNormSizes,
   nf4EncodeSizes,
@@ -479,6 +480,13 @@ export class CpuBackend implements Backend {
     this.#leave(this.#library.remora_nf4_nest(ctx, this.#in(absmax), this.#in(nestedCode), ...outputs, blocks));
   }
 
+  fp8Encode(x: Operand, codes: Operand, scales: Operand): void {
+    const { rows, cols, dtype } = fp8EncodeSizes(x, codes, scales);
+    const ctx = this.#enter("fp8Encode");
+    const call = this.#library.remora_fp8_encode;
+    this.#leave(call(ctx, this.#in(x), this.#out(codes), this.#out(scales), rows, cols, DTYPE_CODES[dtype]));
+  }
+
   weightDecode(weight: WeightOperand, out: Operand, row: number, rowCount: number): void {
     const ctx = this.#enter("weightDecode");
     const bytes = this.#structs.weight(this.#op, weight);
@@ -539,6 +547,7 @@ function describeDevice({ isa, threads }: NativeContext): DeviceDescription {
     get freeMemoryBytes() {
       return freeMemory();
     },
+    fp8: "emulated",
     activationDTypes: isa === "avx512-bf16" ? ["bf16", "f32", "f16"] : ["f32", "bf16", "f16"],
   };
 }

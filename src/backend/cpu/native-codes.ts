@@ -9,6 +9,7 @@ export const FORMAT_CODES: Readonly<Record<WeightFormat, number>> = {
   bf16: native.BF16,
   f16: native.F16,
   nf4: native.NF4,
+  e4m3: native.E4M3,
   q8_0: native.Q8_0,
   q4_0: native.Q4_0,
   q4_1: native.Q4_1,

@@ -24,9 +24,19 @@ export const CUBLASLT_DECLARATIONS = {
 /** cublasComputeType_t: f32 sums; with f32 operands this is plain f32, TF32 is another type. */
 export const COMPUTE_32F = 68;
 /** cudaDataType_t */
-export const DATA_TYPES = { f32: 0, f16: 2, bf16: 14 } as const;
+export const DATA_TYPES = { f32: 0, f16: 2, bf16: 14, e4m3: 28 } as const;
 /** cublasLtMatmulDescAttributes_t */
-export const DESCRIPTOR = { transposeA: 3, transposeB: 4 } as const;
+export const DESCRIPTOR = {
+  transposeA: 3,
+  transposeB: 4,
+  scaleA: 17,
+  scaleB: 18,
+  fastAccumulation: 25,
+  scaleModeA: 31,
+  scaleModeB: 32,
+} as const;
+/** cublasLtMatmulMatrixScale_t: one f32 for each row of op(A), for each column of op(B). From cuBLAS 12.9 on, sm_90 alone. */
+export const SCALE_OUTER_VECTOR = 3;
 /** cublasLtMatmulPreferenceAttributes_t */
 export const PREFERENCE = { workspaceBytes: 1, reductions: 3, alignmentA: 5, alignmentB: 6, alignmentC: 7, alignmentD: 8 } as const;
 /** cublasLtReductionScheme_t: parts of a split sum are added in f32, never in the output's 16 bits. */

@@ -1,7 +1,8 @@
 /**
- * Dense products by cuBLASLt: f32, bf16 and f16 operands, f32 sums (those of split products too), no TF32. The algorithm of each shape is asked for once and kept, with its
+ * Dense products by cuBLASLt: f32, bf16, f16 and E4M3 operands, f32 sums (those of split products too), no TF32. The algorithm of each shape is asked for once and kept, with its
  * descriptors, so a product is one call; which algorithm it was can be read (`plans`), because equal results need equal algorithms.
  */
+import process from "node:process";
 import koffi from "koffi";
 import { CudaError } from "../../errors/cuda-error.ts";
 import {
@@ -15,9 +16,10 @@ import {
   PREFERENCE,
   REDUCTION_COMPUTE_TYPE,
   RESULT_BYTES,
+  SCALE_OUTER_VECTOR,
 } from "./cublaslt-functions.ts";
 import { type CudaSearch, cublasLtCandidates } from "./library-search.ts";
-import { alignmentOf, columnMajor, type Product, planKey } from "./product.ts";
+import { alignmentOf, columnMajor, outputType, type Product, planKey } from "./product.ts";
 
 /** cuBLASLt's own advice for Hopper is 32 MiB. */
 export const WORKSPACE_BYTES = 32 * 2 ** 20;
@@ -54,12 +56,15 @@ export function findCublasLt(search: CudaSearch = {}): { readonly library: Cubla
 
 export class CublasLt {
   readonly library: CublasLtLibrary;
+  /** 8-bit products keep their sums in the tensor cores' own 22 bits; otherwise those go to f32 every 128 terms. */
+  readonly fastFp8 = process.env.REMORA_CUDA_FP8_FAST === "1";
   readonly #fn: CublasLtFunctions;
   readonly #handle: bigint;
   readonly #workspace: number;
   readonly #plans = new Map<string, Plan>();
   readonly #alpha = new Float32Array(1);
   readonly #beta = new Float32Array(1);
+  readonly #scale = new BigUint64Array(1);
 
   constructor(library: CublasLtLibrary, workspace: number) {
     this.library = library;
@@ -83,6 +88,7 @@ export class CublasLt {
     }
     const { a, b, c, alpha = 1, beta = 0 } = product;
     const [first, second, out] = plan.layouts;
+    if (product.scales) this.#setScales(op, plan.descriptor, product.scales);
     this.#alpha[0] = alpha;
     this.#beta[0] = beta;
     const status = this.#fn.cublasLtMatmul(
@@ -116,11 +122,20 @@ export class CublasLt {
   }
 
   #plan(op: string, product: Product): Plan {
-    const { dtype, outDType = dtype } = product;
+    const { dtype, scales } = product;
+    const outDType = outputType(product);
     const { first, second, out } = columnMajor(product);
     const descriptor = this.#create(op, (at) => this.#fn.cublasLtMatmulDescCreate(at, COMPUTE_32F, DATA_TYPES.f32));
     this.#set(op, descriptor, DESCRIPTOR.transposeA, first.transposed);
     this.#set(op, descriptor, DESCRIPTOR.transposeB, second.transposed);
+    if (scales) {
+      this.#set(op, descriptor, DESCRIPTOR.scaleModeA, SCALE_OUTER_VECTOR);
+      this.#set(op, descriptor, DESCRIPTOR.scaleModeB, SCALE_OUTER_VECTOR);
+      if (this.fastFp8)
+        this.#check(op, this.#fn.cublasLtMatmulDescSetAttribute(descriptor, DESCRIPTOR.fastAccumulation, Int8Array.of(1), 1));
+      // No algorithm is found without them.
+      this.#setScales(op, descriptor, scales);
+    }
     const layout = (type: number, { rows, cols, ld }: { rows: number; cols: number; ld: number }) =>
       this.#create(op, (at) => this.#fn.cublasLtMatrixLayoutCreate(at, type, rows, cols, ld));
     const inType = DATA_TYPES[dtype];
@@ -163,6 +178,14 @@ export class CublasLt {
 
   #set(op: string, descriptor: bigint, attribute: number, value: number): void {
     this.#check(op, this.#fn.cublasLtMatmulDescSetAttribute(descriptor, attribute, Int32Array.of(value), 4));
+  }
+
+  /** Read when a product is enqueued, so a recorded graph keeps its own. */
+  #setScales(op: string, descriptor: bigint, { a, b }: NonNullable<Product["scales"]>): void {
+    this.#scale[0] = BigInt(b);
+    this.#check(op, this.#fn.cublasLtMatmulDescSetAttribute(descriptor, DESCRIPTOR.scaleA, this.#scale, 8));
+    this.#scale[0] = BigInt(a);
+    this.#check(op, this.#fn.cublasLtMatmulDescSetAttribute(descriptor, DESCRIPTOR.scaleB, this.#scale, 8));
   }
 
   #create(op: string, make: (at: BigUint64Array) => number): bigint {

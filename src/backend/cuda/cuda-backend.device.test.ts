@@ -6,6 +6,7 @@ import { it as anyTest, expect } from "vitest";
 import type { Backend, Operand } from "../backend.ts";
 import { describeOnEachDevice } from "../testing/describe-on-each-device.ts";
 import { TestArrays } from "../testing/test-arrays.ts";
+import type { CapturedStep } from "./captured-step.ts";
 
 describeOnEachDevice("CUDA backend", (device) => {
   const it = anyTest.runIf(device.name.startsWith("cuda"));
@@ -68,6 +69,32 @@ describeOnEachDevice("CUDA backend", (device) => {
     expect((await arrays.read(y))[0]).toBe(40);
     graph.release();
     arrays.release();
+  });
+
+  it("decodes kept weights once, also where they share a block of memory with what the step writes", async () => {
+    const backend = device.backend();
+    const nodes: number[] = [];
+    backend.tune!({ keepDecoded: true, headRows: 0 });
+    for (const shared of [false, true]) {
+      const arrays = new TestArrays(backend);
+      const scales = arrays.input("f32", [32], new Array(32).fill(0.5));
+      const own = { output: arrays.output("y", "bf16", [32, 32]), data: arrays.input("u8", [32 * 32], new Array(1024).fill(0x9a)) };
+      const block = arrays.input("u8", [4096], new Array(4096).fill(0x9a));
+      const y = shared ? { ...block, dtype: "bf16" as const, shape: [32, 32] } : own.output;
+      const data = shared ? { ...block, byteOffset: 2048, shape: [1024] } : own.data;
+      const weight = { format: "nf4" as const, rows: 32, cols: 64, data, scales, path: "test" };
+      const linear = { parts: [{ weight }], dropout: 0 };
+      const x = arrays.input("bf16", [32, 64], new Array(2048).fill(1));
+      const graph = backend.capture(() => backend.linearForward(linear, x, y, null));
+      graph.replay();
+      nodes.push((graph as CapturedStep).nodeCount);
+      graph.release();
+      // 64 elements of levels 9 and 10 times ½: 0.160930 and 0.246112.
+      expect((await arrays.read(y))[5]).toBeCloseTo(32 * 0.5 * (0.16093 + 0.246112), 1);
+      arrays.release();
+    }
+    backend.tune!({ keepDecoded: false, headRows: 0 });
+    expect(nodes[1]).toBe(nodes[0]);
   });
 
   it("refuses an upload inside captured work, and goes on", () => {

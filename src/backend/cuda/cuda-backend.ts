@@ -30,6 +30,7 @@ import { CapturedStep } from "./captured-step.ts";
 import { CudaMemory, noteIndices } from "./cuda-memory.ts";
 import { CudaRuntime } from "./cuda-runtime.ts";
 import { FileStream } from "./file-stream.ts";
+import { fp8Support } from "./fp8-support.ts";
 import * as activations from "./ops/activations.ts";
 import * as attention from "./ops/attention.ts";
 import { ConstantTables } from "./ops/constant-tables.ts";
@@ -320,6 +321,9 @@ export class CudaBackend implements Backend {
   nf4Nest(absmax: Operand, nestedCode: Operand, scaleCodes: Operand, nested: Operand, offset: Operand): void {
     this.#cuda.run("nf4Nest", () => numbers.nf4Nest(this.#cuda, absmax, nestedCode, scaleCodes, nested, offset));
   }
+  fp8Encode(x: Operand, codes: Operand, scales: Operand): void {
+    this.#cuda.run("fp8Encode", () => numbers.fp8Encode(this.#cuda, x, codes, scales));
+  }
   weightDecode(weight: WeightOperand, out: Operand, row: number, rowCount: number): void {
     this.#cuda.run("weightDecode", () => numbers.weightDecode(this.#cuda, weight, out, row, rowCount));
   }
@@ -338,6 +342,7 @@ function describeCard(cuda: CudaRuntime): DeviceDescription {
     model: card.model,
     architecture: `sm_${card.major}${card.minor}`,
     threads: card.multiprocessors,
+    fp8: fp8Support(card, cuda.blas.library.version),
     memoryBytes: card.memoryBytes,
     // Read anew each time: other programs take and give memory.
     get freeMemoryBytes() {

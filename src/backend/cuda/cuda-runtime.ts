@@ -17,7 +17,7 @@ import { type Grid, KernelModules } from "./kernel-modules.ts";
 import type { ParameterValue } from "./kernel-table.ts";
 import { CudaMemoryPool } from "./memory-pool.ts";
 import { OpTimes } from "./op-times.ts";
-import type { Product } from "./product.ts";
+import { outputType, type Product } from "./product.ts";
 import { Scratch } from "./scratch.ts";
 import { Staging } from "./staging.ts";
 import { encodeTensorMap } from "./tensor-map.ts";
@@ -61,6 +61,8 @@ export class CudaRuntime {
   capturing = false;
   /** Raised when memory may have changed without `writable`: a graph was replayed or recorded. */
   epoch = 0;
+  /** False once the library refused to add an E4M3 product to what is there. */
+  addsFp8 = true;
   readonly #context: bigint;
   readonly #workspace: DeviceMemory;
   #uninterrupted = false;
@@ -131,11 +133,11 @@ export class CudaRuntime {
 
   /** Enqueues a product; one without rows or columns is nothing, one without inner size is zero. */
   multiply(product: Product): void {
-    const { M, N, K, beta = 0, c, dtype, outDType = dtype } = product;
+    const { M, N, K, beta = 0, c } = product;
     if (M === 0 || N === 0) return;
     if (K > 0) this.blas.multiply(this.op, this.stream, product);
     else if (beta === 0) {
-      const bytes = outDType === "f32" ? 4 : 2;
+      const bytes = outputType(product) === "f32" ? 4 : 2;
       for (let row = 0; row < M; row++) this.zero(c.address + row * c.ld * bytes, N * bytes);
     }
   }

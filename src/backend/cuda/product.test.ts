@@ -52,6 +52,13 @@ describe("planKey", () => {
     );
   });
 
+  it("has E4M3 operands with a result of another type", () => {
+    const fp8: Product = { ...FORWARD, dtype: "e4m3", outDType: "bf16", beta: 1, scales: { a: 4096, b: 8192 } };
+    expect(planKey(fp8)).toMatchInlineSnapshot(`"8x12x10 NT e4m3>bf16 b1 ld10,10,40 @256,256,32"`);
+    expect(planKey({ ...fp8, scales: { a: 1, b: 2 } })).toBe(planKey(fp8)); // addresses of scales are set at each call
+    expect(() => planKey({ ...fp8, outDType: undefined })).toThrow(/type of its result/);
+  });
+
   it("knows alignments from 1 to 256", () => {
     expect([4096, 4096 + 128, 6, 7, 2 ** 40 + 16].map(alignmentOf)).toEqual([256, 128, 2, 1, 16]);
   });

@@ -25,10 +25,12 @@ export interface Product {
   readonly transposeA?: boolean;
   /** B is stored as [N, K]. */
   readonly transposeB?: boolean;
-  /** Of A and B. */
-  readonly dtype: ActivationDType;
-  /** Of C. @default that of A and B */
+  /** Of A and B. E4M3 has `scales`, its A as written and its B stored as [N, K]: both are read along the sum. */
+  readonly dtype: ActivationDType | "e4m3";
+  /** Of C. @default that of A and B; E4M3 must say it */
   readonly outDType?: ActivationDType;
+  /** E4M3: addresses of f32 [M] and f32 [N]. Row m of A and column n of op(B) are multiplied by scales.a[m] and scales.b[n]. */
+  readonly scales?: { readonly a: number; readonly b: number };
   /** @default 1 */
   readonly alpha?: number;
   /** 1 adds to C. @default 0 */
@@ -41,11 +43,18 @@ export function alignmentOf(address: number): number {
   return low === 0 ? 256 : low & -low;
 }
 
+/** Element type of C. */
+export function outputType({ dtype, outDType }: Product): ActivationDType {
+  if (outDType) return outDType;
+  if (dtype === "e4m3") throw new RangeError("a product of E4M3 operands must say the type of its result");
+  return dtype;
+}
+
 /** Everything the choice of an algorithm depends on. */
 export function planKey(product: Product): string {
-  const { a, b, c, M, N, K, dtype, outDType = dtype, transposeA = false, transposeB = false, beta = 0 } = product;
+  const { a, b, c, M, N, K, dtype, transposeA = false, transposeB = false, beta = 0 } = product;
   const alignments = `${alignmentOf(a.address)},${alignmentOf(b.address)},${alignmentOf(c.address)}`;
-  return `${M}x${N}x${K} ${transposeA ? "T" : "N"}${transposeB ? "T" : "N"} ${dtype}>${outDType} b${beta} ld${a.ld},${b.ld},${c.ld} @${alignments}`;
+  return `${M}x${N}x${K} ${transposeA ? "T" : "N"}${transposeB ? "T" : "N"} ${dtype}>${outputType(product)} b${beta} ld${a.ld},${b.ld},${c.ld} @${alignments}`;
 }
 
 /** Stored matrices as column-major layouts [rows, cols, ld], and cuBLASLt's transpose flags (1 is T). */

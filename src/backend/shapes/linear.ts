@@ -2,8 +2,9 @@
  * Sizes of a linear group, checked once per LinearOperand and then only the activations per call.
  * x [N, In], y [N, ΣOut], xa and db [N, ΣR].
  */
+import { DTypeError } from "../../errors/dtype-error.ts";
 import { ShapeError } from "../../errors/shape-error.ts";
-import type { LinearOperand, Operand } from "../backend.ts";
+import type { ActivationDType, LinearOperand, Operand } from "../backend.ts";
 import { elementCount } from "../element-types.ts";
 import { expectCount, expectDType, expectMatrix, matrix } from "../operand-checks.ts";
 import { checkWeight } from "./weights.ts";
@@ -14,6 +15,8 @@ export interface LinearSizes {
   readonly outs: number;
   /** ΣR of all parts; 0 without adapters. */
   readonly ranks: number;
+  /** The weights are E4M3, and so is what they multiply. */
+  readonly fp8: boolean;
   /** Parts as an error names them: `model.layers.0.self_attn.q_proj + 2 more`. */
   readonly path: string;
 }
@@ -27,6 +30,9 @@ export function linearGroupSizes(linear: LinearOperand): LinearSizes {
   for (const { weight, lora } of linear.parts) {
     checkWeight("linear", weight);
     if (weight.cols !== In) throw new ShapeError(`linear ${weight.path}`, [weight.rows, In], [weight.rows, weight.cols]);
+    if ((weight.format === "e4m3") !== (first.weight.format === "e4m3")) {
+      throw new ShapeError(`linear ${weight.path}`, "parts that are all e4m3 or none", `${first.weight.format} and ${weight.format}`);
+    }
     outs += weight.rows;
     if (!lora || lora.rank === 0) continue;
     ranks += lora.rank;
@@ -40,12 +46,18 @@ export function linearGroupSizes(linear: LinearOperand): LinearSizes {
   if (linear.bias) expectCount(`linear ${path}`, "bias", linear.bias, outs, "f32");
   if (linear.dropout > 0 && !linear.seed) throw new ShapeError(`linear ${path}: seed`, "u64 [1], because dropout is on", "nothing");
   if (linear.seed) expectCount(`linear ${path}`, "seed", linear.seed, 1, "u64");
-  return { In, outs, ranks, path };
+  return { In, outs, ranks, fp8: first.weight.format === "e4m3", path };
+}
+
+/** E4M3 codes times their scales are exact in f32 and bf16, not in f16. */
+function expectExactInFp8(op: string, sizes: LinearSizes, dtype: ActivationDType): void {
+  if (sizes.fp8 && dtype === "f16") throw new DTypeError(op, "bf16 or f32 activations, because the weights are e4m3", dtype);
 }
 
 export function linearForwardSizes(sizes: LinearSizes, x: Operand, y: Operand, xa: Operand | null) {
   const op = `linearForward ${sizes.path}`;
   const { N, dtype } = matrix(op, "x", x);
+  expectExactInFp8(op, sizes, dtype);
   expectMatrix(op, "x", x, N, sizes.In, dtype);
   expectMatrix(op, "y", y, N, sizes.outs, dtype);
   expectRanks(op, "xa", sizes, xa, N, dtype);
@@ -55,6 +67,7 @@ export function linearForwardSizes(sizes: LinearSizes, x: Operand, y: Operand, x
 export function linearBackwardInputSizes(sizes: LinearSizes, dY: Operand, dX: Operand | null, db: Operand | null) {
   const op = `linearBackwardInput ${sizes.path}`;
   const { N, dtype } = matrix(op, "dY", dY);
+  expectExactInFp8(op, sizes, dtype);
   expectMatrix(op, "dY", dY, N, sizes.outs, dtype);
   if (dX) expectMatrix(op, "dX", dX, N, sizes.In, dtype);
   expectRanks(op, "db", sizes, db, N, dtype);

@@ -1,4 +1,5 @@
 /** Sizes of the optimizer, number formats and sampling, checked. Optimizer arrays are flat. */
+import { DTypeError } from "../../errors/dtype-error.ts";
 import { ShapeError } from "../../errors/shape-error.ts";
 import type { ActivationDType, AdamWOperand, GgufBlockFormat, Operand, SamplingOperand, WeightOperand } from "../backend.ts";
 import { elementCount, WEIGHT_BLOCKS } from "../element-types.ts";
@@ -66,6 +67,15 @@ export function nf4NestSizes(absmax: Operand, nestedCode: Operand, scaleCodes: O
   expectCount(op, "nested", nested, Math.ceil(blocks / NF4_NEST), "f32");
   expectCount(op, "offset", offset, 1, "f32");
   return { blocks };
+}
+
+export function fp8EncodeSizes(x: Operand, codes: Operand, scales: Operand) {
+  const op = "fp8Encode";
+  const { N: rows, width: cols, dtype } = matrix(op, "x", x);
+  if (dtype === "f16") throw new DTypeError(`${op}: x`, "f32 or bf16", dtype);
+  expectCount(op, "codes", codes, rows * cols, "u8");
+  expectCount(op, "scales", scales, rows, "f32");
+  return { rows, cols, dtype };
 }
 
 export function weightDecodeSizes(weight: WeightOperand, out: Operand, row: number, rowCount: number) {

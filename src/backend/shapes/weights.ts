@@ -9,6 +9,9 @@ import { expectAtLeast, expectCount } from "../operand-checks.ts";
 export const NF4_BLOCK = 64;
 export const NF4_NEST = 256;
 
+/** Rows and columns of an E4M3 matrix are multiples of this: tensor cores read 16 bytes at a time, along either for one of the two products. */
+export const E4M3_BLOCK = 16;
+
 export function checkWeight(op: string, weight: WeightOperand): void {
   const { format, rows, cols, data, path } = weight;
   const where = `${op} ${path}`;
@@ -22,6 +25,12 @@ export function checkWeight(op: string, weight: WeightOperand): void {
     return;
   }
   expectCount(where, "data", data, (rows * cols * block.bytes) / block.elements, "u8");
+  if (format === "e4m3") {
+    if (rows % E4M3_BLOCK !== 0)
+      throw new ShapeError(where, `e4m3 with a multiple of ${E4M3_BLOCK} rows`, [rows, cols], "Use compute bf16.");
+    if (!weight.scales) throw new ShapeError(`${where}: scales`, `f32 [${rows}]`, "nothing");
+    expectCount(where, "scales", weight.scales, rows, "f32");
+  }
   if (format !== "nf4") return;
   const blocks = (rows * cols) / NF4_BLOCK;
   const { scales, nested } = weight;

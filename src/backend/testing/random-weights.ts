@@ -8,7 +8,11 @@ import type { TestArrays } from "./test-arrays.ts";
 /** A weight format, or NF4 with double quantization. */
 export type StoredFormat = WeightFormat | "nf4-nested";
 
-export const STORED_FORMATS: readonly StoredFormat[] = [...(Object.keys(WEIGHT_BLOCKS) as WeightFormat[]), "nf4-nested"];
+/** All that only store a weight. E4M3 also says how it is multiplied, which has a test of its own. */
+export const STORED_FORMATS: readonly StoredFormat[] = [
+  ...(Object.keys(WEIGHT_BLOCKS) as WeightFormat[]).filter((format) => format !== "e4m3"),
+  "nf4-nested",
+];
 
 /** Where the f16 scales lie in each GGUF block, and how large they are. */
 const SCALES: Partial<Record<WeightFormat, readonly (readonly [offset: number, low: number, high: number])[]>> = {
@@ -46,6 +50,7 @@ export function randomWeight(arrays: TestArrays, format: StoredFormat, rows: num
     return arrays.weight(format, rows, cols, random.normals(rows * cols, 0.1), path);
   }
   if (format === "nf4" || format === "nf4-nested") return randomNf4(arrays, format, rows, cols, random);
+  if (format === "e4m3") return randomE4m3(arrays, rows, cols, random);
   const block = WEIGHT_BLOCKS[format];
   const count = (rows * cols) / block.elements;
   const bytes = Uint8Array.from(random.integers(count * block.bytes, 0, 256));
@@ -57,6 +62,20 @@ export function randomWeight(arrays: TestArrays, format: StoredFormat, rows: num
     }
   }
   return { format, rows, cols, data: arrays.inputBytes("u8", [bytes.length], bytes), path };
+}
+
+/** Every code but NaN, under scales that differ from row to row. */
+function randomE4m3(arrays: TestArrays, rows: number, cols: number, random: RandomData): WeightOperand {
+  const codes = Array.from(random.integers(rows * cols, 0, 254), (i) => (i < 127 ? i : i + 1));
+  const scales = Array.from(random.integers(rows, -13, -10), (exponent) => 2 ** exponent);
+  return {
+    format: "e4m3",
+    rows,
+    cols,
+    data: arrays.input("u8", [rows, cols], codes),
+    scales: arrays.input("f32", [rows], scales),
+    path: "test.e4m3",
+  };
 }
 
 function randomNf4(arrays: TestArrays, format: "nf4" | "nf4-nested", rows: number, cols: number, random: RandomData): WeightOperand {

@@ -8,6 +8,8 @@ import { count, option, text } from "../option.ts";
 export const BASE_FORMATS = ["auto", "bf16", "f32", "nf4", "file"] as const;
 /** The dtype of activations. */
 export const COMPUTE_DTYPES = ["auto", "bf16", "f16", "f32"] as const;
+/** The same for tuning, where frozen weights may also be multiplied in 8 bits. */
+export const TRAIN_COMPUTE = [...COMPUTE_DTYPES, "fp8"] as const;
 
 /** `auto`, `cpu`, `cuda` or `cuda:N`. */
 const device = z.string().regex(/^(auto|cpu|cuda|cuda:\d+)$/, { error: "expected auto, cpu, cuda or cuda:N (such as cuda:0)" });

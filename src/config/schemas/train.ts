@@ -6,13 +6,26 @@
  */
 import { z } from "zod";
 import { count, group, option, positive, section, share, text, textOrList } from "../option.ts";
-import { columnsOption, constantsOption, deviceOptions, modelOptions, readingOptions, seedOption, templateOption } from "./shared.ts";
+import {
+  columnsOption,
+  constantsOption,
+  deviceOptions,
+  modelOptions,
+  readingOptions,
+  seedOption,
+  TRAIN_COMPUTE,
+  templateOption,
+} from "./shared.ts";
 
 /** The seven linears of a decoder layer, by their checkpoint names. */
 export const ALL_LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] as const;
 
 const what = section("Model and data", {
   ...modelOptions,
+  compute: option(z.enum(TRAIN_COMPUTE).default("auto"), {
+    description: "The dtype of activations, or fp8: bf16 with the frozen linears in 8 bits; sums are always f32",
+    more: "`auto` takes the fastest dtype of the device, never fp8. `f32` is for checking, at twice the memory of activations. `fp8` multiplies base weights and what they meet as E4M3 (2 bytes a weight on a card; Hopper only, cuBLAS 12.9 or later); adapters, attention and head stay bf16. On a CPU it is emulated: the same numbers, slower than bf16. It has not run on a card yet.",
+  }),
   data: option(textOrList(), {
     description:
       "Training rows: JSON, JSONL, CSV, TSV, Parquet or XLSX, or hf://owner/name on the Hub; several are read one after the other",
@@ -192,6 +205,7 @@ export function checkTrainOptions({ value, issues }: z.core.ParsePayload<z.outpu
   const refuse = (path: string[], message: string) => void issues.push({ code: "custom", path, message, input: value });
   const { method, base, validation } = value;
   if (method === "qlora" && (base === "bf16" || base === "f32")) refuse(["base"], "auto, nf4 or file, because the method is qlora");
+  if (method === "full" && value.compute === "fp8") refuse(["compute"], "auto, bf16, f16 or f32, because all weights are trained");
   if (method === "full" && base !== "auto" && base !== "f32") refuse(["base"], "auto or f32, because all weights are trained");
   const ways = (["fraction", "count", "path"] as const).filter((name) => validation[name] !== undefined);
   if (ways.length > 1) refuse(["validation"], "one of fraction, count and path");

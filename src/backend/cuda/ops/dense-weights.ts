@@ -37,9 +37,15 @@ function decodeInto(cuda: CudaRuntime, linear: LinearOperand, state: LinearState
 }
 
 function keptCopy(cuda: CudaRuntime, linear: LinearOperand, state: LinearState, dtype: ActivationDType): number {
-  const sources = linear.parts.flatMap(({ weight }) => [weight.data, weight.scales, weight.nested?.scales]);
-  // The epoch does not count here: a captured step trains adapters, never quantized weights.
-  const madeFrom = versionOf(cuda, sources) - cuda.epoch;
+  // Once where all are quantized: those never change while their model lives. (Versions of memory would not tell: an arena's block holds
+  // activations too.) Dense weights of another type may be trained; the epoch does not count for them: a captured step trains adapters.
+  const quantized = linear.parts.every(({ weight }) => !isDense(weight));
+  const madeFrom = quantized
+    ? 0
+    : versionOf(
+        cuda,
+        linear.parts.map(({ weight }) => weight.data),
+      ) - cuda.epoch; // prettier-ignore
   if (state.decoded?.dtype === dtype && state.decoded.madeFrom === madeFrom) return state.decoded.memory.address!;
   const { In, outs } = state.sizes;
   const reused = state.decoded?.dtype === dtype ? state.decoded.memory : undefined;

@@ -2,8 +2,9 @@
  * What is kept beside a LinearOperand, which is constant while its model lives: its checked sizes, the compute copies of its adapters, its
  * decoded weights when they are kept, and the table that the kernels for few rows read.
  *
- * Copies are known to be old by a number: the sum of the versions of the memories they were made from, plus the runtime's epoch. All of them only
- * grow, so the sum is the same only when nothing was written.
+ * Copies of quantized weights are made once: those never change while their model lives. Other copies are known to be old by a number: the sum of
+ * the versions of the memories they were made from, plus the runtime's epoch. All of them only grow, so the sum is the same only when nothing was
+ * written.
  */
 import type { ActivationDType, LinearOperand, Operand } from "../../backend.ts";
 import { type LinearSizes, linearGroupSizes } from "../../shapes/linear.ts";
@@ -28,6 +29,16 @@ export interface DecodedCopy {
   readonly madeFrom: number;
 }
 
+/** What dX of E4M3 weights needs beside them. */
+export interface TransposedCodes {
+  /** u8 [In, ΣOut]. */
+  readonly codes: CudaMemory;
+  /** u8 [ΣOut]: the scale of output o is 2^(exponents[o] − 127). */
+  readonly exponents: CudaMemory;
+  /** f32 [In], all 1: the scales of the columns of dX. */
+  readonly ones: CudaMemory;
+}
+
 /** Where a part lies among the columns of y and of xa. */
 export interface PartPlace {
   readonly row: number;
@@ -40,6 +51,7 @@ export interface LinearState {
   readonly places: readonly PartPlace[];
   adapters: AdapterCopy | undefined;
   decoded: DecodedCopy | undefined;
+  transposed: TransposedCodes | undefined;
   table: CudaMemory | undefined;
 }
 
@@ -58,16 +70,18 @@ export class LinearStates {
     const known = this.#states.get(linear);
     if (known) return known;
     const sizes = linearGroupSizes(linear);
-    const state: LinearState = { sizes, places: places(linear), adapters: undefined, decoded: undefined, table: undefined };
+    const nothing = { adapters: undefined, decoded: undefined, transposed: undefined, table: undefined };
+    const state: LinearState = { sizes, places: places(linear), ...nothing };
     this.#states.set(linear, state);
     this.#cleanup.register(linear, state);
     return state;
   }
 
-  #release({ adapters, decoded, table }: LinearState): void {
+  #release({ adapters, decoded, transposed, table }: LinearState): void {
     // A captured graph may hold their addresses.
     if (this.#cuda.memory.pins > 0) return;
-    for (const memory of [adapters?.a, adapters?.b, adapters?.table, decoded?.memory, table]) {
+    const copies = [adapters?.a, adapters?.b, adapters?.table, decoded?.memory, transposed?.codes, transposed?.exponents, transposed?.ones];
+    for (const memory of [...copies, table]) {
       if (memory && memory.address !== null) this.#cuda.memory.release(memory);
     }
   }

@@ -2,6 +2,7 @@
  * A group of linears with adapters, for many rows: the whole weight is decoded into a reused scratch and multiplied by cuBLASLt; the adapters are
  * two thin products each way. Their result is written first and the large product adds itself to it: the sum is rounded once, so that an adapter's
  * share smaller than half a unit of y is not lost (added afterwards it would be, and bf16 training with it). Few rows take `linear-decode.ts`.
+ * E4M3 weights are not decoded: `fp8-products.ts` makes the large product, the adapters see x and dY as they are.
  *
  *   forward         xa = drop(x) Aᵀ       y  = x Wᵀ + bias + xa (scale·B)ᵀ
  *   backward        db = dY (scale·B)     dX = dY W + mask/(1−p) · (db A)
@@ -15,6 +16,7 @@ import { linearBackwardInputSizes, linearBackwardWeightSizes, linearForwardSizes
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { adapterCopies, copyMatrix } from "./adapter-copies.ts";
 import { denseWeights } from "./dense-weights.ts";
+import { fp8BackwardInput, fp8Forward } from "./fp8-products.ts";
 import { blocks, gridRows, strideBlocks } from "./grids.ts";
 import { linearDecode } from "./linear-decode.ts";
 import type { LinearStates } from "./linear-state.ts";
@@ -29,7 +31,7 @@ export function linearForward(
   xa: Operand | null,
 ): void {
   const state = states.of(linear);
-  const { In, outs, ranks } = state.sizes;
+  const { In, outs, ranks, fp8 } = state.sizes;
   const { N, dtype } = linearForwardSizes(state.sizes, x, y, xa);
   if (N === 0) return;
   const [input, output] = [cuda.in(x), cuda.out(y)];
@@ -47,7 +49,8 @@ export function linearForward(
     cuda.multiply({ ...up, transposeB: true, dtype, beta: split ? 1 : 0 });
   }
   const beta = ranks > 0 ? 1 : 0;
-  for (const { address, row, rows } of split ? [] : denseWeights(cuda, linear, state, dtype)) {
+  if (fp8) fp8Forward(cuda, linear, state, { N, dtype, input, output, beta });
+  for (const { address, row, rows } of split || fp8 ? [] : denseWeights(cuda, linear, state, dtype)) {
     const c = { address: output + row * bytes, ld: outs };
     cuda.multiply({ a: { address: input, ld: In }, b: { address, ld: In }, c, M: N, N: rows, K: In, transposeB: true, dtype, beta });
   }
@@ -65,7 +68,7 @@ export function linearBackwardInput(
   db: Operand | null,
 ): void {
   const state = states.of(linear);
-  const { In, outs, ranks } = state.sizes;
+  const { In, outs, ranks, fp8 } = state.sizes;
   const { N, dtype } = linearBackwardInputSizes(state.sizes, dY, dX, db);
   if (N === 0) return;
   const gradient = cuda.in(dY);
@@ -80,6 +83,10 @@ export function linearBackwardInput(
     if (linear.dropout > 0) mask(cuda, linear, target, target, N * In, dtype);
   }
   if (target === 0) return;
+  if (fp8) {
+    fp8BackwardInput(cuda, linear, state, { N, dtype, input: gradient, output: target, beta: ranks > 0 ? 1 : 0 });
+    return;
+  }
   denseWeights(cuda, linear, state, dtype).forEach(({ address, row, rows }, index) => {
     const a = { address: gradient + row * BYTES_PER_ELEMENT[dtype], ld: outs };
     cuda.multiply({ a, b: { address, ld: In }, c, M: N, N: In, K: rows, dtype, beta: ranks > 0 || index > 0 ? 1 : 0 });

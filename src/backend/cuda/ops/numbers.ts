@@ -1,7 +1,7 @@
-/** NF4 encoding with double quantization, decoding of any weight, sampling. Kernels: nf4.cu, weights.cu, sample.cu. */
+/** NF4 encoding with double quantization, E4M3 encoding, decoding of any weight, sampling. Kernels: nf4.cu, fp8.cu, weights.cu, sample.cu. */
 import { KernelError } from "../../../errors/kernel-error.ts";
 import type { Operand, SamplingOperand, WeightOperand } from "../../backend.ts";
-import { nf4EncodeSizes, nf4NestSizes, sampleSizes, weightDecodeSizes } from "../../shapes/optimizer.ts";
+import { fp8EncodeSizes, nf4EncodeSizes, nf4NestSizes, sampleSizes, weightDecodeSizes } from "../../shapes/optimizer.ts";
 import { checkWeight } from "../../shapes/weights.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { sumPartials } from "./elementwise.ts";
@@ -29,6 +29,11 @@ export function nf4Nest(
   cuda.launch("nf4_nest_offset", 1, [address, mean, parts, count]);
   const values = [source, cuda.in(nestedCode), mean, cuda.out(scaleCodes), cuda.out(nested), count];
   cuda.launch("nf4_nest_block_per_256", blocks(count, 256), values);
+}
+
+export function fp8Encode(cuda: CudaRuntime, x: Operand, codes: Operand, scales: Operand): void {
+  const { rows, cols, dtype } = fp8EncodeSizes(x, codes, scales);
+  cuda.launch(`fp8_encode_block_per_row_${dtype}`, rows, [cuda.in(x), 0, cuda.out(codes), cuda.out(scales), cols]);
 }
 
 export function weightDecode(cuda: CudaRuntime, weight: WeightOperand, out: Operand, row: number, rowCount: number): void {

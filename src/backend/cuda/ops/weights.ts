@@ -1,5 +1,5 @@
 /**
- * Stored weights made dense: NF4 by nf4.cu, GGUF blocks by weights.cu, another float type by conversion. Rows of a weight go to rows of a dense
+ * Stored weights made dense: NF4 by nf4.cu, E4M3 by fp8.cu, GGUF blocks by weights.cu, another float type by conversion. Rows of a weight go to rows of a dense
  * matrix `stride` elements apart; a gathered form decodes the rows that `ids` name (an embedding).
  */
 import { KernelError } from "../../../errors/kernel-error.ts";
@@ -32,6 +32,11 @@ export function decodeRows(cuda: CudaRuntime, weight: WeightOperand, target: Den
     const source = data + row * rowBytes(weight);
     if (weight.format === target.dtype) cuda.copy(target.address, source, count * rowBytes(weight));
     else cuda.launch(`convert_${weight.format}_to_${target.dtype}`, strideBlocks(elements, 2048), [source, target.address, elements]);
+    return;
+  }
+  if (weight.format === "e4m3") {
+    const grid = Math.min(blocks(elements, 2048), 16384);
+    cuda.launch(`fp8_decode_${target.dtype}`, grid, [data, cuda.in(weight.scales!), target.address, row, count, cols]);
     return;
   }
   if (weight.format !== "nf4") {

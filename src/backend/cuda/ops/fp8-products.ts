@@ -1,0 +1,106 @@
+/**
+ * Products of E4M3 weights for a group of linears, both ways: the other operand is rounded to E4M3 row by row, cuBLASLt multiplies codes and
+ * applies the scales of rows and outputs where it writes. Kernels: fp8.cu.
+ *
+ *   forward    y  = diag(t) (X₈ W₈ᵀ) diag(s)         X₈, t: rows of x rounded       W₈, s: the weight, a scale an output
+ *   backward   dX = diag(t) (G₈ W₈)                  G₈, t: rows of dY·diag(s) rounded: s belongs to what is summed over, so it goes in first
+ *
+ * Tensor cores of sm_90 read 8-bit operands along the sum only, so dX needs W₈ by columns: a transposed copy of the codes, made once a weight.
+ */
+import { CudaError } from "../../../errors/cuda-error.ts";
+import type { ActivationDType, LinearOperand } from "../../backend.ts";
+import { BYTES_PER_ELEMENT } from "../../element-types.ts";
+import type { CudaRuntime } from "../cuda-runtime.ts";
+import type { Product } from "../product.ts";
+import { copyMatrix } from "./adapter-copies.ts";
+import { blocks } from "./grids.ts";
+import type { LinearState, TransposedCodes } from "./linear-state.ts";
+
+interface Rows {
+  readonly N: number;
+  readonly dtype: ActivationDType;
+  readonly input: number;
+  readonly output: number;
+  /** 1 adds to the output. */
+  readonly beta: 0 | 1;
+}
+
+/** output[N, ΣOut] (+)= input[N, In] Wᵀ */
+export function fp8Forward(cuda: CudaRuntime, linear: LinearOperand, state: LinearState, { N, dtype, input, output, beta }: Rows): void {
+  const { In, outs } = state.sizes;
+  const x = encodeRows(cuda, dtype, input, 0, N, In);
+  linear.parts.forEach(({ weight }, p) => {
+    const c = { address: output + state.places[p]!.row * BYTES_PER_ELEMENT[dtype], ld: outs };
+    const b = { address: cuda.in(weight.data), ld: In };
+    const scales = { a: x.scales, b: cuda.in(weight.scales!) };
+    const sizes = { M: N, N: weight.rows, K: In };
+    multiply(cuda, { a: { address: x.codes, ld: In }, b, c, ...sizes, outDType: dtype, beta, scales });
+  });
+}
+
+/** output[N, In] (+)= input[N, ΣOut] W */
+export function fp8BackwardInput(
+  cuda: CudaRuntime,
+  linear: LinearOperand,
+  state: LinearState,
+  { N, dtype, input, output, beta }: Rows,
+): void {
+  const { In, outs } = state.sizes;
+  const { codes, exponents, ones } = transposedCodes(cuda, linear, state);
+  const gradient = encodeRows(cuda, dtype, input, exponents.address!, N, outs);
+  const a = { address: gradient.codes, ld: outs };
+  const b = { address: codes.address!, ld: outs };
+  const c = { address: output, ld: In };
+  const scales = { a: gradient.scales, b: ones.address! };
+  multiply(cuda, { a, b, c, M: N, N: In, K: outs, outDType: dtype, beta, scales });
+}
+
+/**
+ * One product. cuBLASLt's manual does not say whether a product with scale vectors can be added to its output; where it is refused, it goes to f32
+ * scratch and is added from there: rounded once too, for 10 bytes more an output.
+ */
+function multiply(cuda: CudaRuntime, part: Omit<Product, "dtype" | "transposeB"> & { readonly outDType: ActivationDType }): void {
+  const product = { ...part, transposeB: true, dtype: "e4m3" } as const;
+  if (product.beta !== 1 || cuda.addsFp8) {
+    try {
+      cuda.multiply(product);
+      return;
+    } catch (error) {
+      if (product.beta !== 1 || !CudaError.isInstance(error) || !error.status.endsWith("NOT_SUPPORTED")) throw error;
+      cuda.addsFp8 = false;
+    }
+  }
+  const { M, N, c, outDType } = product;
+  const apart = cuda.scratch.take("E4M3 products", M * N * 4);
+  cuda.multiply({ ...product, c: { address: apart, ld: N }, outDType: "f32", beta: 0 });
+  copyMatrix(cuda, outDType, apart, c.address, M, N, N, c.ld, 1, true);
+}
+
+/** Codes u8 [N, C] and scales f32 [N] in scratch. `exponents` u8 [C]: powers of two that go into the columns first; 0 for none. */
+function encodeRows(cuda: CudaRuntime, dtype: ActivationDType, source: number, exponents: number, N: number, C: number) {
+  const codes = cuda.scratch.take("E4M3 rows", N * C);
+  const scales = cuda.scratch.take("E4M3 row scales", N * 4);
+  cuda.launch(`fp8_encode_block_per_row_${dtype}`, N, [source, exponents, codes, scales, C]);
+  return { codes, scales };
+}
+
+function transposedCodes(cuda: CudaRuntime, linear: LinearOperand, state: LinearState): TransposedCodes {
+  // Once: a quantized weight never changes while its model lives. (Versions of memory would not tell: an arena's block holds activations too.)
+  if (state.transposed) return state.transposed;
+  const { In, outs, path } = state.sizes;
+  const made = {
+    codes: cuda.memory.allocate(outs * In, `E4M3 codes of ${path}, transposed`),
+    exponents: cuda.memory.allocate(outs, `scale exponents of ${path}`),
+    ones: cuda.memory.allocate(In * 4, `unit scales of ${path}`),
+  };
+  cuda.sendBytes(made.ones.address!, new Uint8Array(new Float32Array(In).fill(1).buffer));
+  linear.parts.forEach(({ weight }, p) => {
+    const { row } = state.places[p]!;
+    const grid = { x: blocks(In, 64), y: blocks(weight.rows, 64) };
+    cuda.launch("fp8_transpose_64x64", grid, [cuda.in(weight.data), made.codes.address! + row, weight.rows, In, outs]);
+    const values = [cuda.in(weight.scales!), made.exponents.address! + row, weight.rows];
+    cuda.launch("fp8_scale_exponents", blocks(weight.rows, 256), values);
+  });
+  state.transposed = made;
+  return made;
+}
