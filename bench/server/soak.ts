@@ -20,8 +20,9 @@ import { KINDS, LONGEST_TOKENS, type Target } from "./soak-requests.ts";
 const CLIENTS = 64;
 const SAMPLES = 20;
 const MAX_BODY_BYTES = 65_536;
-/** Growth of the line over the last half that is taken for noise, as a share of the mean. */
+/** What grows over the last half by more than this share of its mean, and by more than three standard errors of the slope, is taken for a leak. */
 const NOISE = 0.02;
+const STANDARD_ERRORS = 3;
 const ROOT = join(import.meta.dirname, "../..");
 
 const { values } = parseArgs({
@@ -96,9 +97,9 @@ const held = last.pages - last.freePages;
 const checks: Readonly<Record<string, boolean>> = {
   "every request was sent": last.requests === total,
   "every answer was as it must be": wrong.length === 0,
-  "resident memory no longer grows": lines.residentBytesCollected.growth < NOISE,
-  "heaps no longer grow": lines.heapBytes.growth < NOISE,
-  "arrays outside the heaps no longer grow": lines.externalBytes.growth < NOISE,
+  "resident memory no longer grows": !lines.residentBytesCollected.grows,
+  "heaps no longer grow": !lines.heapBytes.grows,
+  "arrays outside the heaps no longer grow": !lines.externalBytes.grows,
   "no connection is left": last.sockets === first.sockets,
   "no file is left open": last.otherFiles <= Math.max(...samples.slice(1, 3).map(({ otherFiles }) => otherFiles)),
   "no thread is left": last.threads <= Math.max(...samples.slice(1, 3).map(({ threads }) => threads)),
@@ -140,7 +141,7 @@ async function encoderName(url: string): Promise<string> {
 }
 
 /** Least squares through the last half: slope and its standard error in bytes a thousand requests, and growth over that half as a share of the mean. */
-function line(of: (sample: Sample) => number): { perThousand: number; error: number; growth: number } {
+function line(of: (sample: Sample) => number): { perThousand: number; error: number; growth: number; grows: boolean } {
   const x = half.map(({ requests }) => requests / 1000);
   const y = half.map(of);
   const mean = (list: readonly number[]) => list.reduce((sum, each) => sum + each, 0) / list.length;
@@ -149,7 +150,8 @@ function line(of: (sample: Sample) => number): { perThousand: number; error: num
   const slope = x.reduce((sum, each, index) => sum + (each - meanX) * (y[index]! - meanY), 0) / spread;
   const rest = y.reduce((sum, each, index) => sum + (each - meanY - slope * (x[index]! - meanX)) ** 2, 0);
   const growth = (slope * (x.at(-1)! - x[0]!)) / meanY;
-  return { perThousand: Math.round(slope), error: Math.round(Math.sqrt(rest / Math.max(1, y.length - 2) / spread)), growth };
+  const error = Math.sqrt(rest / Math.max(1, y.length - 2) / spread);
+  return { perThousand: Math.round(slope), error: Math.round(error), growth, grows: growth > NOISE && slope > STANDARD_ERRORS * error };
 }
 
 function kilobytes(bytes: number): string {
