@@ -4,8 +4,8 @@
  * ```ts
  * import { openModel, train } from "remora";
  *
- * const run = await train({ model: "models/remora-tiny", data: "examples/translate.jsonl" }, { onEvent: (event) => console.log(event) });
- * const session = await openModel({ model: "models/remora-tiny", adapter: run.adapterPath });
+ * const run = await train({ model: "remora-tiny", data: "examples/translate/train.jsonl" }, { onEvent: (event) => console.log(event) });
+ * const session = await openModel({ model: "remora-tiny", adapter: run.adapterPath });
  * const [answer] = await session.generate([{ row: { instruction: "次の文を英語に翻訳してください。", input: "雨です。" } }]);
  * console.log(answer?.text);
  * await session.close();

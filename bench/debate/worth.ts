@@ -12,9 +12,9 @@ import { askAll } from "../../src/asking/named-model.ts";
 import { openNamedModel } from "../../src/asking/open-named-model.ts";
 import { withoutCitations } from "../../src/debate/check-citations.ts";
 import type { DebateRecord } from "../../src/debate/debate-record.ts";
-import { chrF } from "../../src/evaluation/chrf.ts";
 import { judgePair } from "../../src/evaluation/judge/pairwise-judge.ts";
 import { classifyAnswer } from "../../src/evaluation/no-answer/no-answer.ts";
+import { chrF } from "../../src/evaluation/scores/chrf.ts";
 import { unitF1 } from "../../src/evaluation/scores/exact-and-f1.ts";
 import { meanInterval, pairedDifference } from "../../src/evaluation/statistics/bootstrap.ts";
 

@@ -15,7 +15,7 @@ import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import type { PretrainConfigInput } from "../../src/config/schemas/pretrain.ts";
 import type * as Engine from "../../src/engine/index.ts";
-import { chrF } from "../../src/evaluation/chrf.ts";
+import { chrF } from "../../src/evaluation/scores/chrf.ts";
 import type { SourceScore } from "../../src/training/events.ts";
 import { type PretrainFile, passesOf, readMixes } from "./mixes.ts";
 

@@ -2,9 +2,10 @@
  * Do the debaters say the same? Statements are put together by how much they share; the largest group's most typical one stands for it. Needs no
  * model, so it decides where no judge was named or none could be understood.
  */
-import { chrF } from "../evaluation/chrf.ts";
+
 import { classifyAnswer } from "../evaluation/no-answer/no-answer.ts";
 import { answerUnits } from "../evaluation/scores/answer-units.ts";
+import { chrF } from "../evaluation/scores/chrf.ts";
 import { unitF1 } from "../evaluation/scores/exact-and-f1.ts";
 import { withoutCitations } from "./check-citations.ts";
 

@@ -2,7 +2,7 @@
  * What debating was worth, where right answers are known: each debater's first statement, which is its plain answer from its documents, against
  * the debate's answer. Costs nothing: the transcript holds both.
  */
-import { chrF } from "../evaluation/chrf.ts";
+import { chrF } from "../evaluation/scores/chrf.ts";
 import { unitF1 } from "../evaluation/scores/exact-and-f1.ts";
 import { type Difference, type Interval, meanInterval, pairedDifference } from "../evaluation/statistics/bootstrap.ts";
 import { withoutCitations } from "./check-citations.ts";

@@ -1,5 +1,5 @@
 /** Has a question of this meaning been kept before? By an encoder's cosine where there is one, and by equal character sequences always. */
-import { chrF } from "../../evaluation/chrf.ts";
+import { chrF } from "../../evaluation/scores/chrf.ts";
 import type { Embedder } from "../../retrieval/embedder.ts";
 import { cosine } from "../../retrieval/retrieve.ts";
 

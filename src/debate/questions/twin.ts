@@ -6,8 +6,8 @@
  */
 import type { AskRequest } from "../../config/reports.ts";
 import type { Passage } from "../../engine/open-passages.ts";
-import { chrF } from "../../evaluation/chrf.ts";
 import { answerUnits } from "../../evaluation/scores/answer-units.ts";
+import { chrF } from "../../evaluation/scores/chrf.ts";
 import { languageOf } from "../../retrieval/answer/prompt.ts";
 import { holdsRun, quoted, whatIsWrong } from "./write-question.ts";
 

@@ -2,7 +2,7 @@
 import type { DemoScore } from "../../config/reports.ts";
 import { openModel } from "../../engine/index.ts";
 import { CancelledError } from "../../errors/cancelled-error.ts";
-import { chrF } from "../chrf.ts";
+import { chrF } from "../scores/chrf.ts";
 import type { DemoRow } from "./demo-rows.ts";
 
 /** Answers at once: a batch of this many costs a CPU little more than one. */

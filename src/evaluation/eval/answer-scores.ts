@@ -1,8 +1,9 @@
 /** One answer's figures: how right, how grounded, in which language, how long, how often it says the same. Each stands in a file of its own. */
-import { chrF } from "../chrf.ts";
+
 import { type AnswerKind, classifyAnswer } from "../no-answer/no-answer.ts";
 import { type AnswerLanguage, answerLanguage } from "../scores/answer-language.ts";
 import { answerUnits } from "../scores/answer-units.ts";
+import { chrF } from "../scores/chrf.ts";
 import { exactMatch, unitF1 } from "../scores/exact-and-f1.ts";
 import { groundedness } from "../scores/groundedness.ts";
 import { repetition } from "../scores/repetition.ts";
