@@ -93,8 +93,14 @@ describeOnEachDevice("merging an adapter into rows of a weight", (device) => {
           const weight = randomWeight(arrays, format, rows, cols, random);
           const lora = randomLora(arrays, rows, cols, rank, random);
           const merged = arrays.output("merged", dtype, [count, cols]);
-          const [codes, absmax] = [arrays.output("codes", "u8", [(count * cols) / 2]), arrays.output("absmax", "f32", [(count * cols) / 64])];
-          const [after, scales] = [arrays.output("after", "u8", [(count * cols) / 2]), arrays.output("scales", "f32", [(count * cols) / 64])];
+          const [codes, absmax] = [
+            arrays.output("codes", "u8", [(count * cols) / 2]),
+            arrays.output("absmax", "f32", [(count * cols) / 64]),
+          ];
+          const [after, scales] = [
+            arrays.output("after", "u8", [(count * cols) / 2]),
+            arrays.output("scales", "f32", [(count * cols) / 64]),
+          ];
           return () => {
             backend.mergeRowsNf4!(weight, lora, dtype, codes, absmax, from, count);
             backend.mergeRows!(weight, lora, merged, from, count);
