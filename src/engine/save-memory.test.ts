@@ -58,9 +58,10 @@ async function measure(...formats: string[]): Promise<Measured[]> {
 
 const taken = ({ baseline, peak, largest }: Measured): number => (peak - baseline) / largest;
 
-test("16 bits, NF4 and GGUF, with an adapter on every linear", async () => {
-  const measured = await measure("16bit", "nf4", "gguf:q4_k_m");
-  expect(measured.map(({ name }) => name)).toEqual(["16bit", "nf4", "gguf:q4_k_m"]);
+test("16 bits, NF4 and GGUF, with an adapter on every linear, on the file's weights and on those that a QLoRA run saw", async () => {
+  const formats = ["16bit", "nf4", "gguf:q4_k_m", "16bit@nf4"];
+  const measured = await measure(...formats);
+  expect(measured.map(({ name }) => name)).toEqual(formats);
   for (const each of measured) {
     expect(each.largest).toBe(2 * SIZES.hidden_size * SIZES.intermediate_size);
     expect(taken(each), each.name).toBeLessThan(1.2);

@@ -1,7 +1,7 @@
 /**
  * A process of its own that saves a model and says how much memory that took: `node --import tsx save-memory.ts MODEL OUT FORMAT…`.
  * Prints a JSON line for each format: bytes resident before, the most that were resident at any time until after, bytes of the largest tensor.
- * The format `whole-shard` saves nothing and reads the model's file into memory instead: what the measure must not let pass.
+ * A format with `@nf4` merges into the weights as a QLoRA run saw them. The format `whole-shard` saves nothing and reads the model's file into memory instead: what the measure must not let pass.
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import type { Delta } from "../../export/combine-adapters.ts";
 import type { GgufSaveType } from "../../export/gguf-types.ts";
 import { MergedWeights } from "../../export/merged-weights.ts";
 import { largestTensorBytes, planSave, type SaveFormat } from "../../export/write-save.ts";
+import type { BaseFormat } from "../../models/load-weights.ts";
 import { Arena } from "../../tensor/arena.ts";
 import { openModelFiles } from "../model-files.ts";
 
@@ -24,14 +25,15 @@ const parts = plain.parameters
     const [a, b] = [new Float32Array(RANK * cols!).fill(0.01), new Float32Array(rows! * RANK).fill(0.01)];
     return { path: path.replace(/\.weight$/, ""), a, b, rank: RANK, alpha: RANK, scale: 1 };
   });
-const weights = new MergedWeights(new Arena(backend), source, shape, parts, "file");
 
 for (const name of formats) {
   const baseline = process.memoryUsage.rss();
   let kept: Buffer | undefined;
   if (name === "whole-shard") kept = readFileSync(join(model, "model.safetensors"));
   else {
-    const [format, type = "q4_k_m"] = name.split(":") as [SaveFormat, GgufSaveType?];
+    const [asked, trainedAs = "file"] = name.split("@") as [string, BaseFormat?];
+    const [format, type = "q4_k_m"] = asked.split(":") as [SaveFormat, GgufSaveType?];
+    const weights = new MergedWeights(new Arena(backend), source, shape, parts, trainedAs);
     const adapter = { parts, useRslora: false, dropout: 0, baseModel: undefined };
     const rest = { template: undefined, maxShardBytes: 5e9, remora: "test", onTensor: () => {} };
     mkdirSync(out);
@@ -40,6 +42,6 @@ for (const name of formats) {
   }
   // In KiB, on every system.
   const peak = process.resourceUsage().maxRSS * 1024;
-  process.stdout.write(`${JSON.stringify({ name, baseline, peak, largest: largestTensorBytes(weights), kept: kept?.length })}\n`);
+  process.stdout.write(`${JSON.stringify({ name, baseline, peak, largest: largestTensorBytes(plain), kept: kept?.length })}\n`);
 }
 backend.dispose();
