@@ -136,14 +136,55 @@ static int32_t nf4_encode(remora_context *ctx, const void *x, uint8_t *codes, fl
   });
 }
 
-// Codes of the entries of the sorted map nearest to x[0 … LANES), the lower one when two are as near: how many of the 255 midpoints lie below. Several
-// at once and without branches, which would be guessed wrong every other time.
-constexpr int LANES = 16;
-static void nearest_codes(const float *midpoints, const float *x, uint8_t *codes) {
-  int32_t code[LANES] = {};
-  for (int step = 128; step > 0; step /= 2)
-    for (int i = 0; i < LANES; i++) code[i] += step & -static_cast<int32_t>(x[i] > midpoints[code[i] + step - 1]);
-  for (int i = 0; i < LANES; i++) codes[i] = static_cast<uint8_t>(code[i]);
+// Finds the entry of a sorted map nearest to x, the lower one when both are as near: the number of the 255 midpoints that lie below x. Most of
+// [−1, 1] is cut into cells so narrow that one comparison decides; where more midpoints meet, near zero, they are searched.
+struct MapCoder {
+  static constexpr int CELLS = 1024;
+  static int cell_of(float x) { return static_cast<int>(unfused(x * (CELLS / 2 - 0.5f)) + CELLS / 2); }
+  float midpoints[256];
+  uint8_t below[CELLS + 1];  // midpoints in the cells before
+
+  explicit MapCoder(const float *map) {
+    int cells[256] = {};
+    for (int i = 0; i < 255; i++) {
+      midpoints[i] = unfused(map[i] + map[i + 1]) / 2.0f;
+      cells[i] = midpoints[i] <= -1.0f ? 0 : midpoints[i] >= 1.0f ? CELLS - 1 : cell_of(midpoints[i]);
+    }
+    midpoints[255] = __builtin_inff();
+    for (int cell = 0, i = 0; cell <= CELLS; cell++) {
+      while (i < 255 && cells[i] < cell) i++;
+      below[cell] = static_cast<uint8_t>(i);
+    }
+  }
+
+  uint8_t code(float x) const {
+    int low = 0, high = 255;
+    if (x >= -1.0f && x <= 1.0f) {
+      const int cell = cell_of(x);
+      low = below[cell], high = below[cell + 1];
+      if (high - low <= 1) return static_cast<uint8_t>(low + ((x > midpoints[low]) & (low < high)));
+    }
+    while (low < high) {
+      const int middle = (low + high) / 2;
+      if (x > midpoints[middle])
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    return static_cast<uint8_t>(low);
+  }
+};
+
+static float largest_distance(const float *values, int64_t count, float mean) {
+  V largest = zero();
+  int64_t i = 0;
+  for (; i + W <= count; i += W) largest = max(abs(load(values + i) - splat(mean)), largest);
+  float result = hmax(largest);
+  for (; i < count; i++) {
+    const float a = __builtin_fabsf(values[i] - mean);
+    result = a > result ? a : result;
+  }
+  return result;
 }
 
 // As bitsandbytes' CUDA and PyTorch kernels do it. Its CPU library (0.50) instead looks each value up in a table of 65,536 steps, which gives about
@@ -151,32 +192,20 @@ static void nearest_codes(const float *midpoints, const float *x, uint8_t *codes
 static int32_t nf4_nest(remora_context *ctx, const float *absmax, const float *nested_code, uint8_t *scale_codes, float *nested, float *offset,
                         int64_t blocks) {
   constexpr int64_t GROUP = 256;
-  float midpoints[255];
-  for (int i = 0; i < 255; i++) midpoints[i] = unfused(nested_code[i] + nested_code[i + 1]) / 2.0f;
+  const MapCoder coder(nested_code);
   // In PyTorch's order: its f32 sum strays from the exact one by a unit or two of the last place, and every scale is centred on it.
   const float mean = blocks == 0 ? 0.0f : cascade_sum(ctx, absmax, blocks) / static_cast<float>(blocks);
   offset[0] = mean;
   parallel_for(ctx, (blocks + GROUP - 1) / GROUP, 4, [&](int64_t begin, int64_t end, int) {
     for (int64_t g = begin; g < end; g++) {
       const int64_t from = g * GROUP, to = from + GROUP < blocks ? from + GROUP : blocks;
-      float largest = 0.0f;
-      for (int64_t i = from; i < to; i++) {
-        const float a = __builtin_fabsf(absmax[i] - mean);
-        largest = a > largest ? a : largest;
-      }
+      const float largest = largest_distance(absmax + from, to - from, mean);
       const float divisor = largest < TINY ? TINY : largest, inverse = 1.0f / divisor;
       const bool whole = to - from == GROUP;
       nested[g] = whole ? largest : divisor;
-      for (int64_t i = from; i < to; i += LANES) {
-        const int64_t count = to - i < LANES ? to - i : LANES;
-        float x[LANES] = {};
-        uint8_t codes[LANES];
-        for (int64_t j = 0; j < count; j++) {
-          const float centred = absmax[i + j] - mean;
-          x[j] = whole ? centred * inverse : centred / divisor;
-        }
-        nearest_codes(midpoints, x, codes);
-        memcpy(scale_codes + i, codes, static_cast<size_t>(count));
+      for (int64_t i = from; i < to; i++) {
+        const float centred = absmax[i] - mean;
+        scale_codes[i] = coder.code(whole ? centred * inverse : centred / divisor);
       }
     }
   });
