@@ -285,6 +285,26 @@ int32_t remora_gguf_encode(remora_context *ctx, const void *x, uint8_t *blocks, 
   return ctx->kernels->gguf_encode(ctx, x, blocks, count, format, dtype);
 }
 
+int32_t remora_merge_rows(remora_context *ctx, const remora_weight *weight, const float *a, const float *b, void *out, int64_t row,
+                          int64_t row_count, int64_t rank, int32_t dtype, float scale) {
+  BEGIN(merge_rows);
+  WEIGHT(weight);
+  DTYPE(dtype);
+  if (const int32_t status = remora::check_merge(ctx, op, *weight, a, b, row, row_count, rank)) return status;
+  return ctx->kernels->merge_rows(ctx, weight, a, b, out, row, row_count, rank, dtype, scale);
+}
+
+int32_t remora_merge_rows_nf4(remora_context *ctx, const remora_weight *weight, const float *a, const float *b, uint8_t *codes, float *absmax,
+                              int64_t row, int64_t row_count, int64_t rank, int32_t dtype, float scale) {
+  BEGIN(merge_rows_nf4);
+  WEIGHT(weight);
+  DTYPE(dtype);
+  if (const int32_t status = remora::check_merge(ctx, op, *weight, a, b, row, row_count, rank)) return status;
+  if (weight->cols % 64 != 0)
+    return remora::fail(ctx, REMORA_STATUS_SHAPE, "%s: NF4 needs rows of a multiple of 64, found %lld", op, static_cast<long long>(weight->cols));
+  return ctx->kernels->merge_rows_nf4(ctx, weight, a, b, codes, absmax, row, row_count, rank, dtype, scale);
+}
+
 int32_t remora_sample(remora_context *ctx, const float *logits, const float *params, const uint64_t *seeds, const int32_t *steps,
                       const int32_t *history, const int32_t *history_length, int32_t *ids, float *logprobs, int64_t B, int64_t V,
                       int64_t history_stride) {

@@ -75,6 +75,16 @@ static inline int32_t check_parts(remora_context *ctx, const char *op, const rem
   return REMORA_OK;
 }
 
+static inline int32_t check_merge(remora_context *ctx, const char *op, const remora_weight &weight, const float *a, const float *b, int64_t row,
+                                  int64_t row_count, int64_t rank) {
+  if (const int32_t status = check_sizes(ctx, op, "row, row_count, rank", {row, row_count, rank})) return status;
+  if (rank > 0 && (a == nullptr || b == nullptr))
+    return fail(ctx, REMORA_STATUS_ARGUMENT, "%s: rank %lld but no A or B", op, static_cast<long long>(rank));
+  if (row + row_count <= weight.rows) return REMORA_OK;
+  return fail(ctx, REMORA_STATUS_ARGUMENT, "%s: rows %lld to %lld of a weight with %lld rows", op, static_cast<long long>(row),
+              static_cast<long long>(row + row_count), static_cast<long long>(weight.rows));
+}
+
 }  // namespace remora
 
 #define BEGIN(op_name)                                                                                           \

@@ -3,15 +3,10 @@
 
 namespace remora::REMORA_ISA {
 
-// Subnormals are kept, which the fast bf16 store of AVX512_BF16 does not.
-REMORA_INLINE void put(float *p, V x) { store(p, x); }
-REMORA_INLINE void put(bf16_t *p, V x) { store_exact(p, x); }
-REMORA_INLINE void put(f16_t *p, V x) { store(p, x); }
-
 template <class S, class T>
 static void convert_range(const S *source, T *target, int64_t begin, int64_t end) {
   int64_t i = begin;
-  for (; i + W <= end; i += W) put(target + i, load(source + i));
+  for (; i + W <= end; i += W) store_exact(target + i, load(source + i));
   for (; i < end; i++) from_float(to_float(source[i]), target[i]);
 }
 

@@ -399,6 +399,10 @@ REMORA_INLINE V load_int(const uint8_t *p) { return V{(float)p[0], (float)p[1], 
 // ============================================================================================================== for every ISA
 REMORA_INLINE V zero() { return splat(0.0f); }
 
+// As store(), subnormals kept, which the fast bf16 store of AVX512_BF16 does not.
+REMORA_INLINE void store_exact(float *p, V x) { store(p, x); }
+REMORA_INLINE void store_exact(f16_t *p, V x) { store(p, x); }
+
 // e^x within 2 units of the last place, 0 below −104, infinity above 88.73, NaN for NaN. e^x = 2^n · e^r with n = round(x·log2 e), |r| <= ln2/2;
 // the polynomial is the Taylor series of e^r to degree 7 (its remainder, 5e-9, is below f32's rounding).
 REMORA_INLINE V exp(V x) {

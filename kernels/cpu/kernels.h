@@ -15,6 +15,7 @@
   X(embedding_forward) X(embedding_backward) X(head_loss) \
   X(gradient_norm) X(adamw) X(adamw_8bit) \
   X(nf4_encode) X(nf4_nest) X(fp8_encode) X(weight_decode) X(gguf_encode) \
+  X(merge_rows) X(merge_rows_nf4) \
   X(sample)
 // clang-format on
 

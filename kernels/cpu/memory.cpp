@@ -93,6 +93,8 @@ void remora_file_unmap(void *address, int64_t) {
   if (address != nullptr) UnmapViewOfFile(address);
 }
 
+void remora_file_advise(const void *, int64_t, int32_t) {}
+
 #else
 
 int32_t remora_file_map(const char *path, void **address, int64_t *bytes) {
@@ -115,6 +117,15 @@ int32_t remora_file_map(const char *path, void **address, int64_t *bytes) {
 
 void remora_file_unmap(void *address, int64_t bytes) {
   if (address != nullptr && bytes > 0) munmap(address, static_cast<size_t>(bytes));
+}
+
+void remora_file_advise(const void *address, int64_t bytes, int32_t needed) {
+  if (address == nullptr || bytes <= 0) return;
+  // Whole pages: those that hold any of it when it is needed, those that hold nothing else when it is not.
+  const uintptr_t page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE)), start = reinterpret_cast<uintptr_t>(address);
+  const uintptr_t end = start + static_cast<uintptr_t>(bytes);
+  const uintptr_t from = needed != 0 ? start / page * page : (start + page - 1) / page * page, to = needed != 0 ? end : end / page * page;
+  if (from < to) madvise(reinterpret_cast<void *>(from), to - from, needed != 0 ? MADV_WILLNEED : MADV_DONTNEED);
 }
 
 #endif

@@ -126,6 +126,9 @@ REMORA_API void remora_release(void *memory, int64_t bytes);
 /* Maps a file read-only. Writes address and length; STATUS_IO when it cannot. remora_file_unmap releases it. */
 REMORA_API int32_t remora_file_map(const char *path, void **address, int64_t *bytes);
 REMORA_API void remora_file_unmap(void *address, int64_t bytes);
+/* Advice on a part of a mapped file: it is read soon (needed = 1: reading starts in the background), or was read for the last time (needed = 0:
+ * its pages leave this process and may leave the system's cache; touching them again is fine). Never fails; does nothing where the system cannot. */
+REMORA_API void remora_file_advise(const void *address, int64_t bytes, int32_t needed);
 REMORA_API void remora_copy(void *target, const void *source, int64_t bytes);
 REMORA_API void remora_fill_zero(void *target, int64_t bytes);
 
@@ -279,8 +282,9 @@ REMORA_API int32_t remora_adamw_8bit(remora_context *ctx, const float *gradients
 
 /* ---- number formats ----
  * nf4_encode: x F32|BF16|F16 [count] → codes u8 [ceil(count/2)], absmax f32 [ceil(count/64)], bit-exact with bitsandbytes.
- * nf4_nest: double quantization of absmax f32 [blocks] → scale codes u8 [blocks], nested f32 [ceil(blocks/256)], offset f32 [1] (mean of
- *   absmax), with the dynamic map nested_code f32 [256] given by the caller.
+ * nf4_nest: double quantization of absmax f32 [blocks] → scale codes u8 [blocks], nested f32 [ceil(blocks/256)], offset f32 [1], with the
+ *   dynamic map nested_code f32 [256] given by the caller. offset is the mean of absmax in f32: on a CPU added up in PyTorch's order for the
+ *   context's number of threads, which makes it bitsandbytes' own; reference and CUDA add in f64 and round once.
  * fp8_encode: x F32|BF16 [rows, cols] → E4M3 codes u8 [rows, cols], scales f32 [rows]: scale = the smallest power of two, at least 2^-126, with
  *   max |x| <= 448 · scale, NaN where the row is not finite; code = x / scale to nearest, ties to even. Source: arXiv:2209.05433.
  * weight_decode: rows [row, row+row_count) of any weight to a dense [row_count, cols] of `dtype`.
@@ -294,6 +298,18 @@ REMORA_API int32_t remora_fp8_encode(remora_context *ctx, const void *x, uint8_t
 REMORA_API int32_t remora_weight_decode(remora_context *ctx, const remora_weight *weight, void *out, int64_t row, int64_t row_count,
                                         int32_t dtype);
 REMORA_API int32_t remora_gguf_encode(remora_context *ctx, const void *x, uint8_t *blocks, int64_t count, int32_t format, int32_t dtype);
+
+/* ---- merging an adapter ----
+ * merge_rows: rows [row, row+row_count) of  W + scale · B A,  one pass over W.
+ *   weight  [rows, cols], any format      a  f32 [rank, cols]   b  f32 [rows, rank];  NULL when rank is 0
+ *   out     [row_count, cols] of `dtype`, rounded once, subnormals kept
+ * merge_rows_nf4: the same rows, cols a multiple of 64, rounded to `dtype` and encoded: codes u8 [row_count·cols/2], absmax f32
+ *   [row_count·cols/64] equal nf4_encode of merge_rows to the bit.
+ * B A is added up in f32, one rank after the other. */
+REMORA_API int32_t remora_merge_rows(remora_context *ctx, const remora_weight *weight, const float *a, const float *b, void *out, int64_t row,
+                                     int64_t row_count, int64_t rank, int32_t dtype, float scale);
+REMORA_API int32_t remora_merge_rows_nf4(remora_context *ctx, const remora_weight *weight, const float *a, const float *b, uint8_t *codes,
+                                         float *absmax, int64_t row, int64_t row_count, int64_t rank, int32_t dtype, float scale);
 
 /* ---- sampling ----
  * Per row b of logits f32 [B, V]: repetition penalty over history[b, 0 … history_length[b]) (divide positive logits, multiply negative),

@@ -291,6 +291,35 @@ static int32_t nf4_encode(remora_context *, const void *x, uint8_t *codes, float
   return REMORA_OK;
 }
 
+// out = W + scale · B A
+static int32_t merge_rows(remora_context *ctx, const remora_weight *weight, const float *a, const float *b, void *out, int64_t row,
+                          int64_t row_count, int64_t rank, int32_t dtype, float scale) {
+  const int64_t cols = weight->cols;
+  double *values = doubles(ctx, 0, cols);
+  REMORA_NEED(values);
+  for (int64_t n = 0; n < row_count; n++) {
+    decode_row(*weight, row + n, values);
+    for (int64_t c = 0; c < cols; c++) {
+      double sum = 0;
+      for (int64_t r = 0; r < rank; r++) sum += static_cast<double>(b[(row + n) * rank + r]) * a[r * cols + c];
+      put(out, n * cols + c, dtype, rank == 0 ? values[c] : values[c] + scale * sum);
+    }
+  }
+  return REMORA_OK;
+}
+
+static int32_t merge_rows_nf4(remora_context *ctx, const remora_weight *weight, const float *a, const float *b, uint8_t *codes, float *absmax,
+                              int64_t row, int64_t row_count, int64_t rank, int32_t dtype, float scale) {
+  double *merged = doubles(ctx, 1, weight->cols);  // room for a row of any dtype
+  REMORA_NEED(merged);
+  for (int64_t n = 0; n < row_count; n++) {
+    const int64_t at = n * weight->cols;
+    if (const int32_t status = merge_rows(ctx, weight, a, b, merged, row + n, 1, rank, dtype, scale)) return status;
+    nf4_encode(ctx, merged, codes + at / 2, absmax + at / 64, weight->cols, dtype);
+  }
+  return REMORA_OK;
+}
+
 // offset = mean(absmax);  nested[g] = max |absmax − offset| over 256 blocks;  scale code = nearest entry of the map to the quotient
 static int32_t nf4_nest(remora_context *, const float *absmax, const float *nested_code, uint8_t *scale_codes, float *nested, float *offset,
                         int64_t blocks) {
@@ -315,6 +344,8 @@ void fill_weights(Kernels &k) {
   k.nf4_encode = nf4_encode;
   k.nf4_nest = nf4_nest;
   k.fp8_encode = fp8_encode;
+  k.merge_rows = merge_rows;
+  k.merge_rows_nf4 = merge_rows_nf4;
 }
 
 }  // namespace remora::reference

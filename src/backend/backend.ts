@@ -58,7 +58,7 @@ export interface WeightOperand {
   readonly path: string;
 }
 
-/** LoRA operands of one linear: `scale · (x Aᵀ) Bᵀ`. */
+/** LoRA operands of one linear: `scale · (x Aᵀ) Bᵀ`, which is `scale · B A` added to its weight. */
 export interface LoraOperand {
   readonly a: Operand; // [R, In] f32
   readonly b: Operand; // [Out, R] f32
@@ -159,9 +159,16 @@ export interface Backend {
   allocateHost?(bytes: number, label: string): DeviceMemory;
   /** Bytes of a file as device memory: mapped in place on the CPU, streamed on a GPU. Released like any other memory. */
   loadFile(path: string, byteOffset: number, bytes: number, label: string): DeviceMemory;
+  /**
+   * Advice on bytes of a mapped file: they are read soon, so that the disk may start, or were read for the last time, so that they need not stay.
+   * Absent where files are not mapped.
+   */
+  adviseFile?(part: Operand, advice: "soon" | "done"): void;
   /** Copies from host; `source` may be reused at once. */
   upload(target: Operand, source: Uint8Array): void;
   download(source: Operand): Promise<Uint8Array>;
+  /** The bytes themselves where device memory is this process's own, valid until it is released. Absent on GPUs. */
+  hostBytes?(memory: DeviceMemory): Uint8Array;
   /** Waits for everything enqueued. */
   synchronize(): Promise<void>;
   readonly allocatedBytes: number;
@@ -290,6 +297,18 @@ export interface Backend {
    * @throws ShapeError when x is not a whole number of blocks
    */
   ggufEncode?(x: Operand, blocks: Operand, format: GgufBlockFormat): void;
+  /** Rows [row, row + rowCount) of `W + scale · B A` to `out` [rowCount, cols]; `lora` null: of W. Absent on GPUs, as is `mergeRowsNf4`. */
+  mergeRows?(weight: WeightOperand, lora: LoraOperand | null, out: Operand, row: number, rowCount: number): void;
+  /** The same rows rounded to `dtype` and encoded: codes u8 [rowCount · cols / 2], absmax f32 [rowCount · cols / 64]. */
+  mergeRowsNf4?(
+    weight: WeightOperand,
+    lora: LoraOperand | null,
+    dtype: ActivationDType,
+    codes: Operand,
+    absmax: Operand,
+    row: number,
+    rowCount: number,
+  ): void;
 
   // ---- sampling ----
   sample(logits: Operand, controls: SamplingOperand, ids: Operand, logprobs: Operand): void;

@@ -231,9 +231,14 @@ describeOnEachDevice("goldens", (device) => {
     expect(await arrays.read(codes)).toEqual(golden.values("codes"));
     expect(await arrays.read(absmax)).toEqual(golden.values("absmax"));
     device.backend().nf4Nest(golden.input(arrays, "absmax"), golden.input(arrays, "nestedCode"), scaleCodes, nestedScales, offset);
-    // The mean is summed in another order, and bitsandbytes' CPU library gives a neighbouring code to about one scale in 400.
-    expectClose(await arrays.read(offset), golden.values("offset"), { name: "offset", tolerance: 1e-6 });
-    expectClose(await arrays.read(nestedScales), golden.values("nestedScales"), { name: "nestedScales", tolerance: 1e-6 });
+    // The CPU adds up the mean in PyTorch's order; reference and CUDA in f64, which is within one unit of the last place here.
+    const [found, mean] = [(await arrays.read(offset))[0]!, golden.values("offset")[0]!];
+    const unit = 2 ** (Math.floor(Math.log2(mean)) - 23);
+    expect(Math.abs(found - mean)).toBeLessThanOrEqual(!device.isReference && device.backend().device.kind === "cpu" ? 0 : unit);
+    // Exact, given the offset: every nested scale is a difference from it.
+    if (found === mean) expect(await arrays.read(nestedScales)).toEqual(golden.values("nestedScales"));
+    else expectClose(await arrays.read(nestedScales), golden.values("nestedScales"), { name: "nestedScales", tolerance: 1e-6 });
+    // bitsandbytes' CPU library gives a neighbouring code to about one scale in 400.
     const theirs = golden.values("scaleCodes");
     const apart = Array.from(await arrays.read(scaleCodes), (code, i) => Math.abs(code - theirs[i]!));
     expect(Math.max(...apart)).toBeLessThanOrEqual(1);

@@ -36,13 +36,48 @@ describeOnEachDevice("NF4 encoding", (device) => {
     }
   });
 
+  it("meets blocks that are not ordinary as the plain loop does", async () => {
+    const arrays = new TestArrays(device.backend());
+    const block = (...values: number[]) => Float64Array.from({ length: 64 }, (_, i) => values[i % values.length]!);
+    const rows = [
+      block(0),
+      block(-0, 0),
+      block(1e-45, -1e-45, 0), // subnormal: the divisor is 1e-38, so that everything is level 7
+      block(1e-38, -2e-38, 5e-39), // absmax 2e-38: levels of 0.5, −1 and 0.25
+      block(3e-31, -6e-31),
+      block(3e38, -1.5e38),
+      block(Number.NaN, 1, -1), // absmax NaN, and every level the last one, as torch.bucketize has it
+    ];
+    const values = Float64Array.from(rows.flatMap((row) => [...row]));
+    const x = arrays.input("f32", [values.length], values);
+    const [codes, absmax] = [arrays.output("codes", "u8", [values.length / 2]), arrays.output("absmax", "f32", [rows.length])];
+    arrays.reset();
+    device.backend().nf4Encode(x, codes, absmax);
+    const found = await arrays.read(codes);
+    const levels = (row: number) => [...found.slice(row * 32, row * 32 + 3)].flatMap((byte) => [byte >> 4, byte & 15]);
+    expect([0, 1, 2].map(levels)).toEqual(Array(3).fill(Array(6).fill(7)));
+    expect(levels(3)).toEqual([12, 0, 10, 12, 0, 10]);
+    expect(levels(4)).toEqual([12, 0, 12, 0, 12, 0]);
+    expect(levels(5)).toEqual([15, 2, 15, 2, 15, 2]);
+    const largest = [...(await arrays.read(absmax))];
+    expect(largest.slice(0, 6)).toEqual([0, 0, 1e-45, 2e-38, 6e-31, 3e38].map(Math.fround));
+    // The reference is the formula in C's fmax, which looks past NaN.
+    if (!device.isReference && device.backend().device.kind === "cpu") {
+      expect(levels(6)).toEqual(Array(6).fill(15));
+      expect(largest[6]).toBeNaN();
+    }
+    arrays.release();
+  });
+
   it("quantizes the scales themselves, equal to the reference", async () => {
     for (const blocks of [1, 31, 256, 700]) {
       await compareWithReference(
         device.backend(),
         (arrays) => {
           const random = new RandomData(blocks);
-          const absmax = arrays.input("f32", [blocks], random.uniforms(blocks, 0.02, 0.1));
+          // Multiples of 2⁻¹²: their sum is exact in any order, so that reference, CPU and CUDA agree on the mean to the bit.
+          const values = random.uniforms(blocks, 0.02, 0.1).map((value) => Math.round(value * 4096) / 4096);
+          const absmax = arrays.input("f32", [blocks], values);
           const code = arrays.input(
             "f32",
             [256],

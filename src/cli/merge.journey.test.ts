@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SaveReport } from "../config/reports.ts";
+import { readSafetensors } from "../formats/safetensors-reader.ts";
 import { loadLibrary } from "./library.ts";
 import { runCli } from "./run-cli.ts";
 import { type FakeIo, fakeIo } from "./testing/fake-io.ts";
@@ -111,6 +112,80 @@ describe("every form, proven, reloaded and asked", () => {
     expect(io.out()).toBe(`${join(folder, "prose")}\n`);
     expect(io.err()).toMatch(/saved +\S+ +\S+ +(100\.0|99\.\d)%/);
     expect(io.err()).toContain("of what was learnt is retained (needed 99.0%)");
+  });
+});
+
+describe("an adapter trained on a pre-quantized NF4 folder", () => {
+  let nf4: string;
+  let onNf4: string;
+  const mergeIt = async (format: string, out: string, ...more: string[]) => {
+    const { code, io } = await run("merge", "--adapter", onNf4, "--format", format, "--out", join(folder, out), "--json", ...more);
+    return { code, io, report: code === 0 ? last(io) : undefined };
+  };
+  const storedTypes = (path: string) => {
+    const [name] = readdirSync(path).filter((file) => file.endsWith(".safetensors"));
+    return new Set([...readSafetensors(join(path, name!)).tensors.values()].map(({ dtype }) => dtype));
+  };
+
+  beforeAll(async () => {
+    nf4 = join(folder, "nf4-base");
+    expect((await run("merge", "--model", model, "--format", "nf4", "--out", nf4, "--json")).code).toBe(0);
+    const { code, io } = await run(
+      ...["train", "--model", nf4, "--data", join(folder, "rows.jsonl"), "--template", "instruct", "--out", join(folder, "nf4-run")],
+      ...["--max-steps", "30", "--learning-rate", "0.02", "--validation-count", "6", "--compute", "f32"],
+    );
+    expect(code, io.err()).toBe(0);
+    onNf4 = join(folder, "nf4-run", "adapter");
+  });
+
+  test.each([
+    ["16bit", 0.999],
+    ["nf4", 0.8],
+    ["gguf:f16", 0.999],
+    ["gguf:q8_0", 0.97],
+  ])("%s keeps what was learnt, and says what it was merged into", async (format, least) => {
+    // A name with a colon, as Ollama has them.
+    const { code, io, report } = await mergeIt(format, `on-nf4:${format}`);
+    expect(code, io.err()).toBe(0);
+    expect(report!.base).toMatchObject({ storedAs: "nf4", trainedAs: "nf4" });
+    expect(report!.mergeBase).toEqual({ used: "trained", reason: "nf4 weights are all there is of the base" });
+    expect(report!.proof.passed).toBe(true);
+    expect(report!.proof.base.kl).toBeGreaterThan(0.5);
+    expect(report!.proof.saved.retained).toBeGreaterThan(least);
+    const out = join(folder, `on-nf4:${format}`);
+    if (format === "16bit") expect(storedTypes(out)).toEqual(new Set(["BF16"]));
+    if (format === "nf4") expect(storedTypes(out)).toEqual(new Set(["BF16", "F32", "U8"]));
+    const ask = ["--instruction", "Count to 3", "--greedy", "--max-tokens", "12", "--compute", "f32", "--json"];
+    const path = format.startsWith("gguf") ? join(out, readdirSync(out).find((name) => name.endsWith(".gguf"))!) : out;
+    const saved = await run("generate", "--model", path, ...ask);
+    expect(saved.code, saved.io.err()).toBe(0);
+    const tuned = await run("generate", "--model", nf4, "--adapter", onNf4, ...ask);
+    if (least > 0.99) expect(JSON.parse(saved.io.out()).text).toBe(JSON.parse(tuned.io.out()).text);
+  });
+
+  test("the folder alone is copied to the byte; --merge-base trained is what auto takes, original is refused", async () => {
+    const copy = join(folder, "nf4-copy");
+    expect((await run("merge", "--model", nf4, "--format", "nf4", "--out", copy, "--json")).code).toBe(0);
+    const weights = (path: string) => readFileSync(join(path, "model.safetensors"));
+    expect(weights(copy).equals(weights(nf4))).toBe(true);
+
+    const trained = await mergeIt("16bit", "nf4-trained", "--merge-base", "trained");
+    expect(trained.report!.mergeBase).toEqual({ used: "trained", reason: "asked for" });
+    expect(weights(join(folder, "nf4-trained")).equals(weights(join(folder, "on-nf4:16bit")))).toBe(true);
+    const original = await mergeIt("16bit", "nf4-original", "--merge-base", "original");
+    expect(original.code).toBe(2);
+    expect(original.io.err()).toContain("holds nf4 only and the original weights are not at hand");
+    expect(existsSync(join(folder, "nf4-original"))).toBe(false);
+  });
+
+  test("its 16-bit original, named with --model, is known not to be what training saw: both ways are measured", async () => {
+    const auto = await mergeIt("16bit", "onto-original", "--model", model);
+    expect(auto.report!.base).toMatchObject({ storedAs: "f32", trainedAs: "nf4" });
+    expect(auto.report!.mergeBase.used).toBe("original");
+    expect(auto.report!.proof.mergeBases.original.retained).toBeLessThan(1);
+    expect(auto.report!.proof.mergeBases.trained.retained).toBe(1);
+    const trained = await mergeIt("16bit", "onto-original-trained", "--model", model, "--merge-base", "trained");
+    expect(trained.report!.proof.saved.retained).toBeGreaterThan(auto.report!.proof.saved.retained!);
   });
 });
 

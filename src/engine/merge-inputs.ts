@@ -50,15 +50,33 @@ export async function openMergeInputs(config: MergeConfig): Promise<MergeInputs>
   const files = await openModelFiles(model, config);
   const notes = first ?? (existsSync(join(files.path, REMORA_NOTES_FILE)) ? files.path : undefined);
   const template = config.template ?? (notes === undefined ? undefined : readTemplate(notes)) ?? run?.config.template;
-  return { files, adapters, run, template, trainedAs: trainedFormat(config, run?.config, files) };
+  const trainedOn = run?.config.model ?? (first === undefined ? undefined : readAdapter(first).config.baseModel);
+  return { files, adapters, run, template, trainedAs: await trainedFormat(config, run?.config, trainedOn, files) };
 }
 
-function trainedFormat(config: MergeConfig, run: TrainConfig | undefined, files: ModelFiles): BaseFormat {
-  const asked = config.trainedAs === "auto" ? (run?.base ?? "auto") : config.trainedAs;
+async function trainedFormat(
+  config: MergeConfig,
+  run: TrainConfig | undefined,
+  trainedOn: string | undefined,
+  files: ModelFiles,
+): Promise<BaseFormat> {
+  const inRun = run?.base ?? "auto";
+  const asked = config.trainedAs === "auto" ? inRun : config.trainedAs;
   const stored = storedFormat(files);
+  // An adapter trained on an NF4 folder, merged into another model: most likely that folder's 16-bit original.
+  const isOther = trainedOn !== undefined && trainedOn !== files.name && stored !== "nf4";
+  if (config.trainedAs === "auto" && (inRun === "auto" || inRun === "file") && isOther && (await isNf4Folder(trainedOn))) return "nf4";
   if (asked === "auto" || asked === "file" || asked === stored) return "file";
   // A dense base in another dense dtype differs by rounding alone; what was trained against is the file's own values, rounded.
   return asked;
+}
+
+async function isNf4Folder(model: string): Promise<boolean> {
+  try {
+    return storedFormat(await openModelFiles(model, { offline: true })) === "nf4";
+  } catch {
+    return false;
+  }
 }
 
 function readTemplate(folder: string): string | undefined {

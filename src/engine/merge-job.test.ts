@@ -64,9 +64,9 @@ test("the save as it should be is proven", async () => {
 });
 
 test.each(["16bit", "gguf:f16"])("an adapter that is dropped before saving as %s does not pass", async (format) => {
-  const real = MergedWeights.prototype.matrix;
-  vi.spyOn(MergedWeights.prototype, "matrix").mockImplementation(function (this: MergedWeights, parameter, multiple) {
-    return real.call(new MergedWeights(this.arena, this.source, this.shape, [], "file"), parameter, multiple);
+  const real = MergedWeights.prototype.open;
+  vi.spyOn(MergedWeights.prototype, "open").mockImplementation(function (this: MergedWeights, parameter) {
+    return real.call(new MergedWeights(this.arena, this.source, this.shape, [], "file"), parameter);
   });
   const out = join(folder, "dropped");
   const { error, report } = await save(format, out);

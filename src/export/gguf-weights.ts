@@ -1,5 +1,5 @@
 /** The tensors of a merged model for a GGUF file: names, row order and norms as llama.cpp wants them, encoded as they pass. */
-import type { GgufBlockFormat } from "../backend/backend.ts";
+import type { ActivationDType, GgufBlockFormat } from "../backend/backend.ts";
 import { ExportError } from "../errors/export-error.ts";
 import { GGML_TYPES, type GgmlType } from "../formats/ggml-types.ts";
 import type { GgufTensorEntry } from "../formats/gguf-writer.ts";
@@ -8,10 +8,11 @@ import type { GgufHyperparameters } from "../models/gguf-metadata.ts";
 import { ggufName, INTERLEAVES_HEADS, NORMS_HOLD_ONE_MORE } from "../models/gguf-names.ts";
 import { storedRow } from "../models/row-order.ts";
 import type { RowOrder } from "../models/stored-weights.ts";
+import { bytesPerElement } from "../tensor/shape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { filePieces } from "./file-pieces.ts";
 import { type GgufSaveType, ggufTensorType } from "./gguf-types.ts";
-import type { MergedWeights } from "./merged-weights.ts";
+import { type MergedWeights, rowRanges } from "./merged-weights.ts";
 
 /** @throws ExportError for a parameter that the architecture has no name for */
 export function ggufTensors(
@@ -65,40 +66,49 @@ async function* matrixPieces(
     yield* filePieces(untouched);
     return;
   }
-  const { arena, backend } = weights;
+  const { arena, backend, pieces } = weights;
   const { path } = parameter;
-  const cols = parameter.shape[1]!;
   const { blockElements, blockBytes } = GGML_TYPES[type];
-  for await (const { values, count } of weights.matrix(parameter, order?.headDim ?? 1)) {
-    const owned: Tensor[] = [];
-    const take = (dtype: "f32" | "f16" | "bf16" | "u8" | "i32", shape: number[], label: string) => {
-      const tensor = Tensor.take(arena, dtype, shape, `${label} of ${path}`);
-      owned.push(tensor);
-      return tensor;
-    };
-    try {
-      let rows = values;
+  const dense = DENSE[type];
+  using matrix = await weights.open(parameter);
+  const { rows, cols } = matrix;
+  const owned: Tensor[] = [];
+  const take = (count: number, label: string) => {
+    const tensor = Tensor.take(arena, dense ?? "f32", [count, cols], `${label} of ${path}`);
+    owned.push(tensor);
+    return tensor;
+  };
+  try {
+    // Heads are whole in a range, so rows move within it only.
+    for (const range of rowRanges(rows, cols * bytesPerElement(dense ?? "f32"), order?.headDim)) {
+      const { count } = range;
+      const piece = dense
+        ? pieces.next(dense, [count, cols], `${path} in ${dense}`)
+        : pieces.next("u8", [((count * cols) / blockElements) * blockBytes], `${type} blocks of ${path}`);
+      const made = dense && !order ? piece.operand : take(count, "merged rows");
+      matrix.write(range, made);
+      let ordered = made;
       if (order) {
-        // Heads are whole in a piece, so rows move within it only.
-        const from = new Int32Array(count);
-        for (let row = 0; row < count; row++) from[storedRow(order, row)] = row;
-        const index = take("i32", [count], "row order");
-        backend.upload(index, new Uint8Array(from.buffer));
-        rows = take("f32", [count, cols], "rows in llama.cpp's order");
-        backend.gatherRows(values, index, rows);
+        ordered = dense ? piece.operand : take(count, "rows in llama.cpp's order");
+        const index = Tensor.take(arena, "i32", [count], `row order of ${path}`);
+        owned.push(index);
+        backend.upload(index, rowsInOrder(order, count));
+        backend.gatherRows(made, index, ordered);
       }
-      if (type === "F32") yield await backend.download(rows);
-      else if (type === "F16" || type === "BF16") {
-        const half = take(type === "F16" ? "f16" : "bf16", [count, cols], "16-bit rows");
-        backend.convert(rows, half);
-        yield await backend.download(half);
-      } else {
-        const blocks = take("u8", [((count * cols) / blockElements) * blockBytes], `${type} blocks`);
-        backend.ggufEncode!(rows, blocks, type.toLowerCase() as GgufBlockFormat);
-        yield await backend.download(blocks);
-      }
-    } finally {
-      for (const tensor of owned) tensor.release("the end of a piece");
+      if (!dense) backend.ggufEncode!(ordered, piece.operand, type.toLowerCase() as GgufBlockFormat);
+      for (const tensor of owned.splice(0)) tensor.release("the end of a piece");
+      yield piece.bytes;
     }
+  } finally {
+    for (const tensor of owned) tensor.release(`the end of ${path}`);
   }
+}
+
+const DENSE: Partial<Record<GgmlType, ActivationDType>> = { F32: "f32", F16: "f16", BF16: "bf16" };
+
+/** Which row of `count` comes at each place, i32. */
+function rowsInOrder(order: RowOrder, count: number): Uint8Array {
+  const from = new Int32Array(count);
+  for (let row = 0; row < count; row++) from[storedRow(order, row)] = row;
+  return new Uint8Array(from.buffer);
 }

@@ -10,7 +10,7 @@ import { NF4_TABLE } from "../quant/nf4.ts";
 import { fitsFormat, NF4_BLOCK_ELEMENTS, NF4_NESTED_BLOCK } from "../quant/weight-formats.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { filePieces } from "./file-pieces.ts";
-import type { MergedWeights } from "./merged-weights.ts";
+import { type MergedWeights, rowRanges } from "./merged-weights.ts";
 
 export type HalfDType = "bf16" | "f16";
 
@@ -63,12 +63,11 @@ function denseGroup(weights: MergedWeights, parameter: ParameterInfo, dtype: Hal
         for (const bytes of filePieces(untouched)) yield place(bytes);
         return;
       }
-      for await (const { values, count } of weights.matrix(parameter)) {
-        const half = Tensor.take(weights.arena, dtype, [count, shape[1]!], `${path} in ${dtype}`);
-        weights.backend.convert(values, half);
-        const bytes = await weights.backend.download(half);
-        half.release("the end of a piece");
-        yield place(bytes);
+      using matrix = await weights.open(parameter);
+      for (const range of rowRanges(matrix.rows, 2 * matrix.cols)) {
+        const piece = weights.pieces.next(dtype, [range.count, matrix.cols], `${path} in ${dtype}`);
+        matrix.write(range, piece.operand);
+        yield place(piece.bytes);
       }
     },
   };
@@ -118,21 +117,16 @@ function nf4Group(weights: MergedWeights, parameter: ParameterInfo, dtype: HalfD
         return;
       }
       const { arena, backend } = weights;
-      const take = (type: "f32" | "u8" | HalfDType, shape: number[], label: string) =>
-        Tensor.take(arena, type, shape, `${label} of ${path}`);
+      const take = (type: "f32" | "u8", shape: number[], label: string) => Tensor.take(arena, type, shape, `${label} of ${path}`);
       const absmax = take("f32", [blocks], "absmax");
       const owned = [absmax];
       try {
-        for await (const { values, row, count } of weights.matrix(parameter)) {
-          const size = count * cols;
-          const half = take(dtype, [count, cols], "merged rows in 16 bits");
-          const codes = take("u8", [size / 2], "codes");
-          // By way of 16 bits: the result is what bitsandbytes makes of the 16-bit save.
-          backend.convert(values, half);
-          backend.nf4Encode(half, codes, absmax.view([size / NF4_BLOCK_ELEMENTS], (row * cols) / NF4_BLOCK_ELEMENTS));
-          const bytes = await backend.download(codes);
-          for (const tensor of [half, codes]) tensor.release("the end of a piece");
-          yield { name: path, offset: (row * cols) / 2, bytes };
+        using matrix = await weights.open(parameter);
+        for (const range of rowRanges(rows, cols / 2)) {
+          const [start, size] = [range.row * cols, range.count * cols];
+          const codes = weights.pieces.next("u8", [size / 2], `codes of ${path}`);
+          matrix.writeNf4(range, dtype, codes.operand, absmax.view([size / NF4_BLOCK_ELEMENTS], start / NF4_BLOCK_ELEMENTS));
+          yield { name: path, offset: start / 2, bytes: codes.bytes };
         }
         const map = createDynamicMap(true);
         const code = take("f32", [256], "dynamic map");

@@ -1,10 +1,10 @@
 /**
- * A base with its adapter merged in, read a few rows at a time: `W + scale · B A`, the product by the backend, the sum in f32. Nothing is whole but
- * what a file maps, so a model of any size passes through a few dozen megabytes.
+ * A base with its adapter merged in, made a few rows at a time: `W + scale · B A`, added in f32 and rounded once, in one pass over W. Nothing is ever
+ * whole, so a model of any size passes through a few dozen megabytes: rows of the file are read ahead of their turn and let go behind it.
  *
  * W is the file's own (`original`) or what training saw, the weights encoded to 4 bits and decoded again (`trained`).
  */
-import type { Backend } from "../backend/backend.ts";
+import type { ActivationDType, Backend, LoraOperand, Operand } from "../backend/backend.ts";
 import { ShapeError } from "../errors/shape-error.ts";
 import { decoderParameters, type ParameterInfo } from "../models/decoder-parameters.ts";
 import type { DecoderShape } from "../models/decoder-shape.ts";
@@ -12,19 +12,23 @@ import { find } from "../models/load-model.ts";
 import { type BaseFormat, loadMatrix } from "../models/load-weights.ts";
 import { readStoredTensor } from "../models/stored-tensor.ts";
 import type { StoredTensor, WeightSource } from "../models/stored-weights.ts";
+import { rowBytes } from "../quant/weight-formats.ts";
 import type { Arena } from "../tensor/arena.ts";
 import type { MatrixParameter } from "../tensor/parameter.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { Delta } from "./combine-adapters.ts";
+import { PIECE_BYTES, PieceBuffers } from "./piece-buffers.ts";
 
-/** f32 rows that exist at once. */
-const CHUNK_BYTES = 4 * 2 ** 20;
-
-/** Rows [row, row + count) of a merged matrix, f32 [count, cols]; valid until the next piece is asked for. */
-export interface MatrixPiece {
+/** Rows [row, row + count) of a matrix. */
+export interface RowRange {
   readonly row: number;
   readonly count: number;
-  readonly values: Tensor;
+}
+
+/** @param multiple ranges start and end at multiples of this many rows, but for the last */
+export function* rowRanges(rows: number, bytesPerRow: number, multiple = 1): Generator<RowRange> {
+  const step = Math.max(1, Math.floor(PIECE_BYTES / (bytesPerRow * multiple))) * multiple;
+  for (let row = 0; row < rows; row += step) yield { row, count: Math.min(step, rows - row) };
 }
 
 export class MergedWeights {
@@ -32,15 +36,20 @@ export class MergedWeights {
   readonly shape: DecoderShape;
   readonly arena: Arena;
   readonly parameters: readonly ParameterInfo[];
+  readonly pieces: PieceBuffers;
   readonly #deltas: ReadonlyMap<string, Delta>;
   readonly #linears: BaseFormat;
 
-  /** @param linears how the base's linears are taken: `file`, or `nf4` for what a QLoRA run trained against */
+  /**
+   * @param arena of the CPU
+   * @param linears how the base's linears are taken: `file`, or `nf4` for what a QLoRA run trained against
+   */
   constructor(arena: Arena, source: WeightSource, shape: DecoderShape, deltas: readonly Delta[], linears: BaseFormat) {
     this.arena = arena;
     this.source = source;
     this.shape = shape;
     this.parameters = decoderParameters(shape);
+    this.pieces = new PieceBuffers(arena.backend);
     this.#deltas = new Map(deltas.map((delta) => [`${delta.path}.weight`, delta]));
     this.#linears = linears;
   }
@@ -63,57 +72,70 @@ export class MergedWeights {
     return this.#deltas.has(parameter.path) || converted ? undefined : stored;
   }
 
-  /** @param multiple pieces start and end at multiples of this many rows */
-  async *matrix(parameter: ParameterInfo, multiple = 1): AsyncGenerator<MatrixPiece> {
-    const { path, role } = parameter;
-    const [rows, cols] = parameter.shape as [number, number];
+  /** @throws MissingWeightError, ShapeError */
+  async open({ path, role, shape }: ParameterInfo): Promise<MergedMatrix> {
+    const [rows, cols] = shape as [number, number];
     const base = await loadMatrix(this.arena, find(this.source, path), rows, cols, role === "linear" ? this.#linears : "file");
-    const delta = this.#deltas.get(path);
-    const owned: Tensor[] = [];
-    const take = (dtype: "f32", shape: number[], label: string) => {
-      const tensor = Tensor.take(this.arena, dtype, shape, `${label} of ${path}`);
-      owned.push(tensor);
-      return tensor;
-    };
-    try {
-      const step = Math.min(rows, Math.max(1, Math.floor(CHUNK_BYTES / (4 * cols * multiple))) * multiple);
-      const values = take("f32", [step, cols], "merged rows");
-      const update = delta && this.#updater(delta, step, take);
-      for (let row = 0; row < rows; row += step) {
-        const count = Math.min(step, rows - row);
-        const piece = values.view([count, cols]);
-        this.backend.weightDecode(base.weight, piece, row, count);
-        update?.(row, count, piece);
-        yield { row, count, values: piece };
-      }
-    } finally {
-      for (const tensor of owned) tensor.release(`the end of ${path}`);
-      releaseAll(base, path);
-    }
-  }
-
-  /** Adds rows of `scale · B A`: B's rows are the inputs of a linear whose weight is Aᵀ. */
-  #updater({ a, b, rank, scale, path }: Delta, step: number, take: (dtype: "f32", shape: number[], label: string) => Tensor) {
-    const cols = a.length / rank;
-    const transposed = new Float32Array(a.length);
-    for (let r = 0; r < rank; r++) for (let c = 0; c < cols; c++) transposed[c * rank + r] = a[r * cols + c]!;
-    const weight = take("f32", [cols, rank], "transposed A");
-    const inputs = take("f32", [step, rank], "rows of B");
-    const outputs = take("f32", [step, cols], "rows of B A");
-    const { backend } = this;
-    backend.upload(weight, bytesOf(transposed));
-    return (row: number, count: number, target: Tensor) => {
-      const [x, y] = [inputs.view([count, rank]), outputs.view([count, cols])];
-      backend.upload(x, bytesOf(b.subarray(row * rank, (row + count) * rank)));
-      const part = { weight: { format: "f32" as const, rows: cols, cols: rank, data: weight, path } };
-      backend.linearForward({ parts: [part], dropout: 0 }, x, y, null);
-      backend.add(y, target, scale);
-    };
+    return new MergedMatrix(this.arena, base, this.#deltas.get(path));
   }
 }
 
-const bytesOf = (array: Float32Array): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+/** One merged matrix [rows, cols]; rows of it are made where they are wanted, in order. */
+export class MergedMatrix {
+  readonly rows: number;
+  readonly cols: number;
+  readonly #backend: Backend;
+  readonly #base: MatrixParameter;
+  readonly #lora: LoraOperand | null = null;
+  readonly #owned: { release(by: string): void }[];
 
-function releaseAll(parameter: MatrixParameter, path: string): void {
-  for (const owned of parameter.owned) owned.release(`the end of ${path}`);
+  constructor(arena: Arena, base: MatrixParameter, delta: Delta | undefined) {
+    this.#backend = arena.backend;
+    this.#base = base;
+    this.rows = base.weight.rows;
+    this.cols = base.weight.cols;
+    this.#owned = [...base.owned];
+    if (!delta) return;
+    const { rank, scale } = delta;
+    const put = (values: Float32Array, shape: number[], name: string): Tensor => {
+      const tensor = Tensor.take(arena, "f32", shape, `${name} of ${base.path}`);
+      this.#owned.push(tensor);
+      this.#backend.upload(tensor, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      return tensor;
+    };
+    this.#lora = { a: put(delta.a, [rank, this.cols], "A"), b: put(delta.b, [this.rows, rank], "B"), rank, scale };
+  }
+
+  /** @param out [count, cols] f32, bf16 or f16 */
+  write({ row, count }: RowRange, out: Operand): void {
+    this.#around(row, count, () => this.#backend.mergeRows!(this.#base.weight, this.#lora, out, row, count));
+  }
+
+  /**
+   * By way of 16 bits: the result is what bitsandbytes makes of the 16-bit save.
+   * @param codes u8 [count · cols / 2]   @param absmax f32 [count · cols / 64]
+   */
+  writeNf4({ row, count }: RowRange, dtype: ActivationDType, codes: Operand, absmax: Operand): void {
+    this.#around(row, count, () => this.#backend.mergeRowsNf4!(this.#base.weight, this.#lora, dtype, codes, absmax, row, count));
+  }
+
+  [Symbol.dispose](): void {
+    for (const tensor of this.#owned) tensor.release(`the end of ${this.#base.path}`);
+  }
+
+  /** The disk reads the next rows while these are made; these are not kept. */
+  #around(row: number, count: number, make: () => void): void {
+    const next = row + count;
+    this.#advise(next, Math.min(count, this.rows - next), "soon");
+    make();
+    this.#advise(row, count, "done");
+  }
+
+  #advise(row: number, count: number, advice: "soon" | "done"): void {
+    const { data, format } = this.#base.weight;
+    const bytes = rowBytes(format, this.cols);
+    if (count <= 0) return;
+    const part = { memory: data.memory, byteOffset: data.byteOffset + row * bytes, dtype: "u8" as const, shape: [count * bytes] };
+    this.#backend.adviseFile?.(part, advice);
+  }
 }

@@ -53,6 +53,15 @@ export class AtomicFile {
     }
   }
 
+  /** Waits until what was written so far is on the disk; writes may go on meanwhile. @throws FileAccessError */
+  async flush(): Promise<void> {
+    try {
+      await this.#handle.datasync();
+    } catch (cause) {
+      throw new FileAccessError("Writing", this.path, cause);
+    }
+  }
+
   /** Flushes and puts the file in place. */
   async commit(): Promise<void> {
     try {

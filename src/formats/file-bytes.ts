@@ -29,9 +29,12 @@ export class FileBytes {
     this.#descriptor = descriptor;
   }
 
-  /** Exactly `length` bytes from `offset`; the caller has checked them against `byteLength`. @throws FileAccessError also when the file shrank */
-  read(offset: number, length: number): Uint8Array {
-    const out = new Uint8Array(length);
+  /**
+   * Exactly `length` bytes from `offset`; the caller has checked them against `byteLength`.
+   * @param out where they go
+   * @throws FileAccessError also when the file shrank
+   */
+  read(offset: number, length: number, out = new Uint8Array(length)): Uint8Array {
     let done = 0;
     try {
       while (done < length) {

@@ -25,7 +25,7 @@ export interface GgufTensorEntry {
   readonly type: GgmlType;
   /** Row-major. */
   readonly shape: readonly number[];
-  /** The tensor's bytes in pieces, in order; pieces belong to the writer. */
+  /** The tensor's bytes in pieces, in order; a piece stays untouched until the one after the next is asked for. */
   readonly read: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 

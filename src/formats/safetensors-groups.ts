@@ -10,7 +10,7 @@ import { AtomicFile, writeFileAtomically } from "./atomic-file.ts";
 import { encodeSafetensorsHeader, entryBytes, orderForAlignment, type TensorShape } from "./safetensors-writer.ts";
 import { WriteBehind } from "./write-behind.ts";
 
-/** A piece of one tensor of a group: bytes to be written at `offset` of that tensor. Its bytes belong to the writer. */
+/** A piece of one tensor of a group: bytes to be written at `offset` of that tensor, untouched until the piece after the next is asked for. */
 export interface TensorPiece {
   readonly name: string;
   readonly offset: number;

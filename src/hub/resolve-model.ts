@@ -29,7 +29,7 @@ export interface ResolvedModel {
 
 /** @throws ModelNotFoundError */
 export async function resolveModel(model: string, options: ResolveOptions): Promise<ResolvedModel> {
-  const local = model.includes(":") && !/^[A-Za-z]:[\\/]/.test(model) ? undefined : findLocal(model, options.env);
+  const local = /^(shipped:|hf:\/\/)/.test(model) ? undefined : findLocal(model, options.env);
   if (local) return local;
   const reference = parseModelReference(model);
   switch (reference.kind) {

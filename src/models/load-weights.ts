@@ -21,7 +21,7 @@ import type { StoredBytes, StoredTensor } from "./stored-weights.ts";
 export type BaseFormat = "file" | "bf16" | "f32" | "nf4";
 
 /** Rows decoded at once while a matrix is converted. */
-const CONVERT_BYTES = 64 * 2 ** 20;
+const CONVERT_BYTES = 16 * 2 ** 20;
 
 /** A norm's weight or a bias, f32, with the family's offset added. @throws ShapeError */
 export function loadVector(arena: Arena, stored: StoredTensor, size: number, offset: number): VectorParameter {
@@ -157,11 +157,20 @@ async function encodeNf4(arena: Arena, source: MatrixParameter): Promise<MatrixP
   const blocks = Math.ceil(count / NF4_BLOCK_ELEMENTS);
   const take = (dtype: "f32" | "u8", size: number, label: string) => Tensor.take(arena, dtype, [size], `${label} of ${source.path}`);
 
-  const dense = denseOf(arena, source);
   const codes = take("u8", count / 2, "NF4 codes");
   const absmax = take("f32", blocks, "absmax");
-  backend.nf4Encode(dense, codes, absmax);
-  if (dense !== source.weight.data) dense.release("NF4 encoding");
+  const step = Math.max(1, Math.floor(CONVERT_BYTES / (4 * cols)));
+  for (let row = 0; row < rows; row += step) {
+    const size = Math.min(step, rows - row) * cols;
+    const dense = denseRows(arena, source, row, size / cols);
+    backend.nf4Encode(
+      dense,
+      codes.view([size / 2], (row * cols) / 2),
+      absmax.view([size / NF4_BLOCK_ELEMENTS], (row * cols) / NF4_BLOCK_ELEMENTS),
+    );
+    if (dense.memory === source.weight.data.memory) backend.adviseFile?.(dense, "done");
+    else dense.release("NF4 encoding");
+  }
 
   const scales = take("u8", blocks, "scales");
   const nestedScales = take("f32", Math.ceil(blocks / NF4_NESTED_BLOCK), "nested scales");
@@ -177,11 +186,11 @@ async function encodeNf4(arena: Arena, source: MatrixParameter): Promise<MatrixP
   return { path: source.path, weight, owned: [codes, scales, nestedScales, code] };
 }
 
-/** A dense form of the matrix as one array: itself, or decoded to bf16, the dtype that QLoRA's encoder reads. */
-function denseOf(arena: Arena, source: MatrixParameter): Tensor {
-  const { format, rows, cols, data } = source.weight;
-  if (format === "f32" || format === "bf16" || format === "f16") return data as Tensor;
-  const dense = Tensor.take(arena, "f32", [rows, cols], `${source.path}, decoded`);
-  arena.backend.weightDecode(source.weight, dense, 0, rows);
+/** Rows of a matrix, dense: a window of itself, or decoded to f32. */
+function denseRows(arena: Arena, source: MatrixParameter, row: number, count: number): Tensor {
+  const { format, cols, data } = source.weight;
+  if (format === "f32" || format === "bf16" || format === "f16") return (data as Tensor).view([count, cols], row * cols);
+  const dense = Tensor.take(arena, "f32", [count, cols], `${source.path}, decoded`);
+  arena.backend.weightDecode(source.weight, dense, row, count);
   return dense;
 }

@@ -49,6 +49,7 @@ export const DECLARATIONS = {
   remora_release: "void remora_release(void *memory, int64_t bytes)",
   remora_file_map: "int32_t remora_file_map(const char *path, void *address, void *bytes)",
   remora_file_unmap: "void remora_file_unmap(void *address, int64_t bytes)",
+  remora_file_advise: "void remora_file_advise(void *address, int64_t bytes, int32_t needed)",
   remora_copy: "void remora_copy(void *target, void *source, int64_t bytes)",
   remora_fill_zero: "void remora_fill_zero(void *target, int64_t bytes)",
   remora_convert: "int32_t remora_convert(void *ctx, void *source, void *target, int64_t count, int32_t source_dtype, int32_t target_dtype)",
@@ -83,6 +84,8 @@ export const DECLARATIONS = {
   remora_fp8_encode: "int32_t remora_fp8_encode(void *ctx, void *x, void *codes, void *scales, int64_t rows, int64_t cols, int32_t dtype)",
   remora_weight_decode: "int32_t remora_weight_decode(void *ctx, void *weight, void *out, int64_t row, int64_t row_count, int32_t dtype)",
   remora_gguf_encode: "int32_t remora_gguf_encode(void *ctx, void *x, void *blocks, int64_t count, int32_t format, int32_t dtype)",
+  remora_merge_rows: "int32_t remora_merge_rows(void *ctx, void *weight, void *a, void *b, void *out, int64_t row, int64_t row_count, int64_t rank, int32_t dtype, float scale)",
+  remora_merge_rows_nf4: "int32_t remora_merge_rows_nf4(void *ctx, void *weight, void *a, void *b, void *codes, void *absmax, int64_t row, int64_t row_count, int64_t rank, int32_t dtype, float scale)",
   remora_sample: "int32_t remora_sample(void *ctx, void *logits, void *params, void *seeds, void *steps, void *history, void *history_length, void *ids, void *logprobs, int64_t B, int64_t V, int64_t history_stride)",
   remora_gather_rows: "int32_t remora_gather_rows(void *ctx, void *x, void *rows, void *out, int64_t count, int64_t C, int32_t dtype)",
 } as const;
@@ -102,6 +105,7 @@ export interface NativeLibrary {
   remora_release(memory: Pointer, bytes: number): void;
   remora_file_map(path: string, address: Pointer, bytes: Pointer): number;
   remora_file_unmap(address: Pointer, bytes: number): void;
+  remora_file_advise(address: Pointer, bytes: number, needed: number): void;
   remora_copy(target: Pointer, source: Pointer, bytes: number): void;
   remora_fill_zero(target: Pointer, bytes: number): void;
   remora_convert(ctx: Pointer, source: Pointer, target: Pointer, count: number, source_dtype: number, target_dtype: number): number;
@@ -136,6 +140,8 @@ export interface NativeLibrary {
   remora_fp8_encode(ctx: Pointer, x: Pointer, codes: Pointer, scales: Pointer, rows: number, cols: number, dtype: number): number;
   remora_weight_decode(ctx: Pointer, weight: Pointer, out: Pointer, row: number, row_count: number, dtype: number): number;
   remora_gguf_encode(ctx: Pointer, x: Pointer, blocks: Pointer, count: number, format: number, dtype: number): number;
+  remora_merge_rows(ctx: Pointer, weight: Pointer, a: Pointer, b: Pointer, out: Pointer, row: number, row_count: number, rank: number, dtype: number, scale: number): number;
+  remora_merge_rows_nf4(ctx: Pointer, weight: Pointer, a: Pointer, b: Pointer, codes: Pointer, absmax: Pointer, row: number, row_count: number, rank: number, dtype: number, scale: number): number;
   remora_sample(ctx: Pointer, logits: Pointer, params: Pointer, seeds: Pointer, steps: Pointer, history: Pointer, history_length: Pointer, ids: Pointer, logprobs: Pointer, B: number, V: number, history_stride: number): number;
   remora_gather_rows(ctx: Pointer, x: Pointer, rows: Pointer, out: Pointer, count: number, C: number, dtype: number): number;
 }

@@ -8,6 +8,7 @@
 import { cpus } from "node:os";
 import { ShapeError } from "../../errors/shape-error.ts";
 import type {
+  ActivationDType,
   AdamWOperand,
   AttentionRule,
   Backend,
@@ -18,6 +19,7 @@ import type {
   GgufBlockFormat,
   HeadShape,
   LinearOperand,
+  LoraOperand,
   Operand,
   PagedCacheOperand,
   RopeOperand,
@@ -43,6 +45,7 @@ import {
   fp8EncodeSizes,
   ggufEncodeSizes,
   gradientNormSizes,
+  mergeRowsSizes,
   nf4EncodeSizes,
   nf4NestSizes,
   sampleSizes,
@@ -51,12 +54,13 @@ import {
   weightDecodeSizes,
 } from "../shapes/optimizer.ts";
 import type { NativeLibrary } from "./bindings.generated.ts";
-import { readable, writable } from "./cpu-memory.ts";
+import { cpuMemory, readable, writable } from "./cpu-memory.ts";
 import { freeMemory, usableMemory } from "./free-memory.ts";
 import { nextLossScale } from "./loss-scale.ts";
 import { MemoryPool } from "./memory-pool.ts";
 import { DTYPE_CODES, FORMAT_CODES } from "./native-codes.ts";
 import type { NativeContext, OpTime } from "./native-context.ts";
+import { viewBytes } from "./native-library.ts";
 import { NativeStructs } from "./native-linear.ts";
 
 /** One remora_copy moves at most this much, so that no JavaScript view ever exceeds what Node 20 can address. */
@@ -108,6 +112,10 @@ export class CpuBackend implements Backend {
   loadFile(path: string, byteOffset: number, bytes: number, label: string): DeviceMemory {
     return this.#memory.loadFile(path, byteOffset, bytes, label);
   }
+  adviseFile(part: Operand, advice: "soon" | "done"): void {
+    if (!cpuMemory("adviseFile", part.memory).readOnly) return;
+    this.#library.remora_file_advise(readable("adviseFile", part), operandBytes(part), advice === "soon" ? 1 : 0);
+  }
   resetPeak(): void {
     this.#memory.resetPeak();
   }
@@ -135,6 +143,12 @@ export class CpuBackend implements Backend {
     }
     this.#leave(0);
     return result;
+  }
+
+  hostBytes(memory: DeviceMemory): Uint8Array {
+    const { bytes } = memory;
+    const operand = { memory, byteOffset: 0, dtype: "u8" as const, shape: [bytes] };
+    return viewBytes(writable("hostBytes", operand), bytes);
   }
 
   async synchronize(): Promise<void> {}
@@ -498,6 +512,31 @@ export class CpuBackend implements Backend {
     const { count, dtype } = ggufEncodeSizes(x, blocks, format);
     const ctx = this.#enter("ggufEncode");
     this.#leave(this.#library.remora_gguf_encode(ctx, this.#in(x), this.#out(blocks), count, FORMAT_CODES[format], DTYPE_CODES[dtype]));
+  }
+
+  mergeRows(weight: WeightOperand, lora: LoraOperand | null, out: Operand, row: number, rowCount: number): void {
+    const ctx = this.#enter("mergeRows");
+    const bytes = this.#structs.weight(this.#op, weight);
+    const { rank, dtype } = mergeRowsSizes(weight, lora, row, rowCount, { out });
+    const inputs = [bytes, this.#in(lora?.a), this.#in(lora?.b)] as const;
+    const call = this.#library.remora_merge_rows;
+    this.#leave(call(ctx, ...inputs, this.#out(out), row, rowCount, rank, DTYPE_CODES[dtype], lora?.scale ?? 0));
+  }
+
+  mergeRowsNf4(
+    weight: WeightOperand,
+    lora: LoraOperand | null,
+    dtype: ActivationDType,
+    codes: Operand,
+    absmax: Operand,
+    row: number,
+    rowCount: number,
+  ): void {
+    const ctx = this.#enter("mergeRowsNf4");
+    const bytes = this.#structs.weight(this.#op, weight);
+    const { rank } = mergeRowsSizes(weight, lora, row, rowCount, { dtype, codes, absmax });
+    const operands = [bytes, this.#in(lora?.a), this.#in(lora?.b), this.#out(codes), this.#out(absmax)] as const;
+    this.#leave(this.#library.remora_merge_rows_nf4(ctx, ...operands, row, rowCount, rank, DTYPE_CODES[dtype], lora?.scale ?? 0));
   }
 
   // ---- sampling ----

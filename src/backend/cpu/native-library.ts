@@ -16,6 +16,12 @@ export function openLibrary(path: string = findLibrary()): NativeLibrary {
   return library;
 }
 
+/** Native memory as bytes, not copied. At most 1 GiB: larger views abort Node 20. */
+export function viewBytes(address: bigint, bytes: number): Uint8Array {
+  if (bytes > 2 ** 30) throw new RangeError(`A view of ${bytes} bytes: expected at most 1 GiB`);
+  return new Uint8Array(koffi.view(address, bytes));
+}
+
 function bind(path: string): NativeLibrary {
   const rebuild = "Run `npm run build:kernels`.";
   let handle: ReturnType<typeof koffi.load>;

@@ -1,7 +1,7 @@
 /** Sizes of the optimizer, number formats and sampling, checked. Optimizer arrays are flat. */
 import { DTypeError } from "../../errors/dtype-error.ts";
 import { ShapeError } from "../../errors/shape-error.ts";
-import type { ActivationDType, AdamWOperand, GgufBlockFormat, Operand, SamplingOperand, WeightOperand } from "../backend.ts";
+import type { ActivationDType, AdamWOperand, GgufBlockFormat, LoraOperand, Operand, SamplingOperand, WeightOperand } from "../backend.ts";
 import { elementCount, WEIGHT_BLOCKS } from "../element-types.ts";
 import { expectAtLeast, expectCount, expectMatrix, matrix } from "../operand-checks.ts";
 import { NF4_BLOCK, NF4_NEST } from "./weights.ts";
@@ -86,6 +86,35 @@ export function weightDecodeSizes(weight: WeightOperand, out: Operand, row: numb
     throw new ShapeError(`${op}: rows`, `within 0 … ${weight.rows}`, `${row} … ${row + rowCount}`);
   }
   return { dtype };
+}
+
+/** Sizes of `mergeRows`; NF4 has `codes` and `absmax` in place of `out`. */
+export function mergeRowsSizes(
+  weight: WeightOperand,
+  lora: LoraOperand | null,
+  row: number,
+  rowCount: number,
+  target: { out: Operand } | { dtype: ActivationDType; codes: Operand; absmax: Operand },
+) {
+  const op = `mergeRows ${weight.path}`;
+  const { rows, cols } = weight;
+  if (row < 0 || rowCount < 0 || row + rowCount > rows) {
+    throw new ShapeError(`${op}: rows`, `within 0 … ${rows}`, `${row} … ${row + rowCount}`);
+  }
+  if (lora) {
+    expectMatrix(op, "A", lora.a, lora.rank, cols, "f32");
+    expectMatrix(op, "B", lora.b, rows, lora.rank, "f32");
+  }
+  const rank = lora?.rank ?? 0;
+  if ("out" in target) {
+    const { dtype } = matrix(op, "out", target.out);
+    expectMatrix(op, "out", target.out, rowCount, cols, dtype);
+    return { rank, dtype };
+  }
+  if (cols % NF4_BLOCK !== 0) throw new ShapeError(`${op} to nf4`, `rows of a multiple of ${NF4_BLOCK}`, [rows, cols]);
+  expectCount(op, "codes", target.codes, (rowCount * cols) / 2, "u8");
+  expectCount(op, "absmax", target.absmax, (rowCount * cols) / NF4_BLOCK, "f32");
+  return { rank, dtype: target.dtype };
 }
 
 export function ggufEncodeSizes(x: Operand, blocks: Operand, format: GgufBlockFormat) {
