@@ -138,18 +138,20 @@ test("a run that goes on from a model's own weights begins where it stood", asyn
 });
 
 test("stopped and resumed: the same steps, the same model", async () => {
-  const whole = await pretrain("whole", "--max-steps", "8");
+  // Seconds of work, so that a slow machine, too, hears of the interruption before the end.
+  const steps = "200";
+  const whole = await pretrain("whole", "--max-steps", steps);
   expect(whole.code, whole.err).toBe(0);
   const io = { ...fakeIo({}), library: loadLibrary };
   const write = io.stderr.write.bind(io.stderr);
   io.stderr.write = (text) => {
     write(text);
-    if (text.includes("step 4/8")) io.interrupt();
+    if (text.includes(`step 4/${steps}`)) io.interrupt();
   };
   const words = (more: string[]) => [
     ...["pretrain", "--model", shape, "--data", `books=${at("books.tokens")}`, `pairs=${at("pairs.tokens")}`, "--out", at("parts")],
     ...["--block-length", "64", "--batch-size", "2", "--warmup-steps", "2", "--log-every", "2", "--learning-rate", "5e-3"],
-    ...["--compute", "f32", "--device", "cpu", "--threads", "2", "--max-steps", "8", ...more],
+    ...["--compute", "f32", "--device", "cpu", "--threads", "2", "--max-steps", steps, ...more],
   ];
   expect(await runCli(words([]), io), io.err()).toBe(130);
   const resumed = await remora(...words(["--resume"]));

@@ -50,6 +50,8 @@ const events = (out: string) =>
 const losses = (list: TrainEvent[]) => list.flatMap((event) => (event.event === "step-end" ? [event.loss] : []));
 
 const SHORT = ["--max-steps", "8", "--block-length", "128", "--batch-size", "2", "--learning-rate", "5e-3", "--compute", "f32"];
+/** Seconds of work, so that a slow machine, too, hears of an interruption before the end. */
+const LONGER = [...SHORT, "--max-steps", "60"];
 
 describe("train", () => {
   test("LoRA: the loss falls, and the run's folder holds what it should", async () => {
@@ -144,8 +146,8 @@ describe("train", () => {
   });
 
   test("two equal runs are equal to the bit; Ctrl-C writes a checkpoint, and --resume goes on exactly there", async () => {
-    const whole = await remora(train("whole", ...SHORT, "--lora-dropout", "0.1", "--json"));
-    const again = await remora(train("again", ...SHORT, "--lora-dropout", "0.1", "--json"));
+    const whole = await remora(train("whole", ...LONGER, "--lora-dropout", "0.1", "--json"));
+    const again = await remora(train("again", ...LONGER, "--lora-dropout", "0.1", "--json"));
     expect(losses(events(again.out))).toEqual(losses(events(whole.out)));
 
     const io = { ...fakeIo({}), library: loadLibrary };
@@ -154,12 +156,12 @@ describe("train", () => {
       write(text);
       if (text.includes('"event":"step-end","step":3,')) io.interrupt();
     };
-    const words = [...train("stopped", ...SHORT, "--lora-dropout", "0.1", "--json"), "--device", "cpu", "--threads", "2"];
+    const words = [...train("stopped", ...LONGER, "--lora-dropout", "0.1", "--json"), "--device", "cpu", "--threads", "2"];
     expect(await runCli(words, io), io.err()).toBe(130);
     const first = events(io.out());
     expect(first.at(-1)).toMatchObject({ event: "run-end", reason: "interrupted" });
     expect(io.exits).toEqual([]);
-    const resumed = await remora(train("stopped", ...SHORT, "--lora-dropout", "0.1", "--json", "--resume"));
+    const resumed = await remora(train("stopped", ...LONGER, "--lora-dropout", "0.1", "--json", "--resume"));
     expect(resumed.code, resumed.err).toBe(0);
     const second = events(resumed.out);
     const start = second[0] as Extract<TrainEvent, { event: "run-start" }>;
