@@ -1,9 +1,9 @@
 /**
  * Does the server lose anything over many requests? `remora serve` runs as a process of its own, 64 clients here send it everything that
  * `soak-requests.ts` knows, and after each twentieth of them, when all is quiet, the server is measured: resident memory, heaps, open files, cache.
- * What counts is the straight line through the last half: a leak keeps rising when everything that warms up is warm.
+ * What counts is the straight line through the last half, 10,000 requests: a leak keeps rising when everything that warms up is warm.
  *
- *   npm run build:dist && npx tsx bench/server/soak.ts [--requests 10000] [--minutes 30] [--model remora-tiny] [--kinds TEXT] [--out bench/results/server-soak.json]
+ *   npm run build:dist && npx tsx bench/server/soak.ts [--requests 20000] [--minutes 30] [--model remora-tiny] [--kinds TEXT] [--out bench/results/server-soak.json]
  *
  * --kinds sends only those whose name holds the text, to find what leaks. Linux only (/proc). Exit code 1 when something leaked, or an answer was not as it must be.
  */
@@ -27,7 +27,7 @@ const ROOT = join(import.meta.dirname, "../..");
 
 const { values } = parseArgs({
   options: {
-    requests: { type: "string", default: "10000" },
+    requests: { type: "string", default: "20000" },
     minutes: { type: "string", default: "30" },
     model: { type: "string", default: "remora-tiny" },
     kinds: { type: "string", default: "" },
