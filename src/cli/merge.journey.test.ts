@@ -215,6 +215,39 @@ describe("bad input", () => {
     expect(existsSync(join(other, "letter.txt"))).toBe(true);
   });
 
+  test("what a save is made from is never replaced, --force or not: not the base, not the adapter, not the run around it", async () => {
+    const copy = join(folder, "run-copy");
+    cpSync(join(folder, "run"), copy, { recursive: true });
+    const own = join(copy, "adapter");
+    for (const out of [own, copy]) {
+      const { code, io } = await run("merge", "--adapter", own, "--format", "16bit", "--out", out, "--force");
+      expect(code).toBe(2);
+      expect(io.err()).toContain("which the save is made from");
+      expect(existsSync(join(own, "adapter_model.safetensors"))).toBe(true);
+    }
+    const base = await run("merge", "--model", model, "--format", "16bit", "--out", model, "--force");
+    expect(base.code).toBe(2);
+    expect(base.io.err()).toContain("which the save is made from");
+  });
+
+  test("an adapter with NaN, and notes beside it that are no JSON", async () => {
+    const broken = join(folder, "broken-adapter");
+    cpSync(adapter, broken, { recursive: true });
+    const path = join(broken, "adapter_model.safetensors");
+    const bytes = readFileSync(path);
+    bytes.writeFloatLE(Number.NaN, bytes.length - 8);
+    writeFileSync(path, bytes);
+    const out = join(folder, "from-broken");
+    const nan = await run("merge", "--adapter", broken, "--model", model, "--format", "16bit", "--out", out);
+    expect(nan.code).toBe(2);
+    expect(nan.io.err()).toMatch(/expected finite numbers, found NaN at element \d+/);
+    writeFileSync(join(broken, "remora.json"), "{ template");
+    const notes = await run("merge", "--adapter", broken, "--model", model, "--format", "16bit", "--out", out);
+    expect(notes.code).toBe(2);
+    expect(notes.io.err()).toContain("remora.json");
+    nothingAt(out);
+  });
+
   test("an adapter of another base", async () => {
     const other = await writeTinyModelOf(join(folder, "wider"), { hidden_size: 128 });
     const out = join(folder, "wrong-base");

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { MergeConfig } from "../config/schemas/merge.ts";
 import type { TrainConfig } from "../config/schemas/train.ts";
 import { ConfigError } from "../errors/config-error.ts";
+import { ConfigFileError } from "../errors/config-file-error.ts";
 import type { WeightedAdapter } from "../export/combine-adapters.ts";
 import { readAdapter } from "../models/adapter-file.ts";
 import type { BaseFormat } from "../models/load-weights.ts";
@@ -82,6 +83,11 @@ async function isNf4Folder(model: string): Promise<boolean> {
 function readTemplate(folder: string): string | undefined {
   const path = join(folder, REMORA_NOTES_FILE);
   if (!existsSync(path)) return undefined;
-  const { template } = JSON.parse(readFileSync(path, "utf8")) as { template?: unknown };
-  return typeof template === "string" ? template : undefined;
+  try {
+    const { template } = JSON.parse(readFileSync(path, "utf8")) as { template?: unknown };
+    return typeof template === "string" ? template : undefined;
+  } catch (cause) {
+    const next = "Mend it, or remove it and name the template with --template.";
+    throw new ConfigFileError(path, `expected JSON (${(cause as Error).message})`, { next, cause });
+  }
 }

@@ -7,7 +7,7 @@ import { writeTinyModelOf } from "../cli/testing/tiny-model.ts";
 import type { SaveEvent, SaveReport } from "../config/reports.ts";
 import { FileAccessError } from "../errors/file-access-error.ts";
 import { RemoraError } from "../errors/remora-error.ts";
-import { MergedWeights } from "../export/merged-weights.ts";
+import { MergedMatrix, MergedWeights } from "../export/merged-weights.ts";
 import { AtomicFile } from "../formats/atomic-file.ts";
 import { writeAdapter } from "../models/adapter-file.ts";
 import { mergeJob } from "./merge-job.ts";
@@ -77,6 +77,19 @@ test.each(["16bit", "gguf:f16"])("an adapter that is dropped before saving as %s
   expect(report!.proof.worst.prompt.length + report!.proof.worst.expected.length).toBeGreaterThan(0);
   expect(error?.problem).toMatch(/^expected at least 0\.99 of what was learnt to be retained, found -?0\.00\d\d$/);
   expect(error?.next).toContain("the adapter beside its base");
+  expectNothingAt(out);
+});
+
+test("a save that answers NaN does not pass", async () => {
+  const write = MergedMatrix.prototype.write;
+  vi.spyOn(MergedMatrix.prototype, "write").mockImplementation(function (this: MergedMatrix, range, out) {
+    write.call(this, range, out);
+    this.backend.upload(out, new Uint8Array(range.count * this.cols * 2).fill(0xff));
+  });
+  const out = join(folder, "nan");
+  const { error, report } = await save("16bit", out);
+  expect(error?.code).toBe("proof");
+  expect(report!.proof.passed).toBe(false);
   expectNothingAt(out);
 });
 

@@ -34,6 +34,7 @@ export async function mergeJob(input: MergeConfigInput & { version: string }, ho
   const folder = SaveFolder.check(config.out, config.force);
   const inputs = await openMergeInputs(config);
   const { files, template } = inputs;
+  folder.refuseInputs([files.path, ...inputs.adapters.map(({ path }) => path)]);
   const adapter = combineAdapters(inputs.adapters, files.shape, files.name);
   refuseBase(config, inputs);
   const emit = (event: SaveEvent) => host.emit(event);

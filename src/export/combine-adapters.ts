@@ -2,6 +2,7 @@
  * Several adapters as one: `Σ weight · scale · B A` is exact when the ranks are stacked, A over A and B (with its factors) beside B.
  * One adapter with weight 1 stays as it is.
  */
+import { dirname } from "node:path";
 import { AdapterError } from "../errors/adapter-error.ts";
 import { readTensorBytes } from "../formats/file-bytes.ts";
 import type { SafetensorsView } from "../formats/safetensors-reader.ts";
@@ -87,7 +88,12 @@ function checkFits(folder: string, parts: readonly StoredAdapterPart[], shape: D
   }
 }
 
+/** @throws AdapterError for numbers that no weight can be added to */
 function values(view: SafetensorsView): Float32Array {
   const count = view.shape.reduce((product, size) => product * size, 1);
-  return decodeWeights(view.dtype.toLowerCase() as "f32" | "f16" | "bf16", readTensorBytes(view), count);
+  const numbers = decodeWeights(view.dtype.toLowerCase() as "f32" | "f16" | "bf16", readTensorBytes(view), count);
+  const wrong = numbers.findIndex((value) => !Number.isFinite(value));
+  if (wrong < 0) return numbers;
+  const problem = `"${view.name}": expected finite numbers, found ${numbers[wrong]} at element ${wrong}`;
+  throw new AdapterError(dirname(view.path), problem, "Its training went wrong: take an earlier checkpoint of the run.");
 }

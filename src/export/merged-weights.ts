@@ -84,13 +84,13 @@ export class MergedWeights {
 export class MergedMatrix {
   readonly rows: number;
   readonly cols: number;
-  readonly #backend: Backend;
+  readonly backend: Backend;
   readonly #base: MatrixParameter;
   readonly #lora: LoraOperand | null = null;
   readonly #owned: { release(by: string): void }[];
 
   constructor(arena: Arena, base: MatrixParameter, delta: Delta | undefined) {
-    this.#backend = arena.backend;
+    this.backend = arena.backend;
     this.#base = base;
     this.rows = base.weight.rows;
     this.cols = base.weight.cols;
@@ -100,7 +100,7 @@ export class MergedMatrix {
     const put = (values: Float32Array, shape: number[], name: string): Tensor => {
       const tensor = Tensor.take(arena, "f32", shape, `${name} of ${base.path}`);
       this.#owned.push(tensor);
-      this.#backend.upload(tensor, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      this.backend.upload(tensor, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
       return tensor;
     };
     this.#lora = { a: put(delta.a, [rank, this.cols], "A"), b: put(delta.b, [this.rows, rank], "B"), rank, scale };
@@ -108,7 +108,7 @@ export class MergedMatrix {
 
   /** @param out [count, cols] f32, bf16 or f16 */
   write({ row, count }: RowRange, out: Operand): void {
-    this.#around(row, count, () => this.#backend.mergeRows!(this.#base.weight, this.#lora, out, row, count));
+    this.#around(row, count, () => this.backend.mergeRows!(this.#base.weight, this.#lora, out, row, count));
   }
 
   /**
@@ -116,7 +116,7 @@ export class MergedMatrix {
    * @param codes u8 [count · cols / 2]   @param absmax f32 [count · cols / 64]
    */
   writeNf4({ row, count }: RowRange, dtype: ActivationDType, codes: Operand, absmax: Operand): void {
-    this.#around(row, count, () => this.#backend.mergeRowsNf4!(this.#base.weight, this.#lora, dtype, codes, absmax, row, count));
+    this.#around(row, count, () => this.backend.mergeRowsNf4!(this.#base.weight, this.#lora, dtype, codes, absmax, row, count));
   }
 
   [Symbol.dispose](): void {
@@ -136,6 +136,6 @@ export class MergedMatrix {
     const bytes = rowBytes(format, this.cols);
     if (count <= 0) return;
     const part = { memory: data.memory, byteOffset: data.byteOffset + row * bytes, dtype: "u8" as const, shape: [count * bytes] };
-    this.#backend.adviseFile?.(part, advice);
+    this.backend.adviseFile?.(part, advice);
   }
 }

@@ -2,9 +2,9 @@
  * A save as a folder that appears whole or not at all: written aside under `.NAME.partial`, proven there, then renamed. Whatever stood under the name
  * stays untouched until that moment, and is replaced only when the user asked for it.
  */
-import { existsSync, readdirSync, statfsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, realpathSync, statfsSync, statSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import { DiskSpaceError } from "../errors/disk-space-error.ts";
 import { FileAccessError } from "../errors/file-access-error.ts";
 import { OutputExistsError } from "../errors/output-exists-error.ts";
@@ -33,6 +33,16 @@ export class SaveFolder {
       if (!found.isSave) throw new OutputExistsError(out, `${found.holds} that are no saved model`, "Choose another --out.");
     }
     return new SaveFolder(path);
+  }
+
+  /** What a save is made from must outlive it, --force or not. @throws OutputExistsError when one of `inputs` is this folder or lies in it */
+  refuseInputs(inputs: readonly string[]): void {
+    const real = (path: string): string => (existsSync(path) ? realpathSync(path) : resolve(path));
+    const out = real(this.path);
+    for (const input of inputs) {
+      if (real(input) !== out && !real(input).startsWith(out + sep)) continue;
+      throw new OutputExistsError(this.path, `${input}, which the save is made from`, "Choose another --out.");
+    }
   }
 
   /** Makes the folder aside; leftovers of a save that was killed go. @throws DiskSpaceError · FileAccessError */

@@ -20,7 +20,9 @@ function describe(logits: Float32Array): Distribution {
   return { logits, normalizer: largest + Math.log(sum), top };
 }
 
+/** Infinite where one of them is no distribution: a model that answers NaN is as far from any other as can be, itself included. */
 function kl(p: Distribution, q: Distribution): number {
+  if (!Number.isFinite(p.normalizer) || !Number.isFinite(q.normalizer)) return Number.POSITIVE_INFINITY;
   let sum = 0;
   const shift = q.normalizer - p.normalizer;
   for (let i = 0; i < p.logits.length; i++) {
