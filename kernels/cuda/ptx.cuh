@@ -139,6 +139,20 @@ __device__ __forceinline__ uint2 load_once(const uint2 *p) {
 #endif
 }
 
+// Programmatic dependent launch: a kernel launched with it may start before the one ahead of it in the stream has ended. It waits here before it reads
+// what that one writes, or writes anything; without such a launch it is no wait at all.
+__device__ __forceinline__ void wait_for_previous_kernel() {
+#if !defined(REMORA_EMULATE) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+// From here on the next kernel may start, once every block has said so.
+__device__ __forceinline__ void let_next_kernel_start() {
+#if !defined(REMORA_EMULATE) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
 // 2^x, one instruction
 __device__ __forceinline__ float exp2_fast(float x) {
 #ifdef REMORA_EMULATE

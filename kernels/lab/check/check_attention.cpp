@@ -1,17 +1,11 @@
 // Decode-time products, attention over pages, flash attention.
 #include <algorithm>
 #include "harness.h"
+#include "linear_part.h"
 
 namespace check {
 static std::string named(const std::string &kernel, int dtype) { return kernel + "_" + suffix(dtype); }
 static uint32_t blocks(int64_t items, int64_t per) { return static_cast<uint32_t>((items + per - 1) / per); }
-
-struct LinearPart {  // kernels/cuda/linear_decode.cu
-  void *data, *scales, *nested_scales, *nested_code, *lora_a, *lora_b;
-  int32_t out, out_begin, rank, xa_begin;
-  float scale, nested_offset;
-  int32_t reserved[2];
-};
 
 static void check_terms();
 void check_linear_decode() {
