@@ -47,21 +47,6 @@ template <class T, int COUNT> __device__ __forceinline__ void pack_operands(uint
     for (int i = 0; i < 4; i++) p[k][i] = pack2<T>(s[k * 8 + 2 * i], s[k * 8 + 2 * i + 1]);
 }
 
-// Four lanes hold 2 columns each of 4 groups of 8: afterwards lane t holds all 8 of group t (a 4 x 4 transpose).
-__device__ __forceinline__ void quad_transpose(uint32_t (&v)[4], int t) {
-#pragma unroll
-  for (int i = 0; i < 4; i += 2) {
-    const uint32_t other = __shfl_xor_sync(0xffffffffu, t & 1 ? v[i] : v[i + 1], 1);
-    if (t & 1) v[i] = other;
-    else v[i + 1] = other;
-  }
-#pragma unroll
-  for (int i = 0; i < 2; i++) {
-    const uint32_t other = __shfl_xor_sync(0xffffffffu, t & 2 ? v[i] : v[i + 2], 2);
-    if (t & 2) v[i] = other;
-    else v[i + 2] = other;
-  }
-}
 // Writes a warpgroup's 64 x D accumulator; this thread's rows are row0 and row0 + 8, rows from `limit` on are left out.
 template <class T, int D> __device__ __forceinline__ void store_accumulator(const float (&acc)[D / 2], float factor0, float factor1, T *out, int row0, int limit, int64_t stride) {
   const int t = threadIdx.x % 4;

@@ -90,6 +90,22 @@ template <bool TRANSPOSE> __device__ __forceinline__ void load_matrix_x4(uint32_
 #endif
 }
 
+// Four lanes hold 2 columns each of 4 groups of 8: afterwards lane t holds all 8 of group t (a 4 x 4 transpose).
+__device__ __forceinline__ void quad_transpose(uint32_t (&v)[4], int t) {
+#pragma unroll
+  for (int i = 0; i < 4; i += 2) {
+    const uint32_t other = __shfl_xor_sync(0xffffffffu, t & 1 ? v[i] : v[i + 1], 1);
+    if (t & 1) v[i] = other;
+    else v[i + 1] = other;
+  }
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    const uint32_t other = __shfl_xor_sync(0xffffffffu, t & 2 ? v[i] : v[i + 2], 2);
+    if (t & 2) v[i] = other;
+    else v[i + 2] = other;
+  }
+}
+
 // 16 bytes from global to shared memory without passing registers; zeros when !valid. Before sm_80: an ordinary copy.
 __device__ __forceinline__ void copy_async_16(uint32_t target, const void *source, bool valid) {
 #ifdef REMORA_EMULATE

@@ -267,6 +267,9 @@ API int cublasLtMatmul(uint64_t, uint64_t d, const float *alpha_pointer, uint64_
   const Descriptor desc = *reinterpret_cast<Descriptor *>(d);
   const Layout A = *reinterpret_cast<Layout *>(al), B = *reinterpret_cast<Layout *>(bl), C = *reinterpret_cast<Layout *>(cl);
   const float alpha = *alpha_pointer, beta = *beta_pointer;
+  // REMORA_EMULATED_ADD=rounded: a product that adds to C is rounded to C's type before the addition, as the cards' losses suggest that cuBLASLt does it.
+  const char *add = getenv("REMORA_EMULATED_ADD");
+  const bool rounds_first = add && !strcmp(add, "rounded");
   const auto size = [](const Layout &l) { return ((l.cols - 1) * l.ld + l.rows) * (l.type == 0 ? 4 : 2); };
   if (!inside(a, size(A)) || !inside(b, size(B)) || !inside(out, size(C))) return 7;
   enqueue(stream, [=] {
@@ -284,7 +287,12 @@ API int cublasLtMatmul(uint64_t, uint64_t d, const float *alpha_pointer, uint64_
       void *target = reinterpret_cast<void *>(out);
       for (uint64_t i = 0; i < m; i++) {
         const int64_t at = j * C.ld + i;
-        write(target, at, C.type, alpha * row[i] + (beta == 0 ? 0 : beta * read(target, at, C.type)));
+        if (beta == 0) write(target, at, C.type, alpha * row[i]);
+        else if (rounds_first) {
+          const float old = read(target, at, C.type);
+          write(target, at, C.type, alpha * row[i]);
+          write(target, at, C.type, read(target, at, C.type) + beta * old);
+        } else write(target, at, C.type, alpha * row[i] + beta * read(target, at, C.type));
       }
     }
   });
