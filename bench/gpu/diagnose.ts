@@ -6,8 +6,8 @@
  *   node .gpu/diagnose.mjs [--rows 1024]
  */
 import process from "node:process";
-import { CudaRuntime } from "../../src/backend/cuda/cuda-runtime.ts";
 import { cudaMemory } from "../../src/backend/cuda/cuda-memory.ts";
+import { CudaRuntime } from "../../src/backend/cuda/cuda-runtime.ts";
 import { findCuda } from "../../src/backend/cuda/probe-cuda.ts";
 
 /** Rows of the result that are compared. */
@@ -48,7 +48,17 @@ function diagnose({ name, N, K, transposeB }: (typeof SHAPES)[number]): void {
   const ld = transposeB ? K : N;
   const run = (beta: 0 | 1) => {
     const target = put(c, "c");
-    cuda.multiply({ a: { address: left, ld: K }, b: { address: right, ld }, c: { address: target, ld: N }, M: rows, N, K, transposeB, dtype: "bf16", beta });
+    cuda.multiply({
+      a: { address: left, ld: K },
+      b: { address: right, ld },
+      c: { address: target, ld: N },
+      M: rows,
+      N,
+      K,
+      transposeB,
+      dtype: "bf16",
+      beta,
+    });
     const bytes = new Uint8Array(rows * N * 2);
     cuda.staging.receive("diagnose", target, bytes, cuda.stream);
     return new Uint16Array(bytes.buffer);

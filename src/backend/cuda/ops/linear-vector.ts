@@ -43,7 +43,10 @@ export interface VectorProduct {
 /** Whether `linearVector` takes this NF4 group. */
 export function takesVector(cuda: CudaRuntime, linear: LinearOperand, N: number): boolean {
   return (
-    process.env.REMORA_CUDA_VECTOR !== "0" && N <= MOST_ROWS && linear.parts.length <= MOST_PARTS && sharing(cuda, linear, rowsOf(N)) !== null
+    process.env.REMORA_CUDA_VECTOR !== "0" &&
+    N <= MOST_ROWS &&
+    linear.parts.length <= MOST_PARTS &&
+    sharing(cuda, linear, rowsOf(N)) !== null
   );
 }
 
