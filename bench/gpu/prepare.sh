@@ -19,11 +19,14 @@ cp "$library" .gpu/build/libremora.so
 rm -f .gpu/build/cuda/*
 cp build/cuda/*.fatbin build/cuda/images.json .gpu/build/cuda/
 cp kernels/cuda/kernels.json .gpu/build/cuda/
+# The lab's variants of the kernels for few rows, for `all.sh decode`; the product does not load them.
+"${NVCC:-nvcc}" -gencode=arch=compute_90a,code=sm_90a -fatbin -O3 -std=c++17 kernels/lab/decode_variants.cu -o .gpu/build/cuda/decode_variants.fatbin || echo "prepare: no variants without nvcc"
+[ -f build/check/cuda-check ] && cp build/check/cuda-check .gpu/cuda-check
 rm -rf .gpu/node_modules/koffi .gpu/node_modules/@koromix/koffi-linux-x64
 cp -r node_modules/koffi .gpu/node_modules/koffi
 cp -r node_modules/@koromix/koffi-linux-x64 .gpu/node_modules/@koromix/
 node scripts/device-test-bundle.mjs
-for entry in first-run:first-run run:bench-gpu parity:parity curve:curve load-bench:load-bench fp8-curves:fp8-curves fp8-products:fp8-products; do
+for entry in first-run:first-run run:bench-gpu parity:parity curve:curve load-bench:load-bench fp8-curves:fp8-curves fp8-products:fp8-products diagnose:diagnose; do
   node scripts/device-test-bundle.mjs --entry "bench/gpu/${entry%:*}.ts" --out ".gpu/${entry#*:}.mjs"
 done
 if [ -n "$WHEELS" ]; then

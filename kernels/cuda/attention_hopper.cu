@@ -47,21 +47,6 @@ template <class T, int COUNT> __device__ __forceinline__ void pack_operands(uint
     for (int i = 0; i < 4; i++) p[k][i] = pack2<T>(s[k * 8 + 2 * i], s[k * 8 + 2 * i + 1]);
 }
 
-// Four lanes hold 2 columns each of 4 groups of 8: afterwards lane t holds all 8 of group t (a 4 x 4 transpose).
-__device__ __forceinline__ void quad_transpose(uint32_t (&v)[4], int t) {
-#pragma unroll
-  for (int i = 0; i < 4; i += 2) {
-    const uint32_t other = __shfl_xor_sync(0xffffffffu, t & 1 ? v[i] : v[i + 1], 1);
-    if (t & 1) v[i] = other;
-    else v[i + 1] = other;
-  }
-#pragma unroll
-  for (int i = 0; i < 2; i++) {
-    const uint32_t other = __shfl_xor_sync(0xffffffffu, t & 2 ? v[i] : v[i + 2], 2);
-    if (t & 2) v[i] = other;
-    else v[i + 2] = other;
-  }
-}
 // Writes a warpgroup's 64 x D accumulator; this thread's rows are row0 and row0 + 8, rows from `limit` on are left out.
 template <class T, int D> __device__ __forceinline__ void store_accumulator(const float (&acc)[D / 2], float factor0, float factor1, T *out, int row0, int limit, int64_t stride) {
   const int t = threadIdx.x % 4;
@@ -278,9 +263,9 @@ __device__ __forceinline__ void attention_backward_keys_hopper(const TensorMap *
                                                                const int32_t *key_order, const int2 *key_ranges, const float2 *stats, T *d_qkv, int N, int padded_rows, int H, int K,
                                                                float scale) {
   constexpr int STAGES = 3, STEP = 64;
-  constexpr uint32_t TILE = TILE_BYTES<128, D>, STEP_TILE = TILE_BYTES<STEP, D>, STAGE = 2 * STEP_TILE + 1024;
+  constexpr uint32_t TILE = TILE_BYTES<128, D>, STEP_TILE = TILE_BYTES<STEP, D>, STAGE = 2 * STEP_TILE, NOTES = 1024;  // notes: statistics and ranges of a step
   DYNAMIC_SHARED(shared);
-  const uint32_t k_tile = shared_address(shared), v_tile = k_tile + TILE, stages = v_tile + TILE, barriers = stages + STAGES * STAGE;
+  const uint32_t k_tile = shared_address(shared), v_tile = k_tile + TILE, stages = v_tile + TILE, notes = stages + STAGES * STAGE, barriers = notes + 4 * NOTES;
   const uint32_t kv_full = barriers, full = barriers + 8, empty = full + 8 * STAGES;
   const int group = threadIdx.x / 128, heads = H / K;
   const int tile = key_order[blockIdx.x / K], kv = blockIdx.x % K;
@@ -309,13 +294,11 @@ __device__ __forceinline__ void attention_backward_keys_hopper(const TensorMap *
       Ring ring;
       for (int i = 0; i < total; i++) {
         const int head = kv * heads + i / steps, row0 = (range.x + i % steps) * STEP, s = ring.stage;
-        const uint32_t q = stages + s * STAGE, o = q + STEP_TILE, extra = o + STEP_TILE, barrier = full + 8 * s;
+        const uint32_t q = stages + s * STAGE, o = q + STEP_TILE, barrier = full + 8 * s;
         barrier_wait(empty + 8 * s, ring.parity ^ 1);
         barrier_expect(barrier, STAGE);
         load_panels<STEP, D>(q, q_map, head * D, row0, barrier);
         load_panels<STEP, D>(o, d_out_map, head * D, row0, barrier);
-        copy_bulk(extra, stats + static_cast<int64_t>(head) * padded_rows + row0, 512, barrier);
-        copy_bulk(extra + 512, rows + row0, 512, barrier);
         ring.next<STAGES>();
       }
     }
@@ -329,15 +312,27 @@ __device__ __forceinline__ void attention_backward_keys_hopper(const TensorMap *
     for (int i = 0; i < D / 2; i++) dk[i] = dv[i] = 0;
     Ring ring;
     const float unit = scale * LOG2E;
+    // A step's notes go to shared memory by plain stores of this warpgroup, loaded a step ahead: half of its threads hold a row's statistics, half its range.
+    const int thread = threadIdx.x % 128;
+    const uint2 *source = thread < STEP ? reinterpret_cast<const uint2 *>(stats) + static_cast<int64_t>(kv) * heads * padded_rows + thread : reinterpret_cast<const uint2 *>(rows) + thread - STEP;
+    const int next_head = thread < STEP ? padded_rows : 0;
+    uint8_t *const own_notes = shared + (notes - k_tile) + half * 2 * NOTES;
+    uint2 note = make_uint2(0, 0);
     int step = 0;
-    if (total > 0) barrier_wait(kv_full, 0);
+    if (total > 0) {
+      note = source[range.x * STEP];
+      barrier_wait(kv_full, 0);
+    }
     for (int i = 0; i < total; i++) {
       const uint32_t q = stages + ring.stage * STAGE, o = q + STEP_TILE;
-      const float2 *stat = reinterpret_cast<const float2 *>(shared + (o + STEP_TILE - k_tile)) + 2 * t;
-      const int2 *seen = reinterpret_cast<const int2 *>(shared + (o + STEP_TILE + 512 - k_tile)) + 2 * t;
+      const float2 *stat = reinterpret_cast<const float2 *>(own_notes + i % 2 * NOTES) + 2 * t;
+      const int2 *seen = reinterpret_cast<const int2 *>(own_notes + i % 2 * NOTES + NOTES / 2) + 2 * t;
       const int4 b = bounds[range.x + step];
       const bool masked = b.z > key0 || b.w < key0 + 64;
-      if (++step == steps) step = 0;
+      reinterpret_cast<uint2 *>(own_notes + i % 2 * NOTES)[thread] = note;
+      if (++step == steps) step = 0, source += next_head;
+      if (i + 1 < total) note = source[(range.x + step) * STEP];
+      named_barrier_wait(1 + half, 128);  // two buffers: nobody still reads the one that the next step writes
       barrier_wait(full + 8 * ring.stage, ring.parity);
       wgmma_begin();
       multiply_rows<T, STEP, D, 128>(s, k_tile, half * 64, q);
@@ -491,7 +486,7 @@ __device__ __forceinline__ void attention_backward_queries_hopper(const TensorMa
   }
 }
 
-// launch: grid T · K, block 384, dynamic shared 512 · D + 3 · (256 · D + 1024) + 128 (D 64: 85120, D 128: 167040). T = ceil(N / 128), padded_rows 128 · T.
+// launch: grid T · K, block 384, dynamic shared 512 · D + 3 · 256 · D + 4096 + 128 (D 64: 86144, D 128: 168064). T = ceil(N / 128), padded_rows 128 · T.
 // qkv: tensor map as in forward (box 64 x 128); q: the same array with box 64 x 64; d_out: tensor map over [N, H D], box 64 x 64. stats:
 // attention_backward_stats. Writes the key and value columns of d_qkv (16-byte aligned).
 #define BACKWARD_KEYS(D, suffix, T)                                                                                                    \

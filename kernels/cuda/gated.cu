@@ -1,17 +1,8 @@
 // Gated MLP activation (SwiGLU, GeGLU) and plain GELU: forward and backward.
 // Plan: a thread owns 8 columns of a row; gate and up are F apart in the same row. backward may write over gate_up, because a thread
 // reads what it will overwrite before it writes. Bytes: forward 3 F per row, backward 5 F. Limit: memory; exp and tanh stay under it.
-#include "common.cuh"
+#include "gate.cuh"
 
-__device__ __forceinline__ float sigmoid(float x) { return 1.0f / (1.0f + __expf(-x)); }
-__device__ __forceinline__ float gelu_inner(float x) { return 0.7978845608028654f * (x + 0.044715f * x * x * x); }
-// tanh through exp: exact to a few ulp and saturating
-__device__ __forceinline__ float tanh_exp(float x) {
-  const float e = __expf(-2.0f * fabsf(x));
-  return copysignf((1.0f - e) / (1.0f + e), x);
-}
-
-__device__ __forceinline__ float gate_value(float g, int kind) { return kind == 0 ? g * sigmoid(g) : 0.5f * g * (1.0f + tanh_exp(gelu_inner(g))); }
 // value and derivative of the gate function
 __device__ __forceinline__ void gate_both(float g, int kind, float &value, float &slope) {
   if (kind == 0) {

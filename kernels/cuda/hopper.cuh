@@ -149,20 +149,6 @@ __device__ __forceinline__ void prefetch_tensor_map(const TensorMap *map) {
   asm volatile("prefetch.tensormap [%0];" ::"l"(reinterpret_cast<uint64_t>(map)) : "memory");
 #endif
 }
-// `bytes` contiguous bytes; all multiples of 16.
-__device__ __forceinline__ void copy_bulk(uint32_t target, const void *source, int bytes, uint32_t barrier) {
-#ifdef REMORA_EMULATE
-  if (target % 16 || reinterpret_cast<uintptr_t>(source) % 16 || bytes % 16) emu::remora_emulated_fail("bulk copy misaligned");
-  memcpy(emu::shared_pointer(target, bytes), source, bytes);
-  emu::Barrier *b = emu::barrier_at(barrier);
-  b->bytes_and_phase -= bytes * 2;
-  emu::barrier_settle(b);
-#else
-  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(target), "l"(source), "r"(bytes), "r"(barrier)
-               : "memory");
-#endif
-}
-
 // ---- registers of a warpgroup ----
 template <int REGISTERS> __device__ __forceinline__ void registers_give() {
 #ifndef REMORA_EMULATE

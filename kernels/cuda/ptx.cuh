@@ -90,6 +90,22 @@ template <bool TRANSPOSE> __device__ __forceinline__ void load_matrix_x4(uint32_
 #endif
 }
 
+// Four lanes hold 2 columns each of 4 groups of 8: afterwards lane t holds all 8 of group t (a 4 x 4 transpose).
+__device__ __forceinline__ void quad_transpose(uint32_t (&v)[4], int t) {
+#pragma unroll
+  for (int i = 0; i < 4; i += 2) {
+    const uint32_t other = __shfl_xor_sync(0xffffffffu, t & 1 ? v[i] : v[i + 1], 1);
+    if (t & 1) v[i] = other;
+    else v[i + 1] = other;
+  }
+#pragma unroll
+  for (int i = 0; i < 2; i++) {
+    const uint32_t other = __shfl_xor_sync(0xffffffffu, t & 2 ? v[i] : v[i + 2], 2);
+    if (t & 2) v[i] = other;
+    else v[i + 2] = other;
+  }
+}
+
 // 16 bytes from global to shared memory without passing registers; zeros when !valid. Before sm_80: an ordinary copy.
 __device__ __forceinline__ void copy_async_16(uint32_t target, const void *source, bool valid) {
 #ifdef REMORA_EMULATE
@@ -136,6 +152,20 @@ __device__ __forceinline__ uint2 load_once(const uint2 *p) {
   uint2 v;
   asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0,%1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p));
   return v;
+#endif
+}
+
+// Programmatic dependent launch: a kernel launched with it may start before the one ahead of it in the stream has ended. It waits here before it reads
+// what that one writes, or writes anything; without such a launch it is no wait at all.
+__device__ __forceinline__ void wait_for_previous_kernel() {
+#if !defined(REMORA_EMULATE) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+// From here on the next kernel may start, once every block has said so.
+__device__ __forceinline__ void let_next_kernel_start() {
+#if !defined(REMORA_EMULATE) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
 

@@ -1,17 +1,11 @@
 // Decode-time products, attention over pages, flash attention.
 #include <algorithm>
 #include "harness.h"
+#include "linear_part.h"
 
 namespace check {
 static std::string named(const std::string &kernel, int dtype) { return kernel + "_" + suffix(dtype); }
 static uint32_t blocks(int64_t items, int64_t per) { return static_cast<uint32_t>((items + per - 1) / per); }
-
-struct LinearPart {  // kernels/cuda/linear_decode.cu
-  void *data, *scales, *nested_scales, *nested_code, *lora_a, *lora_b;
-  int32_t out, out_begin, rank, xa_begin;
-  float scale, nested_offset;
-  int32_t reserved[2];
-};
 
 static void check_terms();
 void check_linear_decode() {
@@ -261,7 +255,7 @@ static void run_forward_hopper(int dtype, Array &qkv, Plan &p, Array &out, Array
 }
 static void run_backward_hopper_keys(int dtype, Array &qkv, Plan &p, Array &stats, Array &d_out, Array &d_qkv, int64_t N, HeadShape s, float scale) {
   const int64_t width = (s.H + 2 * s.K) * s.D;
-  launch(named("attention_backward_keys_hopper_d" + std::to_string(s.D), dtype).c_str(), {static_cast<uint32_t>(p.tiles * s.K)}, 384, s.D == 64 ? 85120 : 167040, map_of(dtype, qkv, N, width, 128), map_of(dtype, qkv, N, width, 64),
+  launch(named("attention_backward_keys_hopper_d" + std::to_string(s.D), dtype).c_str(), {static_cast<uint32_t>(p.tiles * s.K)}, 384, s.D == 64 ? 86144 : 168064, map_of(dtype, qkv, N, width, 128), map_of(dtype, qkv, N, width, 64),
          map_of(dtype, d_out, N, s.H * s.D, 64), p.rows.dev(), p.bounds.dev(), p.key_order.dev(), p.key_ranges.dev(), stats.dev(), d_qkv.dev(), static_cast<int>(N), p.padded, s.H, s.K, scale);
 }
 static void run_backward_hopper_queries(int dtype, Array &qkv, Plan &p, Array &stats, Array &d_out, Array &d_qkv, int64_t N, HeadShape s, float scale) {

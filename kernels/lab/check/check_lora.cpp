@@ -13,7 +13,44 @@ struct PackEntry {  // kernels/cuda/lora.cu
 };
 static std::string named(const char *kernel, int dtype) { return std::string(kernel) + "_" + suffix(dtype); }
 
+// y += xa Bᵀ rounded at random: near the sum, equal to y where B is zero, and on average right where each share is a small part of y's unit.
+static void check_lora_add() {
+  struct Shape { int N, Out, R; };
+  for (int dtype : {BF16, F16}) {
+    const auto run = [&](const Shape &s, Array &xa, Array &b, Array &y) {
+      launch(named("lora_add", dtype).c_str(), {static_cast<uint32_t>((s.Out + 127) / 128), static_cast<uint32_t>((s.N + 63) / 64)}, 128, 0, xa.dev(), b.dev(), y.dev(), static_cast<int64_t>(s.N), s.Out, s.R);
+    };
+    for (const Shape s : {Shape{1, 8, 2}, Shape{70, 136, 16}, Shape{33, 256, 48}, Shape{130, 40, 22}})
+      for (const bool zero : {false, true}) {
+        Array xa = random_array(dtype, s.N * s.R), b = random_array(dtype, s.Out * s.R, zero ? 0 : 0.3), start = random_array(dtype, s.N * s.Out), y(dtype, s.N * s.Out), want(dtype, s.N * s.Out);
+        for (int n = 0; n < s.N; n++)
+          for (int o = 0; o < s.Out; o++) {
+            double sum = start.at(n * s.Out + o);
+            for (int r = 0; r < s.R; r++) sum += xa.at(n * s.R + r) * b.at(o * s.R + r);
+            put(want.ptr(), n * s.Out + o, dtype, sum);
+          }
+        check_case(named("lora_add", dtype) + " N" + std::to_string(s.N) + " Out" + std::to_string(s.Out) + " R" + std::to_string(s.R) + (zero ? " B zero" : ""), {{&y, &want, zero ? 0 : tolerance_of(dtype, 0, 6e-3, 8e-4)}},
+                   [&] { std::memcpy(y.host.data(), start.host.data(), start.host.size()), y.push(); }, [&] { run(s, xa, b, y); });
+      }
+    const Shape s{256, 256, 2};
+    const double unit = dtype == BF16 ? 1.0 / 128 : 1.0 / 1024, share = unit / 8;  // of numbers from 1 to 2: to nearest it would never arrive
+    Array xa(dtype, s.N * s.R), b(dtype, s.Out * s.R), y = uniform_array(dtype, s.N * s.Out, 1.01, 1.9);
+    for (int i = 0; i < s.N * s.R; i++) put(xa.ptr(), i, dtype, 0.5);
+    for (int i = 0; i < s.Out * s.R; i++) put(b.ptr(), i, dtype, share);
+    xa.push(), b.push();
+    double before = 0, after = 0;
+    for (int64_t i = 0; i < y.count; i++) before += y.at(i);
+    run(s, xa, b, y);
+    device_wait("lora_add");
+    y.pull();
+    for (int64_t i = 0; i < y.count; i++) after += y.at(i);
+    const double arrived = (after - before) / (share * static_cast<double>(y.count));
+    if (selected(named("lora_add", dtype))) report(named("lora_add", dtype) + " an eighth of a unit arrives on average", std::fabs(arrived - 1) < 0.05, " " + std::to_string(arrived));
+  }
+}
+
 void check_lora() {
+  check_lora_add();
   for (int dtype : {F32, BF16, F16}) {
     Array a = random_array(F32, 7 * 300), b = random_array(F32, 90 * 5), ta(dtype, 7 * 300), tb(dtype, 90 * 12), tc(dtype, 5 * 90), wa(dtype, 7 * 300), wb(dtype, 90 * 12), wc(dtype, 5 * 90), table(U8, 3 * 48);
     const PackEntry entries[3] = {{a.dev(), ta.dev(), 7, 300, 300, 300, 0, 1.0f, {}}, {b.dev(), tb.dev<uint8_t>() + 3 * bytes_of(dtype), 90, 5, 5, 12, 0, 0.5f, {}}, {b.dev(), tc.dev(), 5, 90, 5, 90, 1, 2.0f, {}}};
@@ -64,6 +101,11 @@ void check_lora() {
     }
 }
 void bench_lora() {
+  {
+    const int N = 8192, Out = 28672, R = 32;
+    Array xa = random_array(BF16, static_cast<int64_t>(N) * R), b = random_array(BF16, static_cast<int64_t>(Out) * R, 0.01), y = random_array(BF16, static_cast<int64_t>(N) * Out);
+    bench("lora_add gate_up, 8192 x 28672, R 32", 4.0 * N * Out, 2.0 * N * Out * R, [&] { launch("lora_add_bf16", {static_cast<uint32_t>(Out / 128), static_cast<uint32_t>(N / 64)}, 128, 0, xa.dev(), b.dev(), y.dev(), static_cast<int64_t>(N), Out, R); });
+  }
   struct Shape { const char *name; int R, C; };
   for (const Shape s : {Shape{"dA qkv, 48 x 5120", 48, 5120}, Shape{"dA down, 16 x 14336", 16, 14336}, Shape{"dB gate_up, 32 x 28672", 32, 28672}}) {
     const int N = 8192, rows_per_split = 1024, splits = 8;

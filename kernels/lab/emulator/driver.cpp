@@ -287,6 +287,9 @@ API int cublasLtMatmul(uint64_t, uint64_t d, const float *alpha_pointer, uint64_
   const Layout A = *reinterpret_cast<Layout *>(al), B = *reinterpret_cast<Layout *>(bl), C = *reinterpret_cast<Layout *>(cl);
   const float alpha = *alpha_pointer, beta = *beta_pointer;
   const auto size = [](const Layout &l) { return ((l.cols - 1) * l.ld + l.rows) * type_bytes(l.type); };
+  // REMORA_EMULATED_ADD=rounded: a product that adds to C is rounded to C's type before the addition, as the cards' losses suggest that cuBLASLt does it.
+  const char *add = getenv("REMORA_EMULATED_ADD");
+  const bool rounds_first = add && !strcmp(add, "rounded");
   if (!inside(a, size(A)) || !inside(b, size(B)) || !inside(out, size(C))) return 7;
   if (A.type == E4M3 && beta != 0 && getenv("REMORA_EMULATED_FP8_BETA") && *getenv("REMORA_EMULATED_FP8_BETA") == '0') return 15;
   if (A.type == E4M3 && ((a | b | out) % 16 || !inside(desc.scale[0], 4 * C.rows) || !inside(desc.scale[1], 4 * C.cols))) return 7;
@@ -309,7 +312,12 @@ API int cublasLtMatmul(uint64_t, uint64_t d, const float *alpha_pointer, uint64_
       }
       for (uint64_t i = 0; i < m; i++) {
         const int64_t at = j * C.ld + i;
-        write(target, at, C.type, alpha * row[i] + (beta == 0 ? 0 : beta * read(target, at, C.type)));
+        if (beta == 0) write(target, at, C.type, alpha * row[i]);
+        else if (rounds_first) {
+          const float old = read(target, at, C.type);
+          write(target, at, C.type, alpha * row[i]);
+          write(target, at, C.type, read(target, at, C.type) + beta * old);
+        } else write(target, at, C.type, alpha * row[i] + beta * read(target, at, C.type));
       }
     }
   });

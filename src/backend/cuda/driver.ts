@@ -20,6 +20,8 @@ export interface CardFacts {
   readonly major: number;
   readonly minor: number;
   readonly multiprocessors: number;
+  /** Most shared memory of one block, in bytes. */
+  readonly sharedPerBlock: number;
 }
 
 export type DriverOrReason = { readonly driver: Driver } | { readonly reason: string };
@@ -70,6 +72,7 @@ export class Driver {
       major: this.attribute(device, ATTRIBUTE.computeMajor),
       minor: this.attribute(device, ATTRIBUTE.computeMinor),
       multiprocessors: this.attribute(device, ATTRIBUTE.multiprocessors),
+      sharedPerBlock: this.attribute(device, ATTRIBUTE.sharedPerBlockOptIn),
     };
   }
 

@@ -18,7 +18,7 @@ function emptyFolder(): string {
   return folder;
 }
 const NOTHING = { env: {}, toolkitParents: [], pythonRoots: [] } as const;
-const CARD = { ordinal: 0, model: "Quadro P400", memoryBytes: 2e9, major: 6, minor: 1, multiprocessors: 2 };
+const CARD = { ordinal: 0, model: "Quadro P400", memoryBytes: 2e9, major: 6, minor: 1, multiprocessors: 2, sharedPerBlock: 49152 };
 
 describe("what a machine may lack", () => {
   it("is no driver", () => {

@@ -59,7 +59,7 @@ export function hopperBackward(
     keyOrder,
     keyRanges,
   ];
-  const keyShared = 512 * D + 3 * (256 * D + 1024) + 128;
+  const keyShared = 512 * D + 3 * 256 * D + 4096 + 128;
   const keyValues = [...keyInputs, stats, dQkv, N, plan.paddedRows, H, K, scale];
   cuda.launch(`attention_backward_keys_hopper_d${D}_${dtype}`, plan.tiles * K, keyValues, keyShared);
   const dOutRows = cuda.tensorMap(dtype, dOut, outWidth, N, BOX_COLUMNS, 128);

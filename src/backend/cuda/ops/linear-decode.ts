@@ -1,12 +1,13 @@
 /**
  * A group of linears for 1 to 16 rows, as asking needs them: one kernel reads the stored weights (NF4 or dense) once and writes y with bias and
- * adapters. Kernels: linear_decode.cu.
+ * adapters. Kernels: linear_vector.cu for NF4 and up to four rows, else linear_decode.cu.
  */
 import type { ActivationDType, LinearOperand } from "../../backend.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { copyMatrix } from "./adapter-copies.ts";
 import { blocks } from "./grids.ts";
 import type { LinearState } from "./linear-state.ts";
+import { linearVector, takesVector } from "./linear-vector.ts";
 import { isDense } from "./weights.ts";
 
 const MOST_ROWS = 16;
@@ -15,7 +16,7 @@ const STREAM_ROWS = 8;
 const STREAM_OUTPUTS = 8;
 const STREAM_PARTS = 4;
 const STREAM_CHUNK = { nf4: 128, nf4_nested: 128, dense: 64 };
-/** sizeof(LinearPart) in linear_decode.cu. */
+/** sizeof(LinearPart) in linear_part.cuh. */
 const PART_BYTES = 80;
 /** The NF4 kernels' lookup table. */
 const NF4_SHARED = 32768;
@@ -49,6 +50,10 @@ export function linearDecode(cuda: CudaRuntime, linear: LinearOperand, state: Li
       const bytes = dtype === "f32" ? 4 : 2;
       copyMatrix(cuda, dtype, scaled + rankStart * 4, xa + rankStart * bytes, N, lora.rank, ranks, ranks, 1 / lora.scale);
     });
+  }
+  if (family !== "dense" && takesVector(cuda, linear, N)) {
+    linearVector(cuda, linear, { N, dtype, parts, x, y, xa: scaled, ranks });
+    return true;
   }
   const values = [parts, count, cuda.optionalIn(linear.bias), x, scaled, y, N, In, outs, ranks];
   const shared = family === "dense" ? 0 : NF4_SHARED;

@@ -1,8 +1,11 @@
 /**
  * A group of linears with adapters, for many rows: the whole weight is decoded into a reused scratch and multiplied by cuBLASLt; the adapters are
- * two thin products each way. Their result is written first and the large product adds itself to it: the sum is rounded once, so that an adapter's
- * share smaller than half a unit of y is not lost (added afterwards it would be, and bf16 training with it). Few rows take `linear-decode.ts`.
- * E4M3 weights are not decoded: `fp8-products.ts` makes the large product, the adapters see x and dY as they are.
+ * two thin products each way. Few rows take `linear-decode.ts`; E4M3 weights are not decoded: `fp8-products.ts` makes the large product, the adapters
+ * see x and dY as they are.
+ *
+ * Forward in 16 bits, an adapter's share smaller than half a unit of y must not be lost, or training lags: it is added by a kernel that rounds up or
+ * down at random (lora_add.cu). cuBLASLt cannot do it: a product with beta 1 is rounded to 16 bits before C is added, in whichever order the two
+ * products run. In f32, and backward, where a lost share is only a small error of the gradient, the large product adds itself to the thin one.
  *
  *   forward         xa = drop(x) Aᵀ       y  = x Wᵀ + bias + xa (scale·B)ᵀ
  *   backward        db = dY (scale·B)     dX = dY W + mask/(1−p) · (db A)
@@ -10,6 +13,7 @@
  *
  * drop(x) is mask(x), exact in the compute dtype, and 1/(1−p) is the product's own factor.
  */
+import process from "node:process";
 import type { ActivationDType, LinearOperand, Operand } from "../../backend.ts";
 import { BYTES_PER_ELEMENT } from "../../element-types.ts";
 import { linearBackwardInputSizes, linearBackwardWeightSizes, linearForwardSizes, loraBackwardSizes } from "../../shapes/linear.ts";
@@ -39,21 +43,30 @@ export function linearForward(
   if (linearDecode(cuda, linear, state, { N, dtype, x: input, y: output, xa: rankOutput })) return;
   const bytes = BYTES_PER_ELEMENT[dtype];
   const split = splitProduct(cuda, linear, state, { N, dtype, x: input, y: output });
+  const atRandom = ranks > 0 && addsAtRandom(cuda, dtype, outs, ranks, output);
+  const large = () => {
+    const beta = ranks > 0 && !atRandom ? 1 : 0;
+    if (fp8) return fp8Forward(cuda, linear, state, { N, dtype, input, output, beta });
+    for (const { address, row, rows } of split ? [] : denseWeights(cuda, linear, state, dtype)) {
+      const c = { address: output + row * bytes, ld: outs };
+      cuda.multiply({ a: { address: input, ld: In }, b: { address, ld: In }, c, M: N, N: rows, K: In, transposeB: true, dtype, beta });
+    }
+  };
+  if (atRandom) large();
   if (ranks > 0) {
     const { a, b } = adapterCopies(cuda, linear, state, dtype);
     const dropped = maskedInput(cuda, linear, input, N * In, dtype);
     const low = { address: rankOutput, ld: ranks };
     const down = { a: { address: dropped, ld: In }, b: { address: a.address!, ld: In }, c: low, M: N, N: ranks, K: In };
     cuda.multiply({ ...down, transposeB: true, dtype, alpha: keptFactor(linear) });
-    const up = { a: low, b: { address: b.address!, ld: ranks }, c: { address: output, ld: outs }, M: N, N: outs, K: ranks };
-    cuda.multiply({ ...up, transposeB: true, dtype, beta: split ? 1 : 0 });
+    if (atRandom) {
+      cuda.launch(`lora_add_${dtype}`, { x: blocks(outs, 128), y: blocks(N, 64) }, [rankOutput, b.address!, output, N, outs, ranks]);
+    } else {
+      const up = { a: low, b: { address: b.address!, ld: ranks }, c: { address: output, ld: outs }, M: N, N: outs, K: ranks };
+      cuda.multiply({ ...up, transposeB: true, dtype, beta: split ? 1 : 0 });
+    }
   }
-  const beta = ranks > 0 ? 1 : 0;
-  if (fp8) fp8Forward(cuda, linear, state, { N, dtype, input, output, beta });
-  for (const { address, row, rows } of split || fp8 ? [] : denseWeights(cuda, linear, state, dtype)) {
-    const c = { address: output + row * bytes, ld: outs };
-    cuda.multiply({ a: { address: input, ld: In }, b: { address, ld: In }, c, M: N, N: rows, K: In, transposeB: true, dtype, beta });
-  }
+  if (!atRandom) large();
   if (!linear.bias) return;
   const grid = { x: blocks(outs, 2048), y: gridRows(N) };
   cuda.launch(`add_bias_${dtype}`, grid, [cuda.in(linear.bias), output, N, outs, outs]);
@@ -152,6 +165,12 @@ export function linearBackwardWeight(cuda: CudaRuntime, x: Operand, dY: Operand,
   const grid = { x: blocks(Out, 256), y: chunks };
   cuda.launch(`column_sum_partials_${dtype}`, grid, [a.address, partials, N, Out, stride, rows]);
   cuda.launch("add_partials_f32", blocks(Out, 256), [partials, cuda.out(dBias), chunks, Out, 1]);
+}
+
+/** Whether lora_add.cu takes the shapes. REMORA_CUDA_LORA_ADD=0 leaves it to cuBLASLt. */
+function addsAtRandom(cuda: CudaRuntime, dtype: ActivationDType, outs: number, ranks: number, output: number): boolean {
+  if (dtype === "f32" || (dtype === "bf16" && cuda.card.major < 8) || process.env.REMORA_CUDA_LORA_ADD === "0") return false;
+  return outs % 8 === 0 && ranks % 2 === 0 && output % 16 === 0;
 }
 
 function keptFactor({ dropout }: LinearOperand): number {

@@ -1,0 +1,267 @@
+// Linear layers of one to four rows from NF4, where only the bytes of W should count: y = act(norm(x)) Wᵀ …, a whole group of parts in one launch.
+// Plan: a block owns an equal share of the rows of every part, and takes it apart into items: two rows of W x COLUMNS (512 a unit) columns. Items in the
+// order column first are cut into one run a warp, so a warp stays on the same columns for many rows: it keeps x for them in registers and reads
+// 256 bytes of a row and unit, row after row, DEPTH items ahead. Scales are made f32 in shared memory before; nothing else is looked up.
+// A byte (two codes) becomes a pair of levels by one PRMT, which makes an address of it, and one load from a table of 256 pairs that every bank
+// holds its own copy of (256 bytes apart, 64 KB). Products ride on mma.m16n8k16: the rows of its left operand are the 8 blocks (64 columns) of a unit in
+// either row of W, the columns of its right one the same blocks of x, so the two diagonals are the sum of each block, in f32, which its scale
+// multiplies. Lane (g, t) holds 16 codes of block g. The rest of that product is wasted; the tensor cores have the time.
+// Instructions of a lane for 32 codes: 16 PRMT, 16 LDS, 4 HMMA, 2 LDG, about 20 around: 1.8 a code. At 2.9 TB/s (4.0) a multiprocessor of Hopper has
+// 5.2 (3.8) issue slots a code, and its shared memory delivers 0.53 words of the 1.3 (0.95) it could. Bytes: W once, 0.52 an element. Limit: memory.
+// The norm before and the residual or gate after ride along (each block norms x for itself: 2 In bytes from L2), which saves launches.
+#include "gate.cuh"
+#include "linear_part.cuh"
+
+constexpr int VECTOR_PARTS = 4, VECTOR_TABLE = 65536;
+
+template <class T, int ROWS, int WARPS, int UNITS, int DEPTH>
+__device__ __forceinline__ void linear_vector(const LinearPart *parts, int part_count, const float *bias, const T *x, const float *norm, float eps, const float *xa,
+                                              const T *residual, T *y, int N, int In, int y_stride, int ranks, int gate, int shares) {
+  constexpr int THREADS = WARPS * 32, COLUMNS = 512 * UNITS, HALVES = 2;  // rows of W in an item
+  DYNAMIC_SHARED(shared);  // table, x [ROWS, In], scales f32 [pairs, 2, In / 64], sums f32 [chunks, pairs, 8, 2, ROWS]
+  __shared__ LinearPart part[VECTOR_PARTS];
+  __shared__ float code[VECTOR_PARTS][256], scratch[WARPS];
+  __shared__ int first[VECTOR_PARTS], last[VECTOR_PARTS];  // rows of each part; within a share they are counted in pairs, a part's last row may be alone
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
+  const int blocks = In / 64, chunks = (In + COLUMNS - 1) / COLUMNS;
+  T *const row_x = reinterpret_cast<T *>(shared + VECTOR_TABLE);
+  float *const scales = reinterpret_cast<float *>(row_x + ROWS * In);
+
+  for (int i = threadIdx.x; i < part_count * static_cast<int>(sizeof(LinearPart) / 4); i += THREADS)
+    reinterpret_cast<uint32_t *>(part)[i] = reinterpret_cast<const uint32_t *>(parts)[i];
+  __syncthreads();
+  bool begun = false;
+  for (int share = blockIdx.x; share < shares; share += gridDim.x) {
+    if (threadIdx.x < part_count) {
+      const uint32_t out = part[threadIdx.x].out;
+      first[threadIdx.x] = static_cast<int>(out * static_cast<uint32_t>(share) / static_cast<uint32_t>(shares));
+      last[threadIdx.x] = static_cast<int>(out * static_cast<uint32_t>(share + 1) / static_cast<uint32_t>(shares));
+    }
+    __syncthreads();
+    int pairs = 0;
+    for (int p = 0; p < part_count; p++) pairs += (last[p] - first[p] + 1) / 2;
+    // The part of a pair, which becomes a row of that part's share.
+    const auto part_of = [&](int &pair) {
+      int p = 0;
+      for (int own = (last[0] - first[0] + 1) / 2; pair >= own; own = (last[p] - first[p] + 1) / 2) pair -= own, p++;
+      pair *= 2;
+      return p;
+    };
+    float *const sums = scales + pairs * HALVES * blocks;
+
+    // ---- the first loads, which need nothing of x ----
+    const int items = pairs * chunks, begin = items * warp / WARPS, end = items * (warp + 1) / WARPS;
+    uint2 stage[DEPTH][HALVES][UNITS];
+    int ahead = begin, left = 0;    // the next item to load; how many from it on lie one after the other
+    const uint8_t *next = nullptr;  // its first row
+    int second = 0, offset[UNITS];  // from there to its second row; the lane's codes in a row
+    const auto seek = [&] {
+      const int chunk = ahead / pairs;
+      int row = ahead - chunk * pairs;
+      const int p = part_of(row), count = last[p] - first[p];
+      const bool alone = row + 1 == count;
+      left = min(end - ahead, alone ? 1 : (count - row) / 2);
+      second = alone ? 0 : In / 2;
+      next = static_cast<const uint8_t *>(part[p].data) + static_cast<int64_t>(first[p] + row) * (In / 2) + chunk * (COLUMNS / 2);
+#pragma unroll
+      for (int u = 0; u < UNITS; u++) offset[u] = chunk * COLUMNS + u * 512 + lane * 16 < In ? u * 256 + lane * 8 : 0;
+    };
+    const auto fetch = [&](uint2 into[HALVES][UNITS]) {
+      if (left == 0) {
+        if (ahead >= end) return;
+        seek();
+      }
+#pragma unroll
+      for (int u = 0; u < UNITS; u++) {
+        into[0][u] = load_once(reinterpret_cast<const uint2 *>(next + offset[u]));
+        into[1][u] = load_once(reinterpret_cast<const uint2 *>(next + second + offset[u]));
+      }
+      next += In;
+      ahead++, left--;
+    };
+#pragma unroll
+    for (int d = 0; d < DEPTH; d++) fetch(stage[d]);
+
+    // ---- meanwhile: the table, scales, x ----
+    if (!begun) {
+      uint4 *table = reinterpret_cast<uint4 *>(shared);
+      for (int i = threadIdx.x; i < 2048; i += THREADS) {
+        const uint32_t pair = pack2<T>(NF4_LEVELS[i >> 7], NF4_LEVELS[i >> 3 & 15]);
+        table[i / 8 * 16 + i % 8] = make_uint4(pair, pair, pair, pair);
+      }
+      if (part[0].nested_scales)
+        for (int i = threadIdx.x; i < part_count * 256; i += THREADS) code[i >> 8][i & 255] = part[i >> 8].nested_code[i & 255];
+      __syncthreads();
+    }
+    for (int p = 0, at = 0; p < part_count; at += (last[p] - first[p] + 1) / 2, p++) {
+      const int from = first[p] * blocks, count = (last[p] - first[p]) * blocks;
+      float *to = scales + at * HALVES * blocks;
+      if (part[p].nested_scales) {
+        const uint8_t *source = static_cast<const uint8_t *>(part[p].scales);
+        const float *nested = part[p].nested_scales, add = part[p].nested_offset;
+        const auto scale_of = [&](uint32_t c, float outer) { return __fadd_rn(__fmul_rn(code[p][c], outer), add); };
+        if (blocks % 4 == 0) {
+#pragma unroll 4
+          for (int i = threadIdx.x * 4; i < count; i += THREADS * 4) {
+            const uint32_t four = *reinterpret_cast<const uint32_t *>(source + from + i);
+            const float outer = nested[(from + i) >> 8];
+#pragma unroll
+            for (int k = 0; k < 4; k++) to[i + k] = scale_of(four >> (8 * k) & 255, outer);
+          }
+        } else {
+          for (int i = threadIdx.x; i < count; i += THREADS) to[i] = scale_of(source[from + i], nested[(from + i) >> 8]);
+        }
+      } else {
+        const float *source = static_cast<const float *>(part[p].scales) + from;
+#pragma unroll 4
+        for (int i = threadIdx.x; i < count; i += THREADS) to[i] = source[i];
+      }
+    }
+    if (!begun) {
+      wait_for_previous_kernel();
+      let_next_kernel_start();
+      for (int n = 0; n < ROWS; n++) {
+        const T *from = x + static_cast<int64_t>(n) * In;
+        float scale = 1;
+        if (norm && n < N) {
+          float squares = 0, v[8];
+          for (int c = threadIdx.x * 8; c < In; c += THREADS * 8) {
+            load8<true>(from + c, 8, v);
+#pragma unroll
+            for (int i = 0; i < 8; i++) squares += v[i] * v[i];
+          }
+          scale = 1.0f / sqrtf(block_sum<THREADS>(squares, scratch) / static_cast<float>(In) + eps);
+        }
+        for (int c = threadIdx.x * 8; c < In; c += THREADS * 8) {
+          float v[8] = {}, w[8];
+          if (n < N) load8<true>(from + c, 8, v);
+          if (norm) {
+            load8<true>(norm + c, 8, w);
+#pragma unroll
+            for (int i = 0; i < 8; i++) v[i] = v[i] * scale * w[i];
+          }
+          store8<true>(row_x + n * In + c, 8, v);
+        }
+      }
+      begun = true;
+    }
+    __syncthreads();
+
+    // ---- the products ----
+    int chunk = pairs ? begin / pairs : 0, pair = begin - chunk * pairs;
+    uint32_t xr[ROWS][UNITS][8];
+    int scale_at[UNITS];
+    const auto settle = [&] {
+#pragma unroll
+      for (int u = 0; u < UNITS; u++) {
+        const int column = chunk * COLUMNS + u * 512 + lane * 16;
+        scale_at[u] = min(column / 64, blocks - 1);
+#pragma unroll
+        for (int n = 0; n < ROWS; n++) {
+          uint4 a = make_uint4(0, 0, 0, 0), b = a;
+          if (column < In) {
+            const uint4 *source = reinterpret_cast<const uint4 *>(row_x + n * In + column);
+            a = source[0], b = source[1];
+          }
+          xr[n][u][0] = a.x, xr[n][u][1] = a.y, xr[n][u][2] = a.z, xr[n][u][3] = a.w, xr[n][u][4] = b.x, xr[n][u][5] = b.y, xr[n][u][6] = b.z, xr[n][u][7] = b.w;
+        }
+      }
+    };
+    const uint32_t lane_byte = lane * 4;
+    const bool odd = g & 1, owner = t == g >> 1;  // of the diagonals' elements of block g
+    const auto multiply = [&](const uint2 codes[HALVES][UNITS], float acc[HALVES][ROWS]) {
+#pragma unroll
+      for (int u = 0; u < UNITS; u++) {
+        float product[ROWS][4];
+#pragma unroll
+        for (int n = 0; n < ROWS; n++) product[n][0] = product[n][1] = product[n][2] = product[n][3] = 0;
+#pragma unroll
+        for (int h = 0; h < 4; h++) {  // bytes 2h and 2h + 1
+          uint32_t a[4];
+#pragma unroll
+          for (int i = 0; i < 4; i++) {
+            const uint32_t word = h < 2 ? codes[i % 2][u].x : codes[i % 2][u].y;
+            a[i] = *reinterpret_cast<const uint32_t *>(shared + __byte_perm(word, lane_byte, 0x7604 | (h % 2 * 2 + i / 2) << 4));
+          }
+#pragma unroll
+          for (int n = 0; n < ROWS; n++) mma_16x8x16<T>(product[n], a, xr[n][u][2 * h], xr[n][u][2 * h + 1]);
+        }
+        const float *scale = scales + pair * HALVES * blocks + scale_at[u];
+        const float scale0 = scale[0], scale1 = scale[blocks];
+#pragma unroll
+        for (int n = 0; n < ROWS; n++) {
+          acc[0][n] += scale0 * (odd ? product[n][1] : product[n][0]);
+          acc[1][n] += scale1 * (odd ? product[n][3] : product[n][2]);
+        }
+      }
+    };
+    if (begin < end) settle();
+    for (int j = begin; j < end; j += DEPTH) {
+#pragma unroll
+      for (int d = 0; d < DEPTH; d++) {
+        if (j + d < end) {
+          float acc[HALVES][ROWS] = {};
+          multiply(stage[d], acc);
+          fetch(stage[d]);
+          if (owner) {
+            float2 *to = reinterpret_cast<float2 *>(sums) + ((j + d) * 8 + g) * ROWS;
+#pragma unroll
+            for (int n = 0; n < ROWS; n++) to[n] = make_float2(acc[0][n], acc[1][n]);
+          }
+          if (++pair == pairs) {
+            pair = 0, chunk++;
+            if (j + d + 1 < end) settle();
+          }
+        }
+      }
+    }
+    __syncthreads();
+
+    // ---- 8 threads a row of W (with a gate two rows) and row of x ----
+    const int q = lane % 8, gated = (last[0] - first[0] + 1) / 2, outputs = (gate >= 0 ? gated : pairs) * HALVES;
+    for (int i = warp * 4; i < outputs * N; i += WARPS * 4) {
+      const int mine = min(i + lane / 8, outputs * N - 1), n = mine / outputs, r = mine - n * outputs;
+      int row = r / 2;
+      const int p = part_of(row);
+      row += r % 2;
+      const bool real = row < last[p] - first[p];
+      row = min(first[p] + row, last[p] - 1);
+      // Of part `of`'s row in pair `at`.
+      const auto row_sum = [&](int at, int of) {
+        float sum = 0;
+        for (int c = 0; c < chunks; c++) sum += sums[(((c * pairs + at) * 8 + q) * ROWS + n) * 2 + r % 2];
+        const float *b = part[of].lora_b + static_cast<int64_t>(row) * part[of].rank, *a = xa + n * ranks + part[of].xa_begin;
+        for (int k = q; k < part[of].rank; k += 8) sum += a[k] * b[k];
+#pragma unroll
+        for (int d = 4; d; d >>= 1) sum += __shfl_xor_sync(0xffffffffu, sum, d);
+        return bias ? sum + bias[part[of].out_begin + row] : sum;
+      };
+      float value = row_sum(r / 2, p);
+      if (gate >= 0) value = gate_value(value, gate) * row_sum(r / 2 + gated, 1);
+      if (q != 0 || !real || i + lane / 8 >= outputs * N) continue;
+      const int64_t at = static_cast<int64_t>(n) * y_stride + part[p].out_begin + row;
+      if (residual) value += to_float(residual[at]);
+      y[at] = from_float<T>(value);
+    }
+    __syncthreads();
+  }
+}
+
+// y [N, y_stride] = linear(norm(x)) + residual, or the gate of the first part times the second when gate >= 0 (0 SiLU, 1 GELU in its tanh form), which are
+// then alike in out. norm f32 [In] and residual like y may be NULL; residual may be y. N <= ROWS; In a multiple of 64; at most 4 parts; x 16-byte aligned.
+// shares: into how many the rows of each part are cut. launch: grid min(shares, multiprocessors), block 640 for rows1, else 512; dynamic shared
+// 65536 + ROWS · In · 2 + 2 P · (In / 64 · 4 + ceil(In / 512) · 32 · ROWS), P = sum over parts of ceil(ceil(out / shares) / 2), the pairs of a share.
+#define LINEAR_VECTOR(name, ROWS, WARPS, BLOCKS, UNITS, DEPTH, T)                                                                      \
+  extern "C" __global__ void __launch_bounds__(WARPS * 32, BLOCKS) linear_vector_nf4_##name(                                           \
+      const LinearPart *parts, int part_count, const float *bias, const T *x, const float *norm, float eps, const float *xa, const T *residual, T *y, \
+      int N, int In, int y_stride, int ranks, int gate, int shares) {                                                                  \
+    linear_vector<T, ROWS, WARPS, UNITS, DEPTH>(parts, part_count, bias, x, norm, eps, xa, residual, y, N, In, y_stride, ranks, gate, shares); \
+  }
+#ifndef REMORA_VARIANTS
+IF_BF16(LINEAR_VECTOR(rows1_bf16, 1, 20, 1, 1, 4, bf16_t))
+IF_BF16(LINEAR_VECTOR(rows2_bf16, 2, 16, 1, 1, 4, bf16_t))
+IF_BF16(LINEAR_VECTOR(rows4_bf16, 4, 16, 1, 1, 4, bf16_t))
+LINEAR_VECTOR(rows1_f16, 1, 20, 1, 1, 4, f16_t)
+LINEAR_VECTOR(rows2_f16, 2, 16, 1, 1, 4, f16_t)
+LINEAR_VECTOR(rows4_f16, 4, 16, 1, 1, 4, f16_t)
+#endif
