@@ -8,6 +8,7 @@ const card = (model: string, major: number, minor: number) => ({
   major,
   minor,
   multiprocessors: 132,
+  sharedPerBlock: 232448,
 });
 
 it("says which card and which library have 8-bit products with a scale a row", () => {
