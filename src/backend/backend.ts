@@ -78,6 +78,14 @@ export interface LinearOperand {
   readonly seed?: Operand;
 }
 
+/** What `linearStep` does around a group. */
+export interface LinearSurroundings {
+  readonly norm?: Operand;
+  readonly eps?: number;
+  readonly residual?: Operand;
+  readonly gate?: GatedKind;
+}
+
 /** Sizes of an attention layer. */
 export interface HeadShape {
   /** H: query heads. */
@@ -218,6 +226,13 @@ export interface Backend {
 
   // ---- linear ----
   linearForward(linear: LinearOperand, x: Operand, y: Operand, xa: Operand | null): void;
+  /**
+   * y = linear(norm(x)) + residual, or gate(first part) · second part: what one step of asking needs between two attentions, in one launch each.
+   * norm f32 [In] stands for an RMS norm with `eps`; residual is like y. Nothing between x and y is rounded. Absent where launches cost little.
+   * @returns false, with nothing enqueued, when it is not for these weights, adapters or rows
+   * @throws ShapeError when y or the residual do not fit
+   */
+  linearStep?(linear: LinearOperand, x: Operand, y: Operand, around: LinearSurroundings): boolean;
   linearBackwardInput(linear: LinearOperand, dY: Operand, dX: Operand | null, db: Operand | null): void;
   loraBackward(linear: LinearOperand, x: Operand, xa: Operand, dY: Operand, db: Operand): void;
   /** dW += dYᵀ x for the columns [column, column + Out) of dY, where [Out, In] is the shape of dW. */

@@ -69,6 +69,14 @@ export function decoderForward(
   let pending: Tensor | null = null;
   for (const [index, layer] of weights.layers.entries()) {
     const before = [stream, pending];
+    const whole: Tensor | undefined = pending
+      ? undefined
+      : tape.scope(`layer ${index}`, () => stepLayer(tape, shape, layer, index, stream, input))[0];
+    if (whole) {
+      tape.free(stream);
+      stream = whole;
+      continue;
+    }
     const run = (on: Tape, h: Tensor, delta: Tensor | null) => decoderLayer(on, shape, layer, index, h, delta, input);
     if ((tape.policy === "layers" || tape.policy === "host") && tape.isRecording) {
       // One tensor a layer is kept: the stream with the addition done.
@@ -95,13 +103,25 @@ function decoderLayer(
   input: DecoderInput,
 ): [Tensor, Tensor] {
   const eps = shape.rmsNormEps;
-  const { heads, keyValueHeads, headDim } = shape;
-  const { window, rope: ropeSettings } = shape.layers[index]!;
-
   const attentionInput = pending
     ? addRmsNorm(tape, stream, pending, layer.attentionNorm, eps)
     : { sum: stream, y: rmsNorm(tape, stream, layer.attentionNorm, eps) };
   const qkv = layer.queryKeyValue.forward(tape, attentionInput.y); // [N, (H+2K)·D]
+  const attended = attend(tape, shape, layer, index, qkv, input); // [N, H·D]
+  let attentionOutput = layer.attentionOutput.forward(tape, attended); // [N, C]
+  if (layer.attentionOutputNorm) attentionOutput = rmsNorm(tape, attentionOutput, layer.attentionOutputNorm, eps);
+
+  const mlpInput = addRmsNorm(tape, attentionInput.sum, attentionOutput, layer.mlpNorm, eps);
+  const activated = gated(tape, layer.gateUp.forward(tape, mlpInput.y), shape.activation); // [N, F]
+  let mlpOutput = layer.down.forward(tape, activated); // [N, C]
+  if (layer.mlpOutputNorm) mlpOutput = rmsNorm(tape, mlpOutput, layer.mlpOutputNorm, eps);
+  return [mlpInput.sum, mlpOutput];
+}
+
+/** Rotation, then attention. @param qkv act [N, (H+2K)·D]  @returns act [N, H·D] */
+function attend(tape: Tape, shape: DecoderShape, layer: DecoderLayer, index: number, qkv: Tensor, input: DecoderInput): Tensor {
+  const { heads, keyValueHeads, headDim, rmsNormEps: eps } = shape;
+  const { window, rope: ropeSettings } = shape.layers[index]!;
   const rotated = rope(tape, qkv, input.positions, {
     heads,
     keyValueHeads,
@@ -113,13 +133,30 @@ function decoderLayer(
     keyNorm: layer.keyNorm,
   });
   const rule = { heads, keyValueHeads, headDim, window, scale: shape.attentionScale, causal: true, softcap: shape.attentionSoftcap };
-  const attended = input.attend(tape, index, rotated, rule); // [N, H·D]
-  let attentionOutput = layer.attentionOutput.forward(tape, attended); // [N, C]
-  if (layer.attentionOutputNorm) attentionOutput = rmsNorm(tape, attentionOutput, layer.attentionOutputNorm, eps);
+  return input.attend(tape, index, rotated, rule);
+}
 
-  const mlpInput = addRmsNorm(tape, attentionInput.sum, attentionOutput, layer.mlpNorm, eps);
-  const activated = gated(tape, layer.gateUp.forward(tape, mlpInput.y), shape.activation); // [N, F]
-  let mlpOutput = layer.down.forward(tape, activated); // [N, C]
-  if (layer.mlpOutputNorm) mlpOutput = rmsNorm(tape, mlpOutput, layer.mlpOutputNorm, eps);
-  return [mlpInput.sum, mlpOutput];
+/**
+ * A layer of few rows where the device folds norms, gate and residual additions into the linears: their four launches, and attention's.
+ * @returns the stream after the layer, or nothing when the layer must run op by op
+ */
+function stepLayer(
+  tape: Tape,
+  shape: DecoderShape,
+  layer: DecoderLayer,
+  index: number,
+  stream: Tensor,
+  input: DecoderInput,
+): readonly Tensor[] {
+  const eps = shape.rmsNormEps;
+  if (layer.attentionOutputNorm || layer.mlpOutputNorm) return [];
+  const qkv = layer.queryKeyValue.step(tape, stream, { norm: layer.attentionNorm, eps });
+  if (!qkv) return [];
+  const attended = attend(tape, shape, layer, index, qkv, input);
+  const { attentionOutput, gateUp, down } = layer;
+  const middle = attentionOutput.step(tape, attended, { residual: stream }) ?? add(tape, stream, attentionOutput.forward(tape, attended)); // [N, C]
+  const activated =
+    gateUp.step(tape, middle, { norm: layer.mlpNorm, eps, gate: shape.activation }) ??
+    gated(tape, gateUp.forward(tape, rmsNorm(tape, middle, layer.mlpNorm, eps)), shape.activation); // [N, F]
+  return [down.step(tape, activated, { residual: middle }) ?? add(tape, middle, down.forward(tape, activated))];
 }

@@ -3,7 +3,8 @@
  * The group is the unit of work: x is packed once and the outputs lie side by side, which is what attention and the gate read.
  */
 import type { LinearOperand } from "../backend/backend.ts";
-import { linear } from "../tensor/ops/linear.ts";
+import { type LinearOp, linear } from "../tensor/ops/linear.ts";
+import { linearStep, type StepSurroundings } from "../tensor/ops/linear-step.ts";
 import type { MatrixParameter, VectorParameter } from "../tensor/parameter.ts";
 import type { Tape } from "../tensor/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -53,7 +54,16 @@ export class LinearGroup {
 
   /** @param x act [N, In]  @returns act [N, ΣOut] */
   forward(tape: Tape, x: Tensor): Tensor {
-    return linear(tape, x, {
+    return linear(tape, x, this.#op(tape));
+  }
+
+  /** The group with what stands around it, for few rows; null when it must run by itself. See `linearStep`. */
+  step(tape: Tape, x: Tensor, around: StepSurroundings): Tensor | null {
+    return linearStep(tape, x, this.#op(tape), around);
+  }
+
+  #op(tape: Tape): LinearOp {
+    return {
       path: this.path,
       operand: this.#describe(tape.isTraining),
       inFeatures: this.inFeatures,
@@ -61,7 +71,7 @@ export class LinearGroup {
       rankTotal: this.rankTotal,
       weightGradients: this.parts.map((part) => part.parameter.gradient),
       biasGradient: this.bias?.gradient,
-    });
+    };
   }
 
   /** Dropout belongs to training only; everything else is the same forward and backward. */

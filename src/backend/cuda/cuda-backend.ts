@@ -17,6 +17,7 @@ import type {
   GatedKind,
   HeadShape,
   LinearOperand,
+  LinearSurroundings,
   Operand,
   PagedCacheOperand,
   RopeOperand,
@@ -38,6 +39,7 @@ import * as elementwise from "./ops/elementwise.ts";
 import * as embedding from "./ops/embedding.ts";
 import { headLoss } from "./ops/head-loss.ts";
 import * as linear from "./ops/linear.ts";
+import { linearStep } from "./ops/linear-decode.ts";
 import { LinearStates } from "./ops/linear-state.ts";
 import * as norms from "./ops/norms.ts";
 import * as numbers from "./ops/numbers.ts";
@@ -247,6 +249,13 @@ export class CudaBackend implements Backend {
   // ---- linear ----
   linearForward(group: LinearOperand, x: Operand, y: Operand, xa: Operand | null): void {
     this.#cuda.run("linearForward", () => linear.linearForward(this.#cuda, this.#linears, group, x, y, xa));
+  }
+  linearStep(group: LinearOperand, x: Operand, y: Operand, around: LinearSurroundings): boolean {
+    let taken = false;
+    this.#cuda.run("linearStep", () => {
+      taken = linearStep(this.#cuda, this.#linears, group, x, y, around);
+    });
+    return taken;
   }
   linearBackwardInput(group: LinearOperand, dY: Operand, dX: Operand | null, db: Operand | null): void {
     this.#cuda.run("linearBackwardInput", () => linear.linearBackwardInput(this.#cuda, this.#linears, group, dY, dX, db));

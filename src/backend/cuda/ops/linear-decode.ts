@@ -2,11 +2,12 @@
  * A group of linears for 1 to 16 rows, as asking needs them: one kernel reads the stored weights (NF4 or dense) once and writes y with bias and
  * adapters. Kernels: linear_vector.cu for NF4 and up to four rows, else linear_decode.cu.
  */
-import type { ActivationDType, LinearOperand } from "../../backend.ts";
+import { ShapeError } from "../../../errors/shape-error.ts";
+import type { ActivationDType, GatedKind, LinearOperand, LinearSurroundings, Operand } from "../../backend.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { copyMatrix } from "./adapter-copies.ts";
 import { blocks } from "./grids.ts";
-import type { LinearState } from "./linear-state.ts";
+import type { LinearState, LinearStates } from "./linear-state.ts";
 import { linearVector, takesVector } from "./linear-vector.ts";
 import { isDense } from "./weights.ts";
 
@@ -20,6 +21,8 @@ const STREAM_CHUNK = { nf4: 128, nf4_nested: 128, dense: 64 };
 const PART_BYTES = 80;
 /** The NF4 kernels' lookup table. */
 const NF4_SHARED = 32768;
+/** gate_value in gate.cuh. */
+const GATE: Readonly<Record<GatedKind, number>> = { silu: 0, "gelu-tanh": 1 };
 const OUTPUTS_A_TILE = 16;
 const BLOCKS_A_MULTIPROCESSOR = 4;
 
@@ -84,6 +87,46 @@ export function streamTerms(
   if (weight % 16 !== 0) return false;
   const grid = Math.min(blocks(outs, STREAM_OUTPUTS), cuda.card.multiprocessors);
   cuda.launch("linear_stream_dense_terms_bf16", grid, [weight, x, y, outs, N, In]);
+  return true;
+}
+
+/** `Backend.linearStep` for NF4 without adapters. */
+export function linearStep(
+  cuda: CudaRuntime,
+  states: LinearStates,
+  linear: LinearOperand,
+  x: Operand,
+  y: Operand,
+  { norm, eps = 0, residual, gate }: LinearSurroundings,
+): boolean {
+  const state = states.of(linear);
+  const { outs, ranks, In, path } = state.sizes;
+  const N = x.shape[0]!;
+  const dtype = x.dtype as ActivationDType;
+  const width = gate ? outs / 2 : outs;
+  for (const operand of [y, residual]) {
+    if (operand && (operand.dtype !== dtype || operand.shape.join() !== `${N},${width}`)) {
+      throw new ShapeError(path, [N, width], operand.shape);
+    }
+  }
+  if (x.shape[1] !== In) throw new ShapeError(path, [N, In], x.shape);
+  if (gate && (linear.parts.length !== 2 || linear.parts[0]!.weight.rows !== width)) return false;
+  const input = cuda.in(x);
+  const family = kernelFamily(cuda, linear, state, { N, dtype, x: input, y: 0, xa: 0 });
+  if (N === 0 || ranks > 0 || family === null || family === "dense" || !takesVector(cuda, linear, N)) return false;
+  linearVector(cuda, linear, {
+    N,
+    dtype,
+    parts: partTable(cuda, linear, state),
+    x: input,
+    y: cuda.out(y),
+    xa: 0,
+    ranks,
+    norm: cuda.optionalIn(norm),
+    eps,
+    residual: cuda.optionalIn(residual),
+    gate: gate && GATE[gate],
+  });
   return true;
 }
 
