@@ -103,15 +103,20 @@ export function openDriver(search: CudaSearch = {}): DriverOrReason {
       problems.push(`${path}: ${(error as Error).message.split("\n")[0]}`);
       continue;
     }
-    const version = new Int32Array(1);
-    const probe = new Driver(fn, path, 0);
-    const status = fn.cuInit(0);
-    if (status === CUDA_ERROR_NO_DEVICE) return { reason: "the NVIDIA driver is there, but it finds no card" };
-    if (status !== 0) return { reason: `the NVIDIA driver does not start: ${probe.statusText(status)} (${probe.statusName(status)})` };
-    probe.check("cuDriverGetVersion", fn.cuDriverGetVersion(version));
-    return { driver: new Driver(fn, path, version[0]!) };
+    return startDriver(fn, path);
   }
   return { reason: `no NVIDIA driver: ${candidates[0]} was not found or cannot be loaded (${problems.at(-1) ?? "nothing to try"})` };
+}
+
+/** Initializes an opened driver. */
+export function startDriver(fn: DriverFunctions, path: string): DriverOrReason {
+  const version = new Int32Array(1);
+  const probe = new Driver(fn, path, 0);
+  const status = fn.cuInit(0);
+  if (status === CUDA_ERROR_NO_DEVICE) return { reason: "the NVIDIA driver is there, but it finds no card" };
+  if (status !== 0) return { reason: `the NVIDIA driver does not start: ${probe.statusText(status)} (${probe.statusName(status)})` };
+  probe.check("cuDriverGetVersion", fn.cuDriverGetVersion(version));
+  return { driver: new Driver(fn, path, version[0]!) };
 }
 
 function bind(path: string): DriverFunctions {

@@ -14,9 +14,12 @@ export interface CudaInstallation {
   readonly cards: readonly CardFacts[];
 }
 
-/** Driver, kernels and cuBLASLt, or the first thing that is missing. `images` is given by tests. */
-export function findCuda(search: CudaSearch = {}, images = findImages()): CudaInstallation | { readonly reason: string } {
-  const opened = openDriver(search);
+/** Driver, kernels and cuBLASLt, or the first thing that is missing. `images` and `opened` are given by tests. */
+export function findCuda(
+  search: CudaSearch = {},
+  images = findImages(),
+  opened = openDriver(search),
+): CudaInstallation | { readonly reason: string } {
   if ("reason" in opened) return opened;
   if ("reason" in images) return images;
   const { driver } = opened;
