@@ -42,7 +42,8 @@ type Call = (...values: unknown[]) => number;
 function fakeLibrary(known: Readonly<Record<string, Call>>): object {
   let handle = 4096;
   const giveHandle: Call = (out) => {
-    if (out instanceof BigUint64Array) out[0] = BigInt((handle += 4096));
+    handle += 4096;
+    if (out instanceof BigUint64Array) out[0] = BigInt(handle);
     return 0;
   };
   return new Proxy(
