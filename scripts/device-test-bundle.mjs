@@ -25,6 +25,7 @@ const TESTS = [
     "gated",
     "rope",
     "linear",
+    "linear-step",
     "embedding",
     "nf4",
     "fp8",
