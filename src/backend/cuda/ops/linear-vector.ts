@@ -1,6 +1,6 @@
 /**
  * NF4 products of one to four rows, with what rides along: a norm of x before, a residual or a gate after. Kernels: linear_vector.cu.
- * REMORA_CUDA_VECTOR=0 leaves them out.
+ * They have not run on a card yet and are off until they have: REMORA_CUDA_VECTOR=1 turns them on.
  */
 import process from "node:process";
 import type { ActivationDType, LinearOperand } from "../../backend.ts";
@@ -43,7 +43,7 @@ export interface VectorProduct {
 /** Whether `linearVector` takes this NF4 group. */
 export function takesVector(cuda: CudaRuntime, linear: LinearOperand, N: number): boolean {
   return (
-    process.env.REMORA_CUDA_VECTOR !== "0" &&
+    process.env.REMORA_CUDA_VECTOR === "1" &&
     N <= MOST_ROWS &&
     linear.parts.length <= MOST_PARTS &&
     sharing(cuda, linear, rowsOf(N)) !== null
