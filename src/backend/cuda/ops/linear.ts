@@ -4,8 +4,8 @@
  * see x and dY as they are.
  *
  * Forward in 16 bits, an adapter's share smaller than half a unit of y must not be lost, or training lags: it is added by a kernel that rounds up or
- * down at random (lora_add.cu). cuBLASLt cannot do it: a product with beta 1 is rounded to 16 bits before C is added, in whichever order the two
- * products run. In f32, and backward, where a lost share is only a small error of the gradient, the large product adds itself to the thin one.
+ * down at random (lora_add.cu). cuBLASLt cannot do it: by the losses of a card (docs/log.md) it rounds a product to 16 bits before C is added, in
+ * whichever order the two products run. In f32, and backward, where a lost share is only a small error of the gradient, the large product adds itself.
  *
  *   forward         xa = drop(x) Aᵀ       y  = x Wᵀ + bias + xa (scale·B)ᵀ
  *   backward        db = dY (scale·B)     dX = dY W + mask/(1−p) · (db A)
