@@ -7,7 +7,8 @@ import type { Backend } from "../../src/backend/backend.ts";
 import { type GenerationRequest, Generator } from "../../src/generation/generator.ts";
 import { GREEDY } from "../../src/generation/sampling.ts";
 import { Arena } from "../../src/tensor/arena.ts";
-import { makeRandomModel, nemoConfig, type RandomModelOptions } from "./random-model.ts";
+import { nemoConfig } from "../../src/training/testing/nemo-shape.ts";
+import { makeRandomModel, type RandomModelOptions } from "./random-model.ts";
 
 export interface DecodeBench extends RandomModelOptions {
   readonly layers: number;

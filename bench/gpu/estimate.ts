@@ -9,7 +9,7 @@ import process from "node:process";
 import type { DecoderShape } from "../../src/models/decoder-shape.ts";
 import { readDecoderShape } from "../../src/models/registry.ts";
 import { chooseLadder, type Ladder, type LadderAsked } from "../../src/training/memory-ladder.ts";
-import { nemoConfig } from "./random-model.ts";
+import { NEMO_SHAPE, nemoConfig } from "../../src/training/testing/nemo-shape.ts";
 import { type CardRates, countStep, timeStep } from "./step-roofline.ts";
 
 /** Data-sheet figures, dense, f32 sums: bf16 (or f16) FLOP/s, bytes/s, bytes. */
@@ -54,7 +54,6 @@ const LLAMA_8B = {
   rope_theta: 500000,
 };
 
-const nemo = readDecoderShape(nemoConfig(40), "bench");
 const llama = readDecoderShape(LLAMA_8B, "bench");
 const root = process.env.REMORA_ROOT ?? process.cwd();
 const outIndex = process.argv.indexOf("--out");
@@ -91,16 +90,16 @@ function estimate(card: Card) {
   };
   // The most blocks, of 4, 2 and 1, that fit by any rung.
   const free = card.memory * FREE_SHARE;
-  const tries = [4, 2, 1].map((blocks) => ({ blocks, ladder: ladderFor(nemo, 2048, blocks, free) }));
+  const tries = [4, 2, 1].map((blocks) => ({ blocks, ladder: ladderFor(NEMO_SHAPE, 2048, blocks, free) }));
   const { blocks, ladder } = tries.find(({ ladder: { plan } }) => plan.fits) ?? tries.at(-1)!;
   const { choice, plan } = ladder;
-  const counted = countStep(nemo, { tokens: 2048 * blocks, length: 2048, rank: RANK });
+  const counted = countStep(NEMO_SHAPE, { tokens: 2048 * blocks, length: 2048, rank: RANK });
   const cheap = timeStep(counted, rates);
   // The count is of the cheap rung; others by the prices that the ladder puts on them.
   const price = { none: 1 / 1.03, cheap: 1, layers: 1.47 / 1.03, host: 1.56 / 1.03 }[choice.recompute];
   const fp8 =
-    card.hopper && timeStep(countStep(nemo, { tokens: 8192, length: 2048, rank: RANK, fp8: true }), { ...rates, fp8: HOPPER_FP8 });
-  const four = timeStep(countStep(nemo, { tokens: 8192, length: 2048, rank: RANK }), rates);
+    card.hopper && timeStep(countStep(NEMO_SHAPE, { tokens: 8192, length: 2048, rank: RANK, fp8: true }), { ...rates, fp8: HOPPER_FP8 });
+  const four = timeStep(countStep(NEMO_SHAPE, { tokens: 8192, length: 2048, rank: RANK }), rates);
   return {
     name: card.name,
     estimate: true,

@@ -8,8 +8,8 @@
 import { formatOpTimes } from "../../src/backend/cpu/native-context.ts";
 import type { CudaBackend } from "../../src/backend/cuda/cuda-backend.ts";
 import { openBackend } from "../../src/backend/open-backend.ts";
+import { nemoConfig } from "../../src/training/testing/nemo-shape.ts";
 import { benchDecode, type DecodeBench } from "./decode-bench.ts";
-import { nemoConfig } from "./random-model.ts";
 import { benchSteps, type StepBench } from "./step-bench.ts";
 
 const wanted = process.argv.slice(2);

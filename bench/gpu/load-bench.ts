@@ -16,7 +16,7 @@ import { loadModel } from "../../src/models/load-model.ts";
 import { readDecoderShape } from "../../src/models/registry.ts";
 import { openWeightSource } from "../../src/models/weight-source.ts";
 import { Arena } from "../../src/tensor/arena.ts";
-import { nemoConfig } from "./random-model.ts";
+import { nemoConfig } from "../../src/training/testing/nemo-shape.ts";
 import { stepsOf } from "./step-bench.ts";
 
 const list = process.argv.slice(2);

@@ -15,11 +15,10 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import type { CudaBackend } from "../../src/backend/cuda/cuda-backend.ts";
 import { openBackend } from "../../src/backend/open-backend.ts";
-import { readDecoderShape } from "../../src/models/registry.ts";
 import { flopsPerToken } from "../../src/training/memory-plan.ts";
+import { NEMO_SHAPE } from "../../src/training/testing/nemo-shape.ts";
 import { measurePeaks } from "./card-peaks.ts";
 import { benchDecode, type DecodeBench } from "./decode-bench.ts";
-import { nemoConfig } from "./random-model.ts";
 import { benchSteps, type StepBench } from "./step-bench.ts";
 
 type Work = "train 4x2048" | "train 2x2048" | "answer 1 row" | "answer 8 rows" | "peaks";
@@ -179,8 +178,7 @@ function toLine({ name, who, work, environment }: Setting, found: Record<string,
 /** Adds TFLOP/s (useful work: forward and backward once, nothing counted twice), the share of the measured peak, and ratios against peers. */
 function withShares(lines: readonly Line[]): Line[] {
   const peak = lines.find(({ work }) => work === "peaks")?.bf16Tflops as number | undefined;
-  const shape = readDecoderShape(nemoConfig(40), "bench");
-  const useful = flopsPerToken(shape, {
+  const useful = flopsPerToken(NEMO_SHAPE, {
     method: "qlora",
     base: "nf4",
     embeddingFormat: "bf16",

@@ -7,9 +7,10 @@ import { emptyBatch } from "../../src/data/batch.ts";
 import type { CausalLM } from "../../src/models/causal-lm.ts";
 import { Arena } from "../../src/tensor/arena.ts";
 import type { RecomputePolicy } from "../../src/tensor/tape.ts";
+import { nemoConfig } from "../../src/training/testing/nemo-shape.ts";
 import { loraTrainables } from "../../src/training/trainables.ts";
 import { TrainingStep } from "../../src/training/training-step.ts";
-import { makeRandomModel, nemoConfig, type RandomModelOptions } from "./random-model.ts";
+import { makeRandomModel, type RandomModelOptions } from "./random-model.ts";
 
 export interface StepBench extends RandomModelOptions {
   readonly layers: number;

@@ -1,22 +1,20 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { readDecoderShape } from "../../src/models/registry.ts";
 import { flopsPerToken } from "../../src/training/memory-plan.ts";
-import { nemoConfig } from "./random-model.ts";
+import { NEMO_SHAPE } from "../../src/training/testing/nemo-shape.ts";
 import { countStep, timeStep } from "./step-roofline.ts";
 
-const shape = readDecoderShape(nemoConfig(40), "test");
-const counted = countStep(shape, { tokens: 8192, length: 2048, rank: 16 });
+const counted = countStep(NEMO_SHAPE, { tokens: 8192, length: 2048, rank: 16 });
 
 test("products and attention are those of the plan", () => {
   const settings = { method: "qlora", base: "nf4", embeddingFormat: "bf16", compute: "bf16", optimizerState: "f32" } as const;
   const sizes = { blockLength: 2048, batchSize: 4, gradientAccumulation: 1, recompute: "cheap", adapters: [] } as const;
   const flops = counted.reduce((sum, op) => sum + op.flops, 0);
-  expect(flops / 8192 / flopsPerToken(shape, { ...settings, ...sizes })).toBeCloseTo(1, 6);
+  expect(flops / 8192 / flopsPerToken(NEMO_SHAPE, { ...settings, ...sizes })).toBeCloseTo(1, 6);
 });
 
 test("fp8 changes the unit of the layers' products, and rounds 28,672 + 45,056 columns a token and layer instead of decoding", () => {
-  const fp8 = countStep(shape, { tokens: 8192, length: 2048, rank: 16, fp8: true });
+  const fp8 = countStep(NEMO_SHAPE, { tokens: 8192, length: 2048, rank: 16, fp8: true });
   const bytes = (ops: typeof fp8, name: string) => ops.find((op) => op.name === name)?.bytes;
   expect(bytes(fp8, "rounding to E4M3")).toBe(3 * 40 * 8192 * (28672 + 45056));
   expect(bytes(fp8, "decode of NF4")).toBeUndefined();
