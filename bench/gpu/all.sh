@@ -1,10 +1,11 @@
 #!/bin/sh
 # Everything that issue 3 wants from a card, in one command of under nine minutes, on the machine with the GPU, from the root of the checkout:
-#   sh bench/gpu/all.sh [tests] [check] [decode] [diagnose] [parity] [curve] [bench] [sanitize] [racecheck] [load] [fp8]    default: tests parity curve bench load
+#   sh bench/gpu/all.sh [tests] [check] [decode] [diagnose] [profile] [parity] [curve] [bench] [sanitize] [racecheck] [load] [fp8]    default: tests parity curve bench load
 #   tests   device tests with REMORA_REQUIRE_CUDA=1, a record with the commit
 #   check   kernels/lab/check: the kernels of asking against the reference, then timed, variants included
 #   decode  the products of one to four rows: checked, timed with the lab's variants, one of them under Nsight Compute; one-row answers with and without them
 #   diagnose  how cuBLASLt rounds a product that adds to 16 bits
+#   profile  one step of Nemo's shape and one-row answers op by op
 #   racecheck  compute-sanitizer's racecheck over Hopper's attention
 #   sanitize  compute-sanitizer's memcheck, racecheck and initcheck over the kernel checks
 #   parity  two layers of Nemo's shape against Transformers + PEFT run by Python on this card; graph equals eager; two equal runs
@@ -54,6 +55,7 @@ part tests 110 "REMORA_REQUIRE_CUDA=1 REMORA_TEST_DEVICES=cuda:0 $node $gpu/devi
 part check 100 "for f in 'linear decode' 'paged attention' sampling; do $gpu/cuda-check --images $gpu/build/cuda --bench --family \"\$f\"; done"
 part decode 170 "$gpu/cuda-check --images $gpu/build/cuda --bench --family 'linear vector'; { REMORA_CUDA_VECTOR=1 $node $gpu/bench-gpu.mjs --only ours --match 'answer.1.row' --seconds 40 --total 50 --out $out/decode.json; $node $gpu/bench-gpu.mjs --only ours --match 'answer.1.row' --seconds 40 --total 50 --out $out/decode-without.json; timeout 45 ncu --clock-control none -k regex:linear_vector_nf4_rows1_bf16 -c 6 --section SpeedOfLight --section MemoryWorkloadAnalysis --section SchedulerStats --section WarpStateStats $gpu/cuda-check --images $gpu/build/cuda --bench --no-check --family 'linear vector' > $out/decode-ncu.log 2>&1; }"
 part diagnose 50 "$node $gpu/diagnose.mjs"
+part profile 60 "REMORA_BENCH_PLANS=1 $node $gpu/first-run.mjs cheap-profile; REMORA_CUDA_VECTOR=1 $node $gpu/first-run.mjs decode-profile"
 part racecheck 120 "compute-sanitizer --tool racecheck --report-api-errors no --error-exitcode 9 $gpu/cuda-check --images $gpu/build/cuda --family attention --only hopper"
 part parity 150 "$PYTHON bench/gpu/parity.py /tmp/remora/parity && $node $gpu/parity.mjs /tmp/remora/parity --out $out/parity.json; rm -rf /tmp/remora/parity"
 part curve 110 "$node $gpu/curve.mjs --model $model --data $data --out $out/curve.json"
@@ -85,6 +87,7 @@ for name in parity curve; do [ -f "$out/$name.log" ] && { echo "== $name =="; gr
 [ -f "$out/check.log" ] && { echo "== check =="; grep -E "FAIL|cases" "$out/check.log"; grep -E "^time " "$out/check.log" | cut -c6-120; }
 [ -f "$out/decode.log" ] && { echo "== decode =="; grep -E "FAIL|cases" "$out/decode.log"; grep -E "^time " "$out/decode.log" | cut -c6-110; grep -vE "^(ok|time) " "$out/decode.log" | tail -24 | cut -c1-220; }
 [ -f "$out/diagnose.log" ] && { echo "== diagnose =="; cut -c1-200 "$out/diagnose.log"; }
+[ -f "$out/profile.log" ] && { echo "== profile =="; cut -c1-150 "$out/profile.log" | head -90; }
 [ -f "$out/racecheck.log" ] && { echo "== racecheck =="; grep -E "FAIL|cases|RACECHECK SUMMARY|=========     at" "$out/racecheck.log" | sort | uniq -c | head; }
 [ -f "$out/sanitize.log" ] && { echo "== sanitize =="; grep -E "^==|exit|ERROR SUMMARY|RACECHECK SUMMARY|cases|=========     at" "$out/sanitize.log" | sort | uniq -c | head -20; }
 [ -f "$out/fp8.log" ] && { echo "== fp8 =="; grep -E '^(ok|FAILED|time |seed|train|qkv|o |gate|down|NVIDIA)|Error|error|e4m3|[0-9] ms' "$out/fp8.log" | cut -c1-220 | head -90; }

@@ -16,8 +16,10 @@ fi
 library=${1:-build/libremora.so}
 [ -f "$library" ] || library=prebuilds/linux-x64/libremora.so
 cp "$library" .gpu/build/libremora.so
+images=build/cuda
+[ -f build/cuda/images.json ] || images=prebuilds/cuda
 rm -f .gpu/build/cuda/*
-cp build/cuda/*.fatbin build/cuda/images.json .gpu/build/cuda/
+cp $images/*.fatbin $images/images.json .gpu/build/cuda/
 cp kernels/cuda/kernels.json .gpu/build/cuda/
 # The lab's variants of the kernels for few rows, for `all.sh decode`; the product does not load them.
 "${NVCC:-nvcc}" -gencode=arch=compute_90a,code=sm_90a -fatbin -O3 -std=c++17 kernels/lab/decode_variants.cu -o .gpu/build/cuda/decode_variants.fatbin || echo "prepare: no variants without nvcc"
