@@ -182,7 +182,7 @@ def train(model):
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = bnb.optim.AdamW8bit(trained, lr=1e-4)
     tokens = torch.randint(4, model.config.vocab_size, (arguments.batch, arguments.length), device="cuda")
-    seconds, losses = [], []
+    seconds, losses, norms = [], [], []
     for step in range(arguments.steps + WARMUPS):
         if step == WARMUPS:
             torch.cuda.reset_peak_memory_stats()
@@ -191,11 +191,12 @@ def train(model):
         with torch.autocast("cuda", dtype=torch.bfloat16):
             loss = model(input_ids=tokens, labels=tokens).loss
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         torch.cuda.synchronize()
         losses.append(float(loss.detach()))
+        norms.append(float(norm))
         if step >= WARMUPS:
             seconds.append(time.perf_counter() - started)
     median = statistics.median(seconds)
@@ -204,6 +205,7 @@ def train(model):
         stepSeconds=median,
         stepsSeconds=seconds,
         losses=losses,
+        gradientNorms=norms,
         loss=losses[-1],
         trainedParameters=sum(parameter.numel() for parameter in trained),
         embeddingOn=str(model.get_input_embeddings().weight.device),
