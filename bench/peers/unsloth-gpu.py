@@ -11,12 +11,14 @@ Triton kernels, chunked cross-entropy and offloaded checkpointing do all timed w
 autocast around the forward. Attention is PyTorch's SDPA, which Unsloth takes where xformers does not load; xformers on PyPI is built for CUDA 12.
 What is ours: (1) the folder it loads holds config and tokenizer only, and `AutoModelForCausalLM.from_pretrained` is replaced by `draw`, which
 draws the weights on the card instead of reading 24.5 GB of them; (2) the loop below instead of a Trainer, which does no work of its own here but
-clipping. `fused` in the JSON counts the layers whose LoRA products Unsloth fused; anything but all of them is an error, not a result.
+clipping. `fused` in the JSON counts the layers whose LoRA products Unsloth fused, `compiled` those it compiled as one region; layers not fused,
+losses that stay or are not finite are an error, not a result.
 """
 
 import argparse
 import importlib.metadata
 import json
+import math
 import os
 import statistics
 import tempfile
@@ -175,9 +177,15 @@ def fused(model):
     return count
 
 
+def compiled(model):
+    """Layers that Unsloth runs as one region of torch.compile, whole or with attention outside; where compiling fails it keeps the layer as it is."""
+    return sum(layer.__dict__.get("_unsloth_block_mode", 0) > 0 for layer in model.base_model.model.model.layers)
+
+
 def train(model):
     import bitsandbytes as bnb
     import torch
+    from unsloth.utils.attention_dispatch import select_attention_backend
 
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = bnb.optim.AdamW8bit(trained, lr=1e-4)
@@ -199,6 +207,8 @@ def train(model):
         norms.append(float(norm))
         if step >= WARMUPS:
             seconds.append(time.perf_counter() - started)
+    if not all(math.isfinite(value) for value in losses + norms) or len(set(losses)) == 1:
+        raise RuntimeError(f"nothing is learned: losses {losses}, gradient norms {norms}")
     median = statistics.median(seconds)
     return dict(
         tokensPerSecond=arguments.batch * arguments.length / median,
@@ -210,6 +220,8 @@ def train(model):
         trainedParameters=sum(parameter.numel() for parameter in trained),
         embeddingOn=str(model.get_input_embeddings().weight.device),
         fused=fused(model),
+        compiled=compiled(model),
+        attention=select_attention_backend(),
     )
 
 
