@@ -1,6 +1,6 @@
 #!/bin/sh
 # Everything that issue 3 wants from a card, in one command of under nine minutes, on the machine with the GPU, from the root of the checkout:
-#   sh bench/gpu/all.sh [tests] [check] [decode] [diagnose] [profile] [parity] [curve] [bench] [sanitize] [racecheck] [load] [fp8]    default: tests parity curve bench load
+#   sh bench/gpu/all.sh [tests] [check] [decode] [diagnose] [profile] [parity] [curve] [bench] [sanitize] [racecheck] [load] [unsloth] [fp8]    default: tests parity curve bench load
 #   tests   device tests with REMORA_REQUIRE_CUDA=1, a record with the commit
 #   check   kernels/lab/check: the kernels of asking against the reference, then timed, variants included
 #   decode  the products of one to four rows: checked, timed with the lab's variants, one of them under Nsight Compute; one-row answers with and without them
@@ -11,6 +11,7 @@
 #   parity  two layers of Nemo's shape against Transformers + PEFT run by Python on this card; graph equals eager; two equal runs
 #   curve   a QLoRA run on instructions on card and CPU (SmolLM2 when its parts came along, else the shipped model); resume equal to the bit
 #   bench   ours and the peers
+#   unsloth  Unsloth, which bench/peers/unsloth-site.sh packed into GPU_FOLDER/unsloth.tar.xz: a tiny try, then steps beside ours and PEFT's
 #   fp8     compute: fp8 alone: its device tests, kernels and products (with f32 and with fast accumulation), steps of Nemo's shape beside
 #           bf16, op by op, loss curves of three seeds; by itself it fits one call: sh bench/gpu/all.sh fp8
 #   load    a Nemo-shaped folder on this disk: start to first step
@@ -60,6 +61,7 @@ part racecheck 120 "compute-sanitizer --tool racecheck --report-api-errors no --
 part parity 150 "$PYTHON bench/gpu/parity.py /tmp/remora/parity && $node $gpu/parity.mjs /tmp/remora/parity --out $out/parity.json; rm -rf /tmp/remora/parity"
 part curve 110 "$node $gpu/curve.mjs --model $model --data $data --out $out/curve.json"
 part bench 330 "$node $gpu/bench-gpu.mjs --match '${BENCH_MATCH:-}' --seconds 60 --total \$PART_SECONDS --out $out/gpu.json"
+part unsloth 400 "mkdir -p /tmp/remora/unsloth && tar xf $gpu/unsloth.tar.xz -C /tmp/remora/unsloth && export PYTHONPATH=\"\${PYTHONPATH:+\$PYTHONPATH:}/tmp/remora/unsloth\" && timeout 120 $PYTHON bench/peers/unsloth-gpu.py --tiny --steps 2; $node $gpu/bench-gpu.mjs --match 'train.*(Unsloth|NF4, cheap|NF4, layers again|bitsandbytes NF4, check)' --seconds 60 --total \$((PART_SECONDS - 60)) --out $out/gpu-unsloth.json"
 part sanitize 120 "for tool in memcheck racecheck initcheck; do echo == \$tool; timeout ${SANITIZE_SECONDS:-36} compute-sanitizer --tool \$tool --report-api-errors no --error-exitcode 9 $gpu/cuda-check --images $gpu/build/cuda; echo \$tool: exit \$?; done"
 part load 150 "$node $gpu/load-bench.mjs --folder /tmp/remora/nemo --write-seconds 50 --out $out/load.json"
 

@@ -4,6 +4,7 @@
 #   sh bench/gpu/prepare.sh [path of a libremora.so that loads]
 # Optional, from the environment:
 #   WHEELS         folder with wheels of bitsandbytes and peft for the machine there (pip download); only the CUDA 13.0 library is taken along
+#   UNSLOTH        not empty: Unsloth's packages too, 6.5 MB (bench/peers/unsloth-site.sh)
 #   INSTRUCTIONS   JSON rows for the real run (bench/gpu/curve.ts)
 #   SMOLLM2        SmolLM2-135M-Instruct.Q4_1.gguf: cut into .smol/1, .smol/2 and .gpu/smol.3, because 98 MB is too much for one transfer
 set -e
@@ -37,6 +38,7 @@ if [ -n "$WHEELS" ]; then
     unzip -q -o "$wheel" -d .gpu/site -x '*libbitsandbytes_rocm*' '*libbitsandbytes_xpu*' '*libbitsandbytes_cuda1[12]*' '*libbitsandbytes_cuda13[1-9]*' 2>/dev/null || true
   done
 fi
+if [ -n "$UNSLOTH" ]; then sh bench/peers/unsloth-site.sh .gpu/unsloth.tar.xz; fi
 if [ -n "$INSTRUCTIONS" ]; then cp -f "$INSTRUCTIONS" .gpu/instructions.json; fi
 if [ -n "$SMOLLM2" ]; then
   mkdir -p .smol/1 .smol/2
