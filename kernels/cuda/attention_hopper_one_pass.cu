@@ -33,7 +33,32 @@ __device__ __forceinline__ void store_operands(uint32_t panel, int row, const ui
     for (int i = 0; i < 4; i++) store_shared((place ^ (2 * k + i / 2) << 4) + i % 2 * 1024, p[k][i]);
 }
 
-template <class T, int D>
+// Adds a warp's 16 rows of dQ to the sums in global memory: by way of shared memory, so that the copy engine does it while the next dQ is made.
+template <int D> struct StagedSums {
+  static constexpr uint32_t BYTES = 16 * D * 4;  // of a warp
+  float4 *const staging;
+  const uint32_t address;
+  const int lane = threadIdx.x % 32;
+  __device__ __forceinline__ StagedSums(uint8_t *shared, uint32_t shared_begin, uint32_t place, int warp)
+      : staging(reinterpret_cast<float4 *>(shared + (place - shared_begin) + warp * BYTES)), address(place + warp * BYTES) {}
+  // Columns 64 panel … 64 panel + 63; `target` is the warp's run of all D.
+  __device__ __forceinline__ void add(const float (&dq)[32], int panel, float *target) const {
+    if (panel == 0) finish();
+#pragma unroll
+    for (int j = 0; j < 8; j++) staging[(panel * 8 + j) * 32 + lane] = make_float4(dq[j * 4], dq[j * 4 + 1], dq[j * 4 + 2], dq[j * 4 + 3]);
+    if (panel < D / 64 - 1) return;
+    shared_store_fence();
+    __syncwarp();
+    if (lane == 0) bulk_add(target, address, BYTES);
+  }
+  // The staging may be written again, or left.
+  __device__ __forceinline__ void finish() const {
+    if (lane == 0) bulk_add_wait_read();
+    __syncwarp();
+  }
+};
+
+template <class T, int D, class Sums = StagedSums<D>>
 __device__ __forceinline__ void attention_backward_one_pass(const TensorMap *qkv_map, const TensorMap *q_map, const TensorMap *d_out_map, const int2 *rows, const int4 *bounds,
                                                             const int32_t *key_order, const int2 *key_ranges, const float2 *stats, float *sums, T *d_qkv, int N, int padded_rows, int H,
                                                             int K, float scale) {
@@ -81,8 +106,7 @@ __device__ __forceinline__ void attention_backward_one_pass(const TensorMap *qkv
       load(0);
       if (total > 1) load(1);
     }
-    float4 *const own_sum = reinterpret_cast<float4 *>(shared + (sum - k_tile)) + warp * (D / 8 * 32) + lane;
-    const uint32_t own_source = sum + warp * (SUM / 4);
+    const Sums adder(shared, k_tile, sum, warp);
     float *target = sums + (static_cast<int64_t>(kv) * heads * padded_rows + range.x * STEP + warp * 16) * D;
     int step = 0;
     if (total > 0) barrier_wait(kv_full, 0);
@@ -99,20 +123,12 @@ __device__ __forceinline__ void attention_backward_one_pass(const TensorMap *qkv
         wgmma_wait<0>();
         pin(dq);
         if (panel == D / 64 - 1) release(ds_empty + i % 2 * 8);
-        if (panel == 0) {
-          if (lane == 0) bulk_add_wait_read();
-          __syncwarp();
-        }
-#pragma unroll
-        for (int j = 0; j < 8; j++) own_sum[(panel * 8 + j) * 32] = make_float4(dq[j * 4], dq[j * 4 + 1], dq[j * 4 + 2], dq[j * 4 + 3]);
+        adder.add(dq, panel, target);
       }
-      shared_store_fence();
-      __syncwarp();
-      if (lane == 0) bulk_add(target, own_source, SUM / 4);
       target += STEP * D;
       if (++step == steps) step = 0, target += static_cast<int64_t>(padded_rows - steps * STEP) * D;
     }
-    if (lane == 0) bulk_add_wait_read();
+    adder.finish();
   } else {
     registers_take<216>();
     const int g = lane / 4, t = threadIdx.x % 4, half = group - 1;
@@ -185,16 +201,17 @@ __device__ __forceinline__ void attention_backward_one_pass(const TensorMap *qkv
 
 // launch: grid T · K, block 384, dynamic shared 1536 · D + 32768 + 2080 + 64. T = ceil(N / 128), padded_rows 128 · T.
 // Inputs as attention_backward_keys_hopper. sums f32 [H, padded_rows, D], zeroed, 16-byte aligned. Writes the key and value columns of d_qkv.
-#define ONE_PASS(D, suffix, T)                                                                                                         \
-  extern "C" __global__ void __launch_bounds__(384, 1) attention_backward_one_pass_hopper_d##D##_##suffix(                             \
+#define ONE_PASS(name, D, T, ...)                                                                                                      \
+  extern "C" __global__ void __launch_bounds__(384, 1) attention_backward_one_pass_hopper_##name(                                      \
       const __grid_constant__ TensorMap qkv, const __grid_constant__ TensorMap q, const __grid_constant__ TensorMap d_out, const int2 *rows, const int4 *bounds, \
       const int32_t *key_order, const int2 *key_ranges, const float2 *stats, float *sums, T *d_qkv, int N, int padded_rows, int H, int K, float scale) { \
-    attention_backward_one_pass<T, D>(&qkv, &q, &d_out, rows, bounds, key_order, key_ranges, stats, sums, d_qkv, N, padded_rows, H, K, scale); \
+    attention_backward_one_pass<T, D __VA_OPT__(, ) __VA_ARGS__>(&qkv, &q, &d_out, rows, bounds, key_order, key_ranges, stats, sums, d_qkv, N, padded_rows, H, K, scale); \
   }
-ONE_PASS(64, bf16, bf16_t)
-ONE_PASS(128, bf16, bf16_t)
-ONE_PASS(64, f16, f16_t)
-ONE_PASS(128, f16, f16_t)
+#ifndef REMORA_VARIANTS  // kernels/lab/attention_variants.cu has others of these
+ONE_PASS(d64_bf16, 64, bf16_t)
+ONE_PASS(d128_bf16, 128, bf16_t)
+ONE_PASS(d64_f16, 64, f16_t)
+ONE_PASS(d128_f16, 128, f16_t)
 
 // Sums of one 64-row tile and head to the query columns of d_qkv, times `scale`. Bytes: 6 a value. Limit: memory.
 // launch: grid 2T · H, block 128.
@@ -213,4 +230,5 @@ CONVERT(64, bf16, bf16_t)
 CONVERT(128, bf16, bf16_t)
 CONVERT(64, f16, f16_t)
 CONVERT(128, f16, f16_t)
+#endif
 #endif

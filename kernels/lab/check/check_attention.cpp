@@ -264,9 +264,9 @@ static void run_backward_hopper_queries(int dtype, Array &qkv, Plan &p, Array &s
          p.bounds.dev(), p.query_order.dev(), p.query_ranges.dev(), stats.dev(), d_qkv.dev(), static_cast<int>(N), p.padded, s.H, s.K, p.tiles, scale);
 }
 static uint32_t one_pass_shared(int D) { return static_cast<uint32_t>(1536 * D + 32768 + 2080 + 64); }
-static void run_one_pass_walk(int dtype, Array &qkv, Plan &p, Array &stats, Array &d_out, Array &sums, Array &d_qkv, int64_t N, HeadShape s, float scale) {
+static void run_one_pass_walk(int dtype, Array &qkv, Plan &p, Array &stats, Array &d_out, Array &sums, Array &d_qkv, int64_t N, HeadShape s, float scale, const std::string &variant = "") {
   const int64_t width = (s.H + 2 * s.K) * s.D;
-  launch(named("attention_backward_one_pass_hopper_d" + std::to_string(s.D), dtype).c_str(), {static_cast<uint32_t>(p.tiles * s.K)}, 384, one_pass_shared(s.D), map_of(dtype, qkv, N, width, 128), map_of(dtype, qkv, N, width, 64),
+  launch(named("attention_backward_one_pass_hopper_" + variant + "d" + std::to_string(s.D), dtype).c_str(), {static_cast<uint32_t>(p.tiles * s.K)}, 384, one_pass_shared(s.D), map_of(dtype, qkv, N, width, 128), map_of(dtype, qkv, N, width, 64),
          map_of(dtype, d_out, N, s.H * s.D, 64), p.rows.dev(), p.bounds.dev(), p.key_order.dev(), p.key_ranges.dev(), stats.dev(), sums.dev(), d_qkv.dev(), static_cast<int>(N), p.padded, s.H, s.K, scale);
 }
 static void run_one_pass_convert(int dtype, Array &sums, Plan &p, Array &d_qkv, int64_t N, HeadShape s, float scale) {
@@ -343,6 +343,13 @@ void check_attention() {
                  [&] { run_backward_hopper_one_pass(dtype, qkv, plan, stats, d_out, sums, d_qkv, N, s, scale); }, false);
     }
 }
+// How far two arrays are apart, by every seventh element: for arrays that the reference would take hours for.
+static void report_apart(const std::string &name, const Array &a, const Array &b, double tolerance) {
+  double difference = 0, size = 0;
+  for (int64_t i = 0; i < a.count; i += 7) difference += std::pow(a.at(i) - b.at(i), 2), size += std::pow(b.at(i), 2);
+  const double error = std::sqrt(difference / size);
+  report(name, error <= tolerance, std::to_string(error));
+}
 // Forward and backward at Nemo's heads over `sequences` causal sequences of `length`; operations are those of half of each square.
 static void bench_attention_at(int sequences, int length) {
   const HeadShape s{32, 8, 128};
@@ -375,8 +382,17 @@ static void bench_attention_at(int sequences, int length) {
   Array sums(F32, N * 4096);
   const double sums_bytes = 4.0 * N * 4096;
   const auto run_one_pass = [&] { run_backward_hopper_one_pass(BF16, qkv, plan, stats, d_out, sums, d_qkv, N, s, scale); };
+  Array other(BF16, N * width);
+  d_qkv.poison(), other.poison();
+  run_keys(), run_queries(), run_backward_hopper_one_pass(BF16, qkv, plan, stats, d_out, sums, other, N, s, scale);
+  d_qkv.pull(), other.pull();
+  report_apart("one walk equals two" + at, other, d_qkv, 8e-3);
   bench("zeroing the sums of dQ" + at, sums_bytes, 0, [&] { device_zero(sums.dev(), static_cast<size_t>(sums_bytes)); });
   bench("attention_backward_one_pass_hopper_d128 alone (5 products run)" + at, sums_bytes * length / 128 / 2, 2.5 * forward, [&] { run_one_pass_walk(BF16, qkv, plan, stats, d_out, sums, d_qkv, N, s, scale); });
+  for (const std::string variant : {"vector_", "unadded_"}) {  // kernels/lab/attention_variants.cu, where its image was built
+    if (!device_has(("attention_backward_one_pass_hopper_" + variant + "d128_bf16").c_str())) continue;
+    bench("attention_backward_one_pass_hopper_" + variant + "d128" + at, 0, 2.5 * forward, [&] { run_one_pass_walk(BF16, qkv, plan, stats, d_out, sums, d_qkv, N, s, scale, variant); });
+  }
   bench("attention_backward_convert_hopper_d128" + at, 1.5 * sums_bytes, 0, [&] { run_one_pass_convert(BF16, sums, plan, d_qkv, N, s, scale); });
   bench("hopper backward, one walk, all of it (5 products counted)" + at, 0, 2.5 * forward, [&] { run_stats(BF16, plan, out, d_out, lse, stats, N, s), run_one_pass(); });
   bench("hopper forward + backward, one walk (7 products counted)" + at, 0, 3.5 * forward, [&] { run_forward(), run_stats(BF16, plan, out, d_out, lse, stats, N, s), run_one_pass(); });
