@@ -143,7 +143,7 @@ __device__ __forceinline__ void attention_backward_one_pass(const TensorMap *qkv
     for (int i = 0; i < total; i++) {
       const uint32_t q = stages + ring.stage * STAGE, o = q + STEP_TILE;
       const uint8_t *note = shared + (notes - k_tile) + i % 2 * NOTES;
-      const float2 *stat = reinterpret_cast<const float2 *>(note) + 2 * t;
+      float dots[STEP / 8][2];  // of out and d_out, for this thread's queries
       barrier_wait(full + 8 * ring.stage, ring.parity);
       wgmma_begin();
       multiply_rows<T, STEP, D, 128>(s, k_tile, half * 64, q);
@@ -151,7 +151,12 @@ __device__ __forceinline__ void attention_backward_one_pass(const TensorMap *qkv
       wgmma_wait<0>();
       pin(s);
 #pragma unroll
-      for (int e = 0; e < STEP / 2; e++) s[e] = exp2_fast(s[e] * unit - stat[e / 4 * 8 + (e & 1)].x);
+      for (int j = 0; j < STEP / 8; j++) {
+        const float4 two = reinterpret_cast<const float4 *>(note)[j * 4 + t];  // the statistics of two queries
+        dots[j][0] = two.y, dots[j][1] = two.w;
+#pragma unroll
+        for (int c = 0; c < 4; c++) s[j * 4 + c] = exp2_fast(s[j * 4 + c] * unit - (c & 1 ? two.z : two.x));
+      }
       const int4 b = *reinterpret_cast<const int4 *>(note + STEP * 16);
       if (b.z > key0 || b.w < key0 + 64) {
         const int2 *seen = reinterpret_cast<const int2 *>(note + STEP * 8) + 2 * t;
@@ -166,21 +171,20 @@ __device__ __forceinline__ void attention_backward_one_pass(const TensorMap *qkv
       wgmma_begin();
       multiply_rows<T, STEP, D, 128>(dp, v_tile, half * 64, o);
       wgmma_commit();
+      barrier_wait(ds_empty + i % 2 * 8, (i / 2 & 1) ^ 1);  // here, and not before the stores: dP hides it
       wgmma_wait<0>();
       pin(dp);
 #pragma unroll
       for (int e = 0; e < STEP / 2; e += 2) {
         const float2 probability = unpack2<T>(p[e / 8][e % 8 / 2]);  // as rounded for dV: registers do not suffice for both
-        const float2 *own = stat + e / 4 * 8;
-        dp[e] = probability.x * (dp[e] - own[0].y);
-        dp[e + 1] = probability.y * (dp[e + 1] - own[1].y);
+        dp[e] = probability.x * (dp[e] - dots[e / 4][0]);
+        dp[e + 1] = probability.y * (dp[e + 1] - dots[e / 4][1]);
       }
       pack_operands<T>(ds, dp);
       pin(dv);
       wgmma_begin();
       accumulate_rows<T, STEP, D>(dv, p, o);
       wgmma_commit();
-      barrier_wait(ds_empty + i % 2 * 8, (i / 2 & 1) ^ 1);
       store_operands(panels + i % 2 * PANEL, half * 64 + warp * 16 + g, ds);
       shared_store_fence();
       release(ds_full + i % 2 * 8);
