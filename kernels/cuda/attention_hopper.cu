@@ -260,7 +260,8 @@ __device__ __forceinline__ void attention_backward_keys_hopper(const TensorMap *
     }
     for (int i = 0; i < total; i++) {
       const uint32_t q = stages + ring.stage * STAGE, o = q + STEP_TILE;
-      const float2 *stat = reinterpret_cast<const float2 *>(own_notes + i % 2 * NOTES) + 2 * t;
+      const float4 *stat = reinterpret_cast<const float4 *>(own_notes + i % 2 * NOTES) + t;
+      float dots[STEP / 8][2];  // of out and d_out, for this thread's queries
       const int2 *seen = reinterpret_cast<const int2 *>(own_notes + i % 2 * NOTES + NOTES / 2) + 2 * t;
       const int4 b = bounds[range.x + step];
       const bool masked = b.z > key0 || b.w < key0 + 64;
@@ -277,7 +278,12 @@ __device__ __forceinline__ void attention_backward_keys_hopper(const TensorMap *
       wgmma_wait<1>();
       pin(s);
 #pragma unroll
-      for (int e = 0; e < STEP / 2; e++) s[e] = exp2_fast(s[e] * unit - stat[e / 4 * 8 + (e & 1)].x);
+      for (int j = 0; j < STEP / 8; j++) {
+        const float4 two = stat[j * 4];  // the statistics of two queries
+        dots[j][0] = two.y, dots[j][1] = two.w;
+#pragma unroll
+        for (int c = 0; c < 4; c++) s[j * 4 + c] = exp2_fast(s[j * 4 + c] * unit - (c & 1 ? two.z : two.x));
+      }
       if (masked) {
 #pragma unroll
         for (int e = 0; e < STEP / 2; e++) {
@@ -289,9 +295,7 @@ __device__ __forceinline__ void attention_backward_keys_hopper(const TensorMap *
       wgmma_wait<0>();  // nothing may be in flight while operands are packed: the compiler would serialize all of it
       pin(dp);
 #pragma unroll
-      for (int e = 0; e < STEP / 2; e++) {
-        dp[e] = s[e] * (dp[e] - stat[e / 4 * 8 + (e & 1)].y);
-      }
+      for (int e = 0; e < STEP / 2; e++) dp[e] = s[e] * (dp[e] - dots[e / 4][e & 1]);
       pack_operands<T>(p, s);
       pack_operands<T>(ds, dp);
       pin(dv);
