@@ -9,6 +9,7 @@
 //   (keys are the rows), so P and dS go from registers straight into the next products.
 // - dQ: persistent like forward; walks key tiles of 128.
 // No atomics anywhere; the order of every sum is fixed. Operations a score: forward 4 D, dK dV 8 D, dQ 6 D. Limit: tensor cores.
+// attention_hopper_one_pass.cu makes dK, dV and dQ in one walk, 10 D, where runs need not be equal to the bit.
 #include "attention_hopper.cuh"
 
 #if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)

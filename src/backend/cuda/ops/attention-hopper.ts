@@ -1,6 +1,6 @@
 /**
- * Flash attention for Hopper (attention_hopper.cu): fed by the tensor copy engine, so its inputs are tensor maps over the rows, made on the host
- * for each launch and passed by value. Tiles are walked in an order that ends with the short ones.
+ * Flash attention for Hopper (attention_hopper.cu, attention_hopper_one_pass.cu): fed by the tensor copy engine, so its inputs are tensor maps
+ * over the rows, made on the host for each launch and passed by value. Tiles are walked in an order that ends with the short ones.
  */
 import process from "node:process";
 import type { AttentionRule } from "../../backend.ts";
