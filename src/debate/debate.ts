@@ -12,7 +12,7 @@ import { parseConfig } from "../config/parse.ts";
 import type { AskSettings } from "../config/reports.ts";
 import { type DebateConfig, type DebateConfigInput, debateSchema } from "../config/schemas/debate.ts";
 import { sessionSchema } from "../config/schemas/generate.ts";
-import { sourcesFingerprint } from "../engine/retrieval.ts";
+import { sourcesFingerprint } from "../engine/open-sources.ts";
 import { CancelledError } from "../errors/cancelled-error.ts";
 import { FileAccessError } from "../errors/file-access-error.ts";
 import { type Question, type Questions, readQuestions } from "../evaluation/eval/questions.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ScriptedEndpoint, scriptedEndpoint } from "../asking/testing/scripted-endpoint.ts";
-import { indexDocuments } from "../engine/retrieval.ts";
+import { indexDocuments } from "../engine/index-documents.ts";
 import { makePdf } from "../retrieval/testing/make-pdf.ts";
 import { evaluate } from "./evaluate.ts";
 

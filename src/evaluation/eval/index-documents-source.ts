@@ -1,6 +1,6 @@
 /** Documents of an index as a comparison answers from them: the same path as `remora ask`, threshold and words for not knowing included. */
 import type { AskConfig } from "../../config/schemas/retrieval.ts";
-import { openSources, retrieveOptions } from "../../engine/retrieval.ts";
+import { openSources, retrieveOptions } from "../../engine/open-sources.ts";
 import { answerQuestion } from "../../retrieval/answer/answer-question.ts";
 import { sourceLabel } from "../../retrieval/answer/prompt.ts";
 import type { UnreadDocument } from "../../retrieval/store/document-index.ts";
