@@ -27,8 +27,10 @@ import { summarize } from "./eval/summarize.ts";
 import { type LoggedTranslation, type Translated, translateTexts } from "./eval/translate-report.ts";
 import { parseVariants, type Variants } from "./eval/variant.ts";
 import { readRefusalPatterns } from "./no-answer/refusal-phrases.ts";
-import type { ReportAnswer, ReportData } from "./report/report-data.ts";
+import type { ReportAnswer, ReportData, VariantParts } from "./report/report-data.ts";
 import { completeReport, type ReportFiles, readReport, writeReport } from "./report/report-files.ts";
+import { ENGLISH } from "./report/words/english.ts";
+import { reportLanguage } from "./report-language.ts";
 import { bradleyTerry } from "./statistics/bradley-terry.ts";
 
 export type EvalEvent =
@@ -74,12 +76,13 @@ export async function evaluate(input: EvalConfigInput, options: EvalOptions = {}
   const report = completeReport(
     {
       title: config.title ?? files.map((file) => basename(file).replace(/\.\w+$/u, "")).join(", "),
+      language: reportLanguage(questions),
       madeAt: new Date().toISOString(),
       remora: packageVersion(),
-      variants: compared.variants.map(({ name, model, documents }) => ({
-        name,
-        description: describe(modelOf(model, config, compared), documents ? config.index : undefined),
-      })),
+      variants: compared.variants.map(({ name, model, documents }) => {
+        const parts = partsOf(modelOf(model, config, compared), documents ? config.index : undefined);
+        return { name, description: ENGLISH.variantParts(parts), parts };
+      }),
       questions: questions.map((question) => ({
         ...question,
         translation: translations?.get(question.question),
@@ -276,9 +279,9 @@ function refuseUnusedPrices({ prices = {} }: EvalConfig, { variants }: Variants)
   if (problems.length > 0) throw new ConfigError("Configuring remora eval", problems);
 }
 
-function describe({ name, adapter, price }: EvalModelName, index: string | undefined): string {
-  const cost = price?.replace(/^(.*)\/(.*)$/u, ", at $$$1 a million tokens of prompts and $$$2 of answers");
-  return `${name}${adapter ? ` with the adapter ${adapter}` : ""}${index ? `, from the documents of ${index}` : ""}${cost ?? ""}`;
+function partsOf({ name, adapter, price }: EvalModelName, index: string | undefined): VariantParts {
+  const [prompt, answer] = price?.split("/") ?? [];
+  return { model: name, adapter, index, ...(prompt && answer && { price: { prompt, answer } }) };
 }
 
 /** What changes answers, for the foot of the report. */
