@@ -15,7 +15,7 @@ import type { UnreadDocument } from "../retrieval/store/document-index.ts";
 import type { AnswerRecord } from "./eval/answer-record.ts";
 import { scoreAnswer } from "./eval/answer-scores.ts";
 import { answerVariant, type EvalModel, type LoggedAnswer } from "./eval/answer-variant.ts";
-import { indexedDocuments } from "./eval/index-documents-source.ts";
+import { indexedDocuments, type LoggedPage } from "./eval/index-documents-source.ts";
 import { judgeAnswers, type LoggedVerdict } from "./eval/judge-answers.ts";
 import { type JudgedSilence, judgeSilence, type LoggedSilence } from "./eval/judge-silence.ts";
 import { modelJudge, modelTranslator } from "./eval/model-roles.ts";
@@ -141,8 +141,11 @@ async function answerAll(
   { signal, onEvent }: EvalOptions,
 ): Promise<{ answers: AnswerRecord[]; unreadDocuments: readonly UnreadDocument[] }> {
   using log = new RecordLog<LoggedAnswer>(join(config.out, "answers.jsonl"), ({ key }) => key);
+  using pages = config.web
+    ? new RecordLog<LoggedPage>(join(config.out, "unread-pages.jsonl"), (page) => JSON.stringify([page.fingerprint, page.document]))
+    : undefined;
   const { variants } = compared;
-  const documents = variants.some((variant) => variant.documents) ? await indexedDocuments(askConfigOf(config)) : undefined;
+  const documents = variants.some((variant) => variant.documents) ? await indexedDocuments(askConfigOf(config), pages) : undefined;
   const answers: AnswerRecord[] = [];
   try {
     for (const [name, model] of models) {
