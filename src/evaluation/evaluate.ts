@@ -2,14 +2,13 @@
  * A comparison from questions to report: every variant answers, model by model so that one is in memory at a time; answers are scored, judged
  * and translated where asked; the report says what helped. Everything that costs time is logged as it comes, so a stopped comparison goes on.
  */
-import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseConfig } from "../config/parse.ts";
 import { type EvalConfig, type EvalConfigInput, evalSchema, type ReportConfigInput, reportSchema } from "../config/schemas/eval.ts";
 import { type AskConfig, askSchema } from "../config/schemas/retrieval.ts";
 import { openEmbedder } from "../engine/open-embedder.ts";
 import { ConfigError } from "../errors/config-error.ts";
-import { FileAccessError } from "../errors/file-access-error.ts";
+import { makeFolder } from "../formats/make-folder.ts";
 import { packageVersion } from "../hub/shipped-models.ts";
 import type { UnreadDocument } from "../retrieval/store/document-index.ts";
 import type { AnswerRecord } from "./eval/answer-record.ts";
@@ -319,12 +318,4 @@ function askConfigOf(config: EvalConfig): AskConfig {
 
 function pick(config: EvalConfig, names: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(Object.entries(config).filter(([name]) => names.includes(name)));
-}
-
-function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true });
-  } catch (cause) {
-    throw new FileAccessError("Making the folder", path, cause);
-  }
 }
