@@ -18,7 +18,7 @@ export interface ShardOptions {
   readonly baseName?: string;
 }
 
-export const DEFAULT_SHARD_BYTES = 5e9;
+const DEFAULT_SHARD_BYTES = 5e9;
 
 /**
  * @returns names of the files written, the index included
@@ -58,7 +58,7 @@ export async function writeSafetensorsFolder(
 }
 
 /** In the order given; a new shard begins where the next tensor would not fit. */
-export function splitIntoShards(entries: readonly TensorEntry[], maxShardBytes: number): TensorEntry[][] {
+function splitIntoShards(entries: readonly TensorEntry[], maxShardBytes: number): TensorEntry[][] {
   const shards: TensorEntry[][] = [[]];
   let bytes = 0;
   for (const entry of entries) {

@@ -16,8 +16,8 @@ import { type TensorEntry, writeSafetensors } from "../formats/safetensors-write
 import { f32ToBf16, f32ToF16 } from "../quant/half-floats.ts";
 import { type AdapterConfig, formatAdapterConfig, matchPattern, parseAdapterConfig } from "./adapter-config.ts";
 
-export const ADAPTER_CONFIG_FILE = "adapter_config.json";
-export const ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors";
+const ADAPTER_CONFIG_FILE = "adapter_config.json";
+const ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors";
 const PREFIX = "base_model.model.";
 const KEY = /^base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight$/;
 const DTYPES = ["F32", "F16", "BF16"];

@@ -49,7 +49,7 @@ export interface RunState {
 
 const NAME = /^step-(\d{8})$/;
 
-export function checkpointName(step: number): string {
+function checkpointName(step: number): string {
   return `step-${String(step).padStart(8, "0")}`;
 }
 

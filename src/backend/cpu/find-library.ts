@@ -52,7 +52,7 @@ export function findLibrary(search: LibrarySearch = {}): string {
   throw new NativeLibraryError(problem, "Run `npm run build:kernels` (needs g++ or clang++).", searched);
 }
 
-export function libraryFileName(platform: NodeJS.Platform): string {
+function libraryFileName(platform: NodeJS.Platform): string {
   if (platform === "win32") return "remora.dll";
   return platform === "darwin" ? "libremora.dylib" : "libremora.so";
 }

@@ -46,7 +46,7 @@ export function readReport(folder: string): ReportData {
 }
 
 /** The page's own file. Notes on answers that are not in the report are kept: a later run may have them again. */
-export function readNotes(path: string): HumanNote[] {
+function readNotes(path: string): HumanNote[] {
   const { notes } = readJson(path) as { notes?: unknown };
   const isNote = (note: unknown): note is HumanNote =>
     typeof note === "object" &&
