@@ -79,7 +79,7 @@ export function gatherWeightRows(
 }
 
 /** Address of the scales, and scales, code and offset of double quantization. */
-function nf4Parts(cuda: CudaRuntime, { scales, nested, path }: WeightOperand): { scales: number; nested: number[] | null } {
+export function nf4Parts(cuda: CudaRuntime, { scales, nested, path }: WeightOperand): { scales: number; nested: number[] | null } {
   if (!scales) throw new KernelError(cuda.op, "ARGUMENT", `${path}: an NF4 weight needs scales`);
   return { scales: cuda.in(scales), nested: nested ? [cuda.in(nested.scales), cuda.in(nested.code), nested.offset] : null };
 }
