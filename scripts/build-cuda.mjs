@@ -13,6 +13,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameS
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { cudaSourceStamp } from "../src/backend/source-stamp.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const source = join(root, "kernels", "cuda");
@@ -152,21 +153,9 @@ for (const { family, rows } of results) {
     );
   }
 }
-/** As src/backend/cuda/find-images.ts computes it. */
-function sourceStamp() {
-  const hash = createHash("sha256");
-  for (const name of readdirSync(source)
-    .filter((entry) => /\.(cu|cuh)$/.test(entry))
-    .sort())
-    hash
-      .update(`${name}\0`)
-      .update(readFileSync(join(source, name)))
-      .update("\0");
-  return hash.digest("hex");
-}
 const images = {
   nvcc: nvcc.version,
-  stamp: sourceStamp(),
+  stamp: cudaSourceStamp(root),
   images: families,
   arch: options.arch.length ? options.arch : [...RELEASE, `ptx ${PTX}`],
 };

@@ -7,7 +7,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { kernelStamp, prebuildFolder, prebuildIsCurrent } from "./kernel-stamp.mjs";
+import { cpuSourceStamp } from "../src/backend/source-stamp.mjs";
+import { prebuildFolder, prebuildIsCurrent } from "./kernel-stamp.mjs";
 
 const root = resolve(fileURLToPath(import.meta.url), "../..");
 const say = (line) => process.stderr.write(`remora: ${line}\n`);
@@ -18,7 +19,7 @@ function hasCompiler() {
 }
 
 async function prepareKernels() {
-  if (kernelStamp(root) === null) return; // an installed package: the library comes from the platform package
+  if (cpuSourceStamp(root) === null) return; // an installed package: the library comes from the platform package
   const { buildKernels, libraryName } = await import("./build-kernels.mjs");
   const buildFolder = resolve(root, process.env.REMORA_BUILD_DIR ?? "build");
   const built = existsSync(join(buildFolder, libraryName()));

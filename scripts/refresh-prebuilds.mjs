@@ -12,9 +12,9 @@ import { copyFileSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { cpuSourceStamp } from "../src/backend/source-stamp.mjs";
 import { buildKernels, libraryName } from "./build-kernels.mjs";
 import { compare, elfNeeds, newestGlibc } from "./elf-needs.mjs";
-import { kernelStamp } from "./kernel-stamp.mjs";
 
 const root = resolve(fileURLToPath(import.meta.url), "../..");
 const OLDEST_GLIBC = [2, 17];
@@ -69,12 +69,12 @@ function describe(target, library) {
   return `, glibc >= ${glibc.join(".")} (${libraries.join(" ")})`;
 }
 
-const stamp = kernelStamp(root);
+const stamp = cpuSourceStamp(root);
 for (const target of targets) {
   const started = Date.now();
   const name = libraryName(target.split("-")[0]);
   const built = await buildKernels({ buildDir: join(root, "build", "prebuilds", target), ...(values.zig ? zigBuild(target) : {}) });
-  if (kernelStamp(root) !== stamp) throw new Error("the kernel sources changed while they were built; run it again");
+  if (cpuSourceStamp(root) !== stamp) throw new Error("the kernel sources changed while they were built; run it again");
   const folder = resolve(root, values.out, target);
   mkdirSync(folder, { recursive: true });
   const library = join(folder, name);

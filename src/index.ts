@@ -37,16 +37,9 @@ export type { QuestionsEvent, QuestionsReport } from "./debate/questions/questio
 // ---- train, plan, ask, save, look at the machine ----
 export { doctor, exportModel, openModel, plan, pretrain, type RunResult, type Session, train } from "./engine/index.ts";
 // ---- documents: index, retrieve, answer from sources ----
+export { type IndexReport, indexDocuments } from "./engine/index-documents.ts";
 export { openEmbedder } from "./engine/open-embedder.ts";
-export {
-  type IndexReport,
-  indexDocuments,
-  type OpenedIndex,
-  type OpenedSources,
-  openIndex,
-  openSources,
-  retrieveOptions,
-} from "./engine/retrieval.ts";
+export { type OpenedIndex, type OpenedSources, openIndex, openSources, retrieveOptions } from "./engine/open-sources.ts";
 export { RemoraError } from "./errors/remora-error.ts";
 // ---- the whole story at once ----
 export { demo } from "./evaluation/demo.ts";

@@ -3,9 +3,10 @@
  * and seed. A stopped comparison goes on from them. Only whole answers are kept; a file that cannot be read is an answer that is not there.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AskAnswer, AskRequest } from "../config/reports.ts";
+import { makeFolder } from "../formats/make-folder.ts";
 import type { NamedModel } from "./named-model.ts";
 
 /** Raised when the same key would mean another answer. */
@@ -53,7 +54,7 @@ function read(path: string): AskAnswer | undefined {
 }
 
 function write(folder: string, path: string, answer: AskAnswer): void {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder, "Writing");
   const aside = `${path}.${randomUUID()}`;
   writeFileSync(aside, JSON.stringify(answer));
   renameSync(aside, path);

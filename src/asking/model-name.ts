@@ -7,7 +7,7 @@
  */
 import { ConfigError } from "../errors/config-error.ts";
 
-export const REMOTE_PROVIDERS = ["openai-compatible", "openai", "mistral", "cohere"] as const;
+const REMOTE_PROVIDERS = ["openai-compatible", "openai", "mistral", "cohere"] as const;
 export type RemoteProvider = (typeof REMOTE_PROVIDERS)[number];
 
 export type ModelName =

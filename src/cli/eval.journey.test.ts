@@ -145,6 +145,16 @@ describe("eval", () => {
     expect(readFileSync(join(folder, "whole/report.html"), "utf8")).toContain('value="babble"');
   });
 
+  test("report: the same page in Japanese, and so again until told otherwise", async () => {
+    const page = () => readFileSync(join(folder, "whole/report.html"), "utf8");
+    expect(page()).toContain('<html lang="en">');
+    for (const words of [["--language", "ja"], []]) {
+      const { code, err } = await remora(["report", join(folder, "whole"), ...words]);
+      expect(code, err).toBe(0);
+      expect(page()).toContain('<h2 id="summary">何が役に立ったか</h2>');
+    }
+  });
+
   test("bad input ends with 2 and a way on, before anything is loaded", async () => {
     const refused = async (...words: string[]) => {
       const { code, err } = await remora(["eval", ...words, "--out", join(folder, "refused"), ...PLACE]);

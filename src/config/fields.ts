@@ -37,7 +37,7 @@ export function fieldsOf(schema: z.ZodObject, prefix = "", section?: string): Fi
 }
 
 /** `lora.rsLora` → `--lora-rs-lora`. */
-export function flagOf(path: string): string {
+function flagOf(path: string): string {
   return `--${path.replace(/\./g, "-").replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 

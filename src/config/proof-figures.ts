@@ -1,7 +1,7 @@
 /** A save's proof as a model card shows it. */
 import type { ProofFigures, SaveReport } from "./reports.ts";
 
-export function proofFigures({ format, type, base, mergeBase, adapters, proof, seconds, bytes }: SaveReport): ProofFigures {
+function proofFigures({ format, type, base, mergeBase, adapters, proof, seconds, bytes }: SaveReport): ProofFigures {
   return {
     format: type === undefined ? format : `${format}:${type}`,
     base: base.model,

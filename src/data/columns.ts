@@ -8,8 +8,8 @@ import { DataError } from "../errors/data-error.ts";
 import type { Message, TemplateRow } from "../text/templates/template.ts";
 import type { SourceRow } from "./read/source-row.ts";
 
-export const FIELDS = ["instruction", "input", "output", "context", "system", "text", "messages"] as const;
-export type Field = (typeof FIELDS)[number];
+const FIELDS = ["instruction", "input", "output", "context", "system", "text", "messages"] as const;
+type Field = (typeof FIELDS)[number];
 
 export interface ColumnOptions {
   /** Field of the template → column of the file. A name of the user's own template is a field too. */

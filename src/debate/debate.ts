@@ -3,7 +3,6 @@
  * `transcript.jsonl` and every answer in the cache, so that stopping loses at most what is being said.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { modelIdentity } from "../asking/model-identity.ts";
 import type { NamedModel } from "../asking/named-model.ts";
@@ -12,11 +11,11 @@ import { parseConfig } from "../config/parse.ts";
 import type { AskSettings } from "../config/reports.ts";
 import { type DebateConfig, type DebateConfigInput, debateSchema } from "../config/schemas/debate.ts";
 import { sessionSchema } from "../config/schemas/generate.ts";
-import { sourcesFingerprint } from "../engine/retrieval.ts";
+import { sourcesFingerprint } from "../engine/open-sources.ts";
 import { CancelledError } from "../errors/cancelled-error.ts";
-import { FileAccessError } from "../errors/file-access-error.ts";
 import { type Question, type Questions, readQuestions } from "../evaluation/eval/questions.ts";
 import { RecordLog } from "../evaluation/eval/record-log.ts";
+import { makeFolder } from "../formats/make-folder.ts";
 import type { DebateRecord, Turn, Verdict } from "./debate-record.ts";
 import { evalRow, trainingRow } from "./debate-rows.ts";
 import { type AnswerWorth, debateWorth } from "./debate-worth.ts";
@@ -227,12 +226,4 @@ function reportOf(config: DebateConfig, records: readonly DebateRecord[], proble
     worth: debateWorth(records),
     problems,
   };
-}
-
-function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true });
-  } catch (cause) {
-    throw new FileAccessError("Making the folder", path, cause);
-  }
 }

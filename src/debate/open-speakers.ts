@@ -1,7 +1,7 @@
 /** Debaters made ready: each model opened once however many speak with it, each index opened once, and a way to find sources for each. */
 import type { NamedModel } from "../asking/named-model.ts";
 import type { DebateConfig } from "../config/schemas/debate.ts";
-import { type OpenedSources, openSources, retrieveOptions } from "../engine/retrieval.ts";
+import { type OpenedSources, openSources, retrieveOptions } from "../engine/open-sources.ts";
 import { judgeSupport } from "../retrieval/answer/answer-question.ts";
 import { retrieve } from "../retrieval/retrieve.ts";
 import type { Debater } from "./debater.ts";

@@ -1,9 +1,10 @@
 /** Opens what makes vectors: an encoder in a worker of its own, or a remote endpoint. */
 import { parseConfig } from "../config/parse.ts";
-import { type EmbedderConfigInput, embedderSchema } from "../config/schemas/retrieval.ts";
+import { type AskConfig, type EmbedderConfigInput, embedderSchema } from "../config/schemas/retrieval.ts";
 import { CancelledError } from "../errors/cancelled-error.ts";
 import type { Embedder } from "../retrieval/embedder.ts";
 import { RemoteEmbedder } from "../retrieval/remote-embedder.ts";
+import type { IndexSettings } from "../retrieval/store/document-index.ts";
 import { EngineClient } from "./client.ts";
 import type { OpenedEmbedder } from "./embedder-job.ts";
 
@@ -46,5 +47,29 @@ export async function openEmbedder(input: EmbedderConfigInput): Promise<Embedder
       await client.call("embedder-close", { session });
       await client.close();
     },
+  };
+}
+
+/** What of a config says how vectors are made. */
+export type EmbeddingConfig = Pick<
+  AskConfig,
+  "embedder" | "embedderUrl" | "embedderPooling" | "queryPrefix" | "passagePrefix" | "device" | "threads" | "offline"
+>;
+
+/** The embedder that is named, else the one that the index was made with. `none` is none. */
+export function embedderConfig(config: EmbeddingConfig, settings: IndexSettings | undefined): EmbedderConfigInput | undefined {
+  const before = settings?.embedder;
+  const model = config.embedder ?? before?.model;
+  if (model === undefined || model === "none") return undefined;
+  const { device, threads, offline } = config;
+  return {
+    model,
+    url: config.embedderUrl ?? (config.embedder === undefined ? before?.url : undefined),
+    pooling: config.embedderPooling === "auto" ? before?.pooling : config.embedderPooling,
+    queryPrefix: config.queryPrefix ?? before?.queryPrefix,
+    passagePrefix: config.passagePrefix ?? before?.passagePrefix,
+    device,
+    threads,
+    offline,
   };
 }

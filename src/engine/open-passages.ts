@@ -10,7 +10,7 @@ import { readDocument } from "../retrieval/documents/read-document.ts";
 import type { Embedder } from "../retrieval/embedder.ts";
 import { isIndex } from "../retrieval/store/document-index.ts";
 import { openEmbedder } from "./open-embedder.ts";
-import { openIndex } from "./retrieval.ts";
+import { openIndex } from "./open-sources.ts";
 
 export interface Passage {
   readonly document: string;

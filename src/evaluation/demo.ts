@@ -5,14 +5,14 @@
  * The held-out sentences judge and nothing else: the adapter that is kept is chosen on rows split off the training rows.
  */
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseConfig } from "../config/parse.ts";
 import type { DemoEvent, DemoReport, DemoScore, DemoStage, SaveEvent, SaveReport } from "../config/reports.ts";
 import { type DemoConfig, type DemoConfigInput, demoSchema } from "../config/schemas/demo.ts";
 import { exportModel, type RunResult, train } from "../engine/index.ts";
-import { FileAccessError } from "../errors/file-access-error.ts";
 import { writeFileAtomically } from "../formats/atomic-file.ts";
+import { makeFolder } from "../formats/make-folder.ts";
 import { packageVersion, SMALL_MODEL } from "../hub/shipped-models.ts";
 import type { TrainEvent } from "../training/events.ts";
 import { type DemoData, type LossCurve, renderDemoPage } from "./demo/demo-page.ts";
@@ -37,11 +37,7 @@ export async function demo(config: DemoConfigInput = {}, options: DemoOptions = 
   const parsed = parseConfig(demoSchema, config, "Configuring remora demo");
   const { out } = parsed;
   const isNew = !existsSync(out);
-  try {
-    await mkdir(out, { recursive: true });
-  } catch (cause) {
-    throw new FileAccessError("Making the folder", out, cause);
-  }
+  makeFolder(out);
   try {
     return await runDemo(parsed, options);
   } catch (error) {

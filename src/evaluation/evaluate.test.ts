@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ScriptedEndpoint, scriptedEndpoint } from "../asking/testing/scripted-endpoint.ts";
-import { indexDocuments } from "../engine/retrieval.ts";
+import { indexDocuments } from "../engine/index-documents.ts";
 import { makePdf } from "../retrieval/testing/make-pdf.ts";
 import { evaluate } from "./evaluate.ts";
 
@@ -136,6 +136,14 @@ test("documents and pages that could not be read are named, where variants answe
     ["none", expect.stringContaining("127.0.0.1")],
   ]);
   expect(readFileSync(files.unreadCsv!, "utf8")).toContain("127.0.0.1:9/none");
+  // Nothing is asked again, so no page is read again: the answers still lack it.
+  one.asked.length = 0;
+  const again = await evaluate({ ...common, ...web, variants: [`one=${one.name}`, "one+docs"] });
+  expect(one.asked).toEqual([]);
+  expect(again.report.unreadDocuments).toEqual(report.unreadDocuments);
+  // With other pages the answers are others.
+  const others = await evaluate({ ...common, ...web, webPages: "http://127.0.0.1:9/other", variants: [`one=${one.name}`, "one+docs"] });
+  expect(others.report.unreadDocuments!.map(({ document }) => document.split("/").at(-1))).toEqual(["locked.pdf", "other"]);
   const without = await evaluate({ ...common, variants: `one=${one.name}` });
   expect(without.report.unreadDocuments).toEqual([]);
   expect(existsSync(files.unreadCsv!)).toBe(false);

@@ -2,20 +2,19 @@
  * A comparison from questions to report: every variant answers, model by model so that one is in memory at a time; answers are scored, judged
  * and translated where asked; the report says what helped. Everything that costs time is logged as it comes, so a stopped comparison goes on.
  */
-import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseConfig } from "../config/parse.ts";
 import { type EvalConfig, type EvalConfigInput, evalSchema, type ReportConfigInput, reportSchema } from "../config/schemas/eval.ts";
 import { type AskConfig, askSchema } from "../config/schemas/retrieval.ts";
 import { openEmbedder } from "../engine/open-embedder.ts";
 import { ConfigError } from "../errors/config-error.ts";
-import { FileAccessError } from "../errors/file-access-error.ts";
+import { makeFolder } from "../formats/make-folder.ts";
 import { packageVersion } from "../hub/shipped-models.ts";
 import type { UnreadDocument } from "../retrieval/store/document-index.ts";
 import type { AnswerRecord } from "./eval/answer-record.ts";
 import { scoreAnswer } from "./eval/answer-scores.ts";
 import { answerVariant, type EvalModel, type LoggedAnswer } from "./eval/answer-variant.ts";
-import { indexedDocuments } from "./eval/index-documents-source.ts";
+import { indexedDocuments, type LoggedPage } from "./eval/index-documents-source.ts";
 import { judgeAnswers, type LoggedVerdict } from "./eval/judge-answers.ts";
 import { type JudgedSilence, judgeSilence, type LoggedSilence } from "./eval/judge-silence.ts";
 import { modelJudge, modelTranslator } from "./eval/model-roles.ts";
@@ -27,8 +26,10 @@ import { summarize } from "./eval/summarize.ts";
 import { type LoggedTranslation, type Translated, translateTexts } from "./eval/translate-report.ts";
 import { parseVariants, type Variants } from "./eval/variant.ts";
 import { readRefusalPatterns } from "./no-answer/refusal-phrases.ts";
-import type { ReportAnswer, ReportData } from "./report/report-data.ts";
+import type { ReportAnswer, ReportData, VariantParts } from "./report/report-data.ts";
 import { completeReport, type ReportFiles, readReport, writeReport } from "./report/report-files.ts";
+import { ENGLISH } from "./report/words/english.ts";
+import { reportLanguage } from "./report-language.ts";
 import { bradleyTerry } from "./statistics/bradley-terry.ts";
 
 export type EvalEvent =
@@ -74,12 +75,13 @@ export async function evaluate(input: EvalConfigInput, options: EvalOptions = {}
   const report = completeReport(
     {
       title: config.title ?? files.map((file) => basename(file).replace(/\.\w+$/u, "")).join(", "),
+      language: reportLanguage(questions),
       madeAt: new Date().toISOString(),
       remora: packageVersion(),
-      variants: compared.variants.map(({ name, model, documents }) => ({
-        name,
-        description: describe(modelOf(model, config, compared), documents ? config.index : undefined),
-      })),
+      variants: compared.variants.map(({ name, model, documents }) => {
+        const parts = partsOf(modelOf(model, config, compared), documents ? config.index : undefined);
+        return { name, description: ENGLISH.variantParts(parts), parts };
+      }),
       questions: questions.map((question) => ({
         ...question,
         translation: translations?.get(question.question),
@@ -138,8 +140,11 @@ async function answerAll(
   { signal, onEvent }: EvalOptions,
 ): Promise<{ answers: AnswerRecord[]; unreadDocuments: readonly UnreadDocument[] }> {
   using log = new RecordLog<LoggedAnswer>(join(config.out, "answers.jsonl"), ({ key }) => key);
+  using pages = config.web
+    ? new RecordLog<LoggedPage>(join(config.out, "unread-pages.jsonl"), (page) => JSON.stringify([page.fingerprint, page.document]))
+    : undefined;
   const { variants } = compared;
-  const documents = variants.some((variant) => variant.documents) ? await indexedDocuments(askConfigOf(config)) : undefined;
+  const documents = variants.some((variant) => variant.documents) ? await indexedDocuments(askConfigOf(config), pages) : undefined;
   const answers: AnswerRecord[] = [];
   try {
     for (const [name, model] of models) {
@@ -276,9 +281,9 @@ function refuseUnusedPrices({ prices = {} }: EvalConfig, { variants }: Variants)
   if (problems.length > 0) throw new ConfigError("Configuring remora eval", problems);
 }
 
-function describe({ name, adapter, price }: EvalModelName, index: string | undefined): string {
-  const cost = price?.replace(/^(.*)\/(.*)$/u, ", at $$$1 a million tokens of prompts and $$$2 of answers");
-  return `${name}${adapter ? ` with the adapter ${adapter}` : ""}${index ? `, from the documents of ${index}` : ""}${cost ?? ""}`;
+function partsOf({ name, adapter, price }: EvalModelName, index: string | undefined): VariantParts {
+  const [prompt, answer] = price?.split("/") ?? [];
+  return { model: name, adapter, index, ...(prompt && answer && { price: { prompt, answer } }) };
 }
 
 /** What changes answers, for the foot of the report. */
@@ -313,12 +318,4 @@ function askConfigOf(config: EvalConfig): AskConfig {
 
 function pick(config: EvalConfig, names: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(Object.entries(config).filter(([name]) => names.includes(name)));
-}
-
-function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true });
-  } catch (cause) {
-    throw new FileAccessError("Making the folder", path, cause);
-  }
 }

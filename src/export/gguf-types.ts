@@ -7,7 +7,7 @@
 import type { GgmlType } from "../formats/ggml-types.ts";
 import type { GgufArchitecture } from "../models/gguf-names.ts";
 
-export const GGUF_SAVE_TYPES = ["f32", "f16", "bf16", "q8_0", "q4_0", "q5_0", "q5_1", "q4_k_m", "q5_k_m", "q6_k"] as const;
+const GGUF_SAVE_TYPES = ["f32", "f16", "bf16", "q8_0", "q4_0", "q5_0", "q5_1", "q4_k_m", "q5_k_m", "q6_k"] as const;
 export type GgufSaveType = (typeof GGUF_SAVE_TYPES)[number];
 
 /** The type of most tensors, and `general.file_type`. */

@@ -8,6 +8,7 @@ import { basename, dirname, join, resolve, sep } from "node:path";
 import { DiskSpaceError } from "../errors/disk-space-error.ts";
 import { FileAccessError } from "../errors/file-access-error.ts";
 import { OutputExistsError } from "../errors/output-exists-error.ts";
+import { makeFolder } from "../formats/make-folder.ts";
 
 /** Free bytes of the disk that a folder is on; undefined where that cannot be asked. */
 export type FreeBytes = (folder: string) => number | undefined;
@@ -47,9 +48,9 @@ export class SaveFolder {
 
   /** Makes the folder aside; leftovers of a save that was killed go. @throws DiskSpaceError · FileAccessError */
   async begin(neededBytes: number, freeBytes: FreeBytes = freeBytesOf): Promise<void> {
+    makeFolder(dirname(this.path), "Preparing");
     try {
       await rm(this.partial, { recursive: true, force: true });
-      await mkdir(dirname(this.path), { recursive: true });
       const free = freeBytes(dirname(this.path));
       if (free !== undefined && free < neededBytes) throw new DiskSpaceError(this.path, neededBytes, free);
       await mkdir(this.partial);

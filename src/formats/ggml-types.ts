@@ -5,7 +5,7 @@
  * tensor is an error. Source: `ggml_type` of ggml.h and the block structs of ggml-common.h.
  */
 
-export interface GgmlTypeFacts {
+interface GgmlTypeFacts {
   readonly id: number;
   readonly blockElements: number;
   readonly blockBytes: number;

@@ -14,13 +14,13 @@ import { clip } from "./untrusted-json.ts";
 
 const MAGIC = 0x46554747; // "GGUF"
 /** Real files have 20 to 60 entries. */
-export const MAX_METADATA_ENTRIES = 2 ** 16;
+const MAX_METADATA_ENTRIES = 2 ** 16;
 /** A 700B expert model with one tensor an expert has about 50,000. */
-export const MAX_TENSORS = 2 ** 17;
+const MAX_TENSORS = 2 ** 17;
 /** GGML_MAX_DIMS. */
-export const MAX_GGUF_DIMENSIONS = 4;
+const MAX_GGUF_DIMENSIONS = 4;
 /** The specification's limit on keys is 65,535; on tensor names 64, which some writers exceed. */
-export const MAX_KEY_BYTES = 65_535;
+const MAX_KEY_BYTES = 65_535;
 const DEFAULT_ALIGNMENT = 32;
 /** Writers use 32; llama.cpp accepts any power of two. A page is the most that mapping could ever want. */
 const MAX_ALIGNMENT = 65_536;

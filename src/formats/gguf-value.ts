@@ -20,11 +20,11 @@ export type GgufArray =
 export type GgufValue = number | bigint | boolean | string | GgufArray;
 
 /** `tokenizer.huggingface.json` of a 262k-token vocabulary takes 33 MB and is the largest text there is. */
-export const MAX_STRING_BYTES = 2 ** 27;
+const MAX_STRING_BYTES = 2 ** 27;
 /** All arrays of a file together. 262k tokens with scores, types and 514k merges are 1.3 million elements. */
 export const MAX_ARRAY_ELEMENTS = 2 ** 24;
 /** Nobody writes arrays of arrays of arrays; without a limit they could nest as deep as the file is long. */
-export const MAX_ARRAY_DEPTH = 3;
+const MAX_ARRAY_DEPTH = 3;
 
 const STRING = 8;
 const ARRAY = 9;

@@ -35,7 +35,7 @@ const TYPE = { u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9 } as const;
 
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
-export function ggufTensorBytes({ type, shape }: Pick<GgufTensorEntry, "type" | "shape">): number {
+function ggufTensorBytes({ type, shape }: Pick<GgufTensorEntry, "type" | "shape">): number {
   const { blockElements, blockBytes } = GGML_TYPES[type];
   return (shape.reduce((product, size) => product * size, 1) / blockElements) * blockBytes;
 }

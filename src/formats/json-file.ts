@@ -4,7 +4,7 @@ import { FileBytes } from "./file-bytes.ts";
 import { describeValue, isObject, parseUntrustedJson } from "./untrusted-json.ts";
 
 /** A shard index of a 700B model takes 10 MB; tokenizers (up to 40 MB) are read elsewhere. */
-export const MAX_JSON_BYTES = 64_000_000;
+const MAX_JSON_BYTES = 64_000_000;
 
 /** The object in a JSON file. @throws FileFormatError · FileAccessError */
 export function readJsonObject(path: string): Record<string, unknown> {

@@ -12,7 +12,7 @@ import { readSafetensors, type SafetensorsView } from "./safetensors-reader.ts";
 import { clip, describeValue, isObject } from "./untrusted-json.ts";
 
 /** The largest open models have about 160 shards. */
-export const MAX_SHARDS = 4096;
+const MAX_SHARDS = 4096;
 
 /** Which files a folder's weights stand in, without reading them; undefined when the folder holds none. */
 export function findSafetensors(folder: string, baseName = "model"): { kind: "single" | "index"; path: string } | undefined {

@@ -2,11 +2,10 @@
  * Writes safetensors files whose tensors come in groups that are made together: an NF4 matrix gives codes, scales and a blob at once, but the file
  * wants all f32 tensors before all u8 ones. Every place is known beforehand, so each piece is written where it belongs, in whatever order it comes.
  */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { FileAccessError } from "../errors/file-access-error.ts";
 import { RemoraError } from "../errors/remora-error.ts";
 import { AtomicFile, writeFileAtomically } from "./atomic-file.ts";
+import { makeFolder } from "./make-folder.ts";
 import { encodeSafetensorsHeader, entryBytes, orderForAlignment, type TensorShape } from "./safetensors-writer.ts";
 import { WriteBehind } from "./write-behind.ts";
 
@@ -46,9 +45,7 @@ export function splitGroups(groups: readonly TensorGroup[], maxShardBytes: numbe
  * @throws FileAccessError · RemoraError when a tensor's bytes do not match its shape
  */
 export async function writeSafetensorsGroups(folder: string, groups: readonly TensorGroup[], maxShardBytes: number): Promise<string[]> {
-  await mkdir(folder, { recursive: true }).catch((cause) => {
-    throw new FileAccessError("Writing", folder, cause);
-  });
+  makeFolder(folder, "Writing");
   const shards = splitGroups(groups, maxShardBytes);
   if (shards.length === 1) {
     await writeShard(join(folder, "model.safetensors"), shards[0]!);

@@ -18,9 +18,9 @@ import type { TensorView } from "./tensor-view.ts";
 import { clip, describeValue, isCount, isObject, parseUntrustedJson } from "./untrusted-json.ts";
 
 /** The reference reader's own limit. The header of a 700B expert model is about 15 MB; without a limit eight bytes could ask for all memory. */
-export const MAX_HEADER_BYTES = 100_000_000;
+const MAX_HEADER_BYTES = 100_000_000;
 /** PyTorch's tensors have at most 64 dimensions; real weights have at most 5. */
-export const MAX_DIMENSIONS = 64;
+const MAX_DIMENSIONS = 64;
 
 export type SafetensorsView = TensorView<SafetensorsDType>;
 

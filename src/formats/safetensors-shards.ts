@@ -4,10 +4,10 @@
  * Shards are put in place one by one and the index last; leftovers of an earlier save under the same base name are removed only then, because a
  * stale `model.safetensors` would win over a new index.
  */
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { FileAccessError } from "../errors/file-access-error.ts";
 import { writeFileAtomically } from "./atomic-file.ts";
+import { makeFolder } from "./make-folder.ts";
 import { entryBytes, type TensorEntry, writeSafetensors } from "./safetensors-writer.ts";
 
 export interface ShardOptions {
@@ -18,7 +18,7 @@ export interface ShardOptions {
   readonly baseName?: string;
 }
 
-export const DEFAULT_SHARD_BYTES = 5e9;
+const DEFAULT_SHARD_BYTES = 5e9;
 
 /**
  * @returns names of the files written, the index included
@@ -30,9 +30,7 @@ export async function writeSafetensorsFolder(
   options: ShardOptions = {},
 ): Promise<string[]> {
   const { maxShardBytes = DEFAULT_SHARD_BYTES, metadata = { format: "pt" }, baseName = "model" } = options;
-  await mkdir(folder, { recursive: true }).catch((cause) => {
-    throw new FileAccessError("Writing", folder, cause);
-  });
+  makeFolder(folder, "Writing");
   const shards = splitIntoShards(entries, maxShardBytes);
   const single = `${baseName}.safetensors`;
   const written: string[] = [];
@@ -60,7 +58,7 @@ export async function writeSafetensorsFolder(
 }
 
 /** In the order given; a new shard begins where the next tensor would not fit. */
-export function splitIntoShards(entries: readonly TensorEntry[], maxShardBytes: number): TensorEntry[][] {
+function splitIntoShards(entries: readonly TensorEntry[], maxShardBytes: number): TensorEntry[][] {
   const shards: TensorEntry[][] = [[]];
   let bytes = 0;
   for (const entry of entries) {

@@ -4,7 +4,7 @@
  */
 
 /** Real headers and configs nest fewer than ten levels deep. */
-export const MAX_JSON_DEPTH = 64;
+const MAX_JSON_DEPTH = 64;
 
 /** @throws Error with a short text when `bytes` are not UTF-8, not JSON, nest too deep or repeat a key within one object */
 export function parseUntrustedJson(bytes: Uint8Array): unknown {

@@ -8,7 +8,7 @@ import type { CausalLM } from "../models/causal-lm.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** Tokens of a page: small enough to waste little at a sequence's end, large enough that a page's keys are a long read. */
-export const PAGE_SIZE = 32;
+const PAGE_SIZE = 32;
 
 /** Pages that a sequence of `tokens` tokens takes. */
 export function pagesOf(tokens: number): number {

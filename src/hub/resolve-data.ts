@@ -22,7 +22,7 @@ const TRAINING = /(^|[/._-])train/i;
 const REFERENCE =
   /^hf:\/\/(?:datasets\/)?([A-Za-z0-9._-]{1,96})\/([A-Za-z0-9._-]{1,96})(?:@([A-Za-z0-9][A-Za-z0-9._-]*|refs\/[A-Za-z0-9._/-]+?))?(?:\/(.+))?$/;
 
-export const isHubData = (name: string): boolean => name.startsWith("hf://");
+const isHubData = (name: string): boolean => name.startsWith("hf://");
 
 /** @returns paths of files. @throws DataError · HubRefusedError · HubUnavailableError */
 export async function resolveData(names: readonly string[], options: FetchOptions): Promise<string[]> {

@@ -5,20 +5,19 @@
  * base model's own (`model.layers.0.self_attn.q_proj`). Reading gives views, not values.
  */
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AdapterError } from "../errors/adapter-error.ts";
-import { FileAccessError } from "../errors/file-access-error.ts";
 import { ShapeError } from "../errors/shape-error.ts";
 import { writeFileAtomically } from "../formats/atomic-file.ts";
 import { readJsonObject } from "../formats/json-file.ts";
+import { makeFolder } from "../formats/make-folder.ts";
 import { readSafetensors, type SafetensorsView } from "../formats/safetensors-reader.ts";
 import { type TensorEntry, writeSafetensors } from "../formats/safetensors-writer.ts";
 import { f32ToBf16, f32ToF16 } from "../quant/half-floats.ts";
 import { type AdapterConfig, formatAdapterConfig, matchPattern, parseAdapterConfig } from "./adapter-config.ts";
 
-export const ADAPTER_CONFIG_FILE = "adapter_config.json";
-export const ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors";
+const ADAPTER_CONFIG_FILE = "adapter_config.json";
+const ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors";
 const PREFIX = "base_model.model.";
 const KEY = /^base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight$/;
 const DTYPES = ["F32", "F16", "BF16"];
@@ -136,9 +135,7 @@ export interface AdapterToWrite {
  * @throws FileAccessError · ShapeError for parts that are not matrices of their rank
  */
 export async function writeAdapter(folder: string, adapter: AdapterToWrite): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((cause) => {
-    throw new FileAccessError("Writing", folder, cause);
-  });
+  makeFolder(folder, "Writing");
   const entries = adapter.parts.flatMap((part) => partEntries(part, adapter.dtype ?? "F32"));
   await writeSafetensors(join(folder, ADAPTER_WEIGHTS_FILE), entries);
   const config = formatAdapterConfig(describeAdapter(adapter));

@@ -24,7 +24,7 @@ export interface EncoderShape {
 }
 
 const WITH_POSITION_OFFSET: readonly string[] = ["xlm-roberta", "roberta", "camembert"];
-export const ENCODER_MODEL_TYPES: readonly string[] = ["bert", ...WITH_POSITION_OFFSET];
+const ENCODER_MODEL_TYPES: readonly string[] = ["bert", ...WITH_POSITION_OFFSET];
 
 const ACTIVATIONS: Readonly<Record<string, GeluKind>> = {
   gelu: "erf",

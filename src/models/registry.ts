@@ -9,7 +9,7 @@ import { qwen } from "./qwen.ts";
 const FAMILIES: readonly ModelFamily[] = [llama, qwen, gemma, phi];
 
 /** Every `model_type` that remora can run. */
-export function supportedModelTypes(): string[] {
+function supportedModelTypes(): string[] {
   return FAMILIES.flatMap((family) => family.modelTypes);
 }
 

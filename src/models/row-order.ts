@@ -9,7 +9,7 @@ export function storedRow(order: RowOrder, row: number): number {
 }
 
 /** For every row of the Hugging Face matrix, the row of the file that holds it. i32 [rows], fit for a gather. */
-export function storedRows(order: RowOrder): Int32Array {
+function storedRows(order: RowOrder): Int32Array {
   return Int32Array.from({ length: order.heads * order.headDim }, (_, row) => storedRow(order, row));
 }
 

@@ -18,7 +18,7 @@ export interface LoraSettings {
   readonly rankStabilized: boolean;
 }
 
-export function loraScale({ rank, alpha, rankStabilized }: LoraSettings): number {
+function loraScale({ rank, alpha, rankStabilized }: LoraSettings): number {
   return alpha / (rankStabilized ? Math.sqrt(rank) : rank);
 }
 

@@ -113,7 +113,7 @@ function yarnAttentionFactor(fields: Fields, factor: number): number {
 }
 
 /** Inverse frequencies [rotary/2] and the factor on cos and sin, for sequences of up to `positions` tokens. */
-export function inverseFrequencies(settings: RopeSettings, positions: number): { frequencies: Float32Array; attentionFactor: number } {
+function inverseFrequencies(settings: RopeSettings, positions: number): { frequencies: Float32Array; attentionFactor: number } {
   const { rotary, theta, scaling } = settings;
   const half = rotary / 2;
   const base = Float32Array.from({ length: half }, (_, i) => 1 / Math.fround(theta ** ((2 * i) / rotary)));

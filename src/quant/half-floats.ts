@@ -23,7 +23,7 @@ export function fromBf16Bits(bits: number): number {
 }
 
 /** f16 bits → value. */
-export function fromF16Bits(bits: number): number {
+function fromF16Bits(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >>> 10) & 0x1f;
   const fraction = bits & 0x3ff;
@@ -33,7 +33,7 @@ export function fromF16Bits(bits: number): number {
 }
 
 /** f32 value → f16 bits. */
-export function toF16Bits(value: number): number {
+function toF16Bits(value: number): number {
   floatView[0] = value;
   const bits = bitsView[0]!;
   const sign = (bits >>> 16) & 0x8000;

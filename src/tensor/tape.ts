@@ -48,7 +48,7 @@ export interface KeptTensor {
 }
 
 /** Kept on the device: the tensor itself, or the recipe to make it again. */
-export class Kept implements KeptTensor {
+class Kept implements KeptTensor {
   readonly #tensor: Tensor;
   readonly #fromRecipe: boolean;
 

@@ -14,7 +14,7 @@ export const BYTE_CHARACTERS: readonly string[] = (() => {
 })();
 
 /** Byte of each character. */
-export const CHARACTER_BYTES: ReadonlyMap<string, number> = new Map(BYTE_CHARACTERS.map((character, byte) => [character, byte]));
+const CHARACTER_BYTES: ReadonlyMap<string, number> = new Map(BYTE_CHARACTERS.map((character, byte) => [character, byte]));
 
 /** Bytes that a byte-level token stands for; a token with a character outside the alphabet stands for itself. */
 export function byteLevelBytes(token: string): Uint8Array {

@@ -4,7 +4,7 @@
  * Many checkpoints declare only one of the two they use: Gemma's files may name `<eos>` while its chat turns end in `<end_of_turn>`. A token
  * counts when it is marked special in the tokenizer and bears one of these names, as in llama.cpp's list of end-of-generation tokens.
  */
-export const END_TOKEN_NAMES: readonly string[] = [
+const END_TOKEN_NAMES: readonly string[] = [
   "</s>",
   "<|endoftext|>",
   "<|im_end|>",

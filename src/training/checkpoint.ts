@@ -8,11 +8,12 @@
  *
  * A checkpoint is written aside, flushed and renamed; a run killed at any moment loses only the steps since the last one.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Backend } from "../backend/backend.ts";
 import { CheckpointError } from "../errors/checkpoint-error.ts";
 import { writeFileAtomically } from "../formats/atomic-file.ts";
+import { makeFolder } from "../formats/make-folder.ts";
 import { readSafetensors } from "../formats/safetensors-reader.ts";
 import { writeSafetensors } from "../formats/safetensors-writer.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -48,7 +49,7 @@ export interface RunState {
 
 const NAME = /^step-(\d{8})$/;
 
-export function checkpointName(step: number): string {
+function checkpointName(step: number): string {
   return `step-${String(step).padStart(8, "0")}`;
 }
 
@@ -74,7 +75,7 @@ export async function saveCheckpoint(
   const path = join(folder, checkpointName(state.step));
   const partial = join(folder, `.${basename(path)}.partial`);
   rmSync(partial, { recursive: true, force: true });
-  mkdirSync(partial, { recursive: true });
+  makeFolder(partial, "Writing");
   await weights.save(partial);
   await writeSafetensors(
     join(partial, "optimizer.safetensors"),

@@ -43,7 +43,7 @@ export async function evaluate(model: CausalLM, batches: Iterable<Batch>): Promi
 }
 
 /** Writes the loss of each row, f32 [N]. */
-export function scoreBatch(model: CausalLM, batch: DeviceBatch, rowLoss: Tensor, rowTop1?: Tensor): void {
+function scoreBatch(model: CausalLM, batch: DeviceBatch, rowLoss: Tensor, rowTop1?: Tensor): void {
   const tape = new Tape(model.arena, { recording: false });
   tape.scope("evaluation", () => {
     const hidden = model.forward(tape, batch.tokens, batch.positions, (on, _layer, qkv, rule) => attention(on, qkv, batch.segments, rule));

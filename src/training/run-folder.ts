@@ -2,12 +2,13 @@
  * A run's folder: `config.json` (resolved, each default with its reason), `metrics.jsonl`, TensorBoard events, `checkpoints/` and what was
  * trained (`adapter/` or `model/`). Nothing of an earlier run is touched unless the user resumes or forces.
  */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { CheckpointError } from "../errors/checkpoint-error.ts";
 import { FileAccessError } from "../errors/file-access-error.ts";
 import { OutputExistsError } from "../errors/output-exists-error.ts";
 import { writeFileAtomically } from "../formats/atomic-file.ts";
+import { makeFolder } from "../formats/make-folder.ts";
 import { listCheckpoints, type TrainedWeights } from "./checkpoint.ts";
 import type { TrainEvent } from "./events.ts";
 import { TensorBoardWriter } from "./tensorboard.ts";
@@ -56,10 +57,11 @@ export class RunFolder {
   async begin(config: unknown, clockSeconds: number, resuming: boolean): Promise<void> {
     try {
       if (!resuming) for (const name of this.#ownEntries()) rmSync(join(this.path, name), { recursive: true, force: true });
-      mkdirSync(this.checkpoints, { recursive: true });
     } catch (cause) {
       throw new FileAccessError("Preparing", this.path, cause);
     }
+    makeFolder(this.path, "Preparing");
+    makeFolder(this.checkpoints, "Preparing");
     if (!resuming) await writeFileAtomically(join(this.path, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
     this.#board = new TensorBoardWriter(this.path, clockSeconds);
   }
@@ -105,7 +107,7 @@ export class RunFolder {
     const target = join(this.path, name);
     const partial = join(this.path, `.${name}.partial`);
     rmSync(partial, { recursive: true, force: true });
-    mkdirSync(partial, { recursive: true });
+    makeFolder(partial, "Writing");
     await weights.save(partial);
     const old = join(this.path, `.${name}.old`);
     rmSync(old, { recursive: true, force: true });

@@ -5,15 +5,16 @@
  * Event: 1 wall_time double, 2 step int64, 3 file_version string, 5 summary; Summary: repeated 1 value; Value: 1 tag string,
  * 2 simple_value float. Source: tensorflow/core/util/event.proto and lib/io/record_writer (format only).
  */
-import { appendFileSync, mkdirSync } from "node:fs";
+import { appendFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "../formats/make-folder.ts";
 
 export class TensorBoardWriter {
   readonly #path: string;
 
   /** @param seconds wall clock, for the file's name and first record */
   constructor(folder: string, seconds: number) {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder, "Writing");
     this.#path = join(folder, `events.out.tfevents.${Math.floor(seconds)}.remora`);
     this.#append(event(seconds, 0, stringField(3, "brain.Event:2")));
   }

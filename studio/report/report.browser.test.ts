@@ -105,6 +105,14 @@ describe.skipIf(path === undefined)(`report page in Chromium${path === undefined
     }
   });
 
+  test("in Japanese: filters by their labels, and the count", async () => {
+    const { page, troubles } = await open({ ...sampleReport(), language: "ja" });
+    expect(await page.getByRole("status").textContent()).toBe("4 問中 4 問を表示");
+    await page.locator("#filter").selectOption("答えのないもの");
+    expect(await page.getByRole("status").textContent()).toBe("4 問中 3 問を表示");
+    expect(troubles).toEqual([]);
+  });
+
   test("filters, search and order", async () => {
     const { page, troubles } = await open(sampleReport());
     const status = page.getByRole("status");

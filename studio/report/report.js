@@ -27,7 +27,7 @@
       card.hidden = !visible;
       if (visible) count++;
     }
-    shown.textContent = `${count} of ${cards.length} questions shown`;
+    shown.textContent = shown.dataset.words.replace("{shown}", count).replace("{all}", cards.length);
   }
 
   function sort() {

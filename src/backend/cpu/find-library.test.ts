@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { NativeLibraryError } from "../../errors/native-library-error.ts";
-import { findLibrary, kernelSourceStamp } from "./find-library.ts";
+import { cpuSourceStamp } from "../source-stamp.mjs";
+import { findLibrary } from "./find-library.ts";
 import { openLibrary } from "./native-library.ts";
 
 let root: string;
@@ -35,7 +36,7 @@ it("takes a prebuilt library whose stamp is the hash of the sources, or without 
   expect(findLibrary(linux())).toBe(prebuilt);
   write("kernels/cpu/norm.cpp", "one");
   write("kernels/include/remora.h", "two");
-  write("prebuilds/linux-x64/stamp", `${kernelSourceStamp(root)}\n`);
+  write("prebuilds/linux-x64/stamp", `${cpuSourceStamp(root)}\n`);
   expect(findLibrary(linux())).toBe(prebuilt);
   write("kernels/cpu/norm.cpp", "changed");
   expect(() => findLibrary(linux())).toThrowErrorMatchingInlineSnapshot(`

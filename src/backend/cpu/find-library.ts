@@ -4,16 +4,13 @@
  *   2. `prebuilds/<platform>-<arch>/`, when its `stamp` file equals the hash of the kernel sources beside it (or no sources are there)
  *   3. the optional platform package `@remora/kernels-<platform>-<arch>`
  */
-import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { NativeLibraryError } from "../../errors/native-library-error.ts";
-
-/** Folders whose contents decide whether a prebuilt library is current. */
-const SOURCE_FOLDERS = ["kernels/cpu", "kernels/include", "kernels/reference"];
+import { cpuSourceStamp } from "../source-stamp.mjs";
 
 export interface LibrarySearch {
   /** The package's root folder. */
@@ -55,31 +52,13 @@ export function findLibrary(search: LibrarySearch = {}): string {
   throw new NativeLibraryError(problem, "Run `npm run build:kernels` (needs g++ or clang++).", searched);
 }
 
-export function libraryFileName(platform: NodeJS.Platform): string {
+function libraryFileName(platform: NodeJS.Platform): string {
   if (platform === "win32") return "remora.dll";
   return platform === "darwin" ? "libremora.dylib" : "libremora.so";
 }
 
-/** SHA-256 over the names and contents of the kernel sources, sorted by path; null where no sources are shipped. */
-export function kernelSourceStamp(root: string): string | null {
-  const hash = createHash("sha256");
-  let files = 0;
-  for (const folder of SOURCE_FOLDERS) {
-    if (!existsSync(join(root, folder))) continue;
-    const names = readdirSync(join(root, folder)).filter((name) => /\.(cpp|h)$/.test(name));
-    for (const name of names.sort()) {
-      hash
-        .update(`${folder}/${name}\0`)
-        .update(readFileSync(join(root, folder, name)))
-        .update("\0");
-      files++;
-    }
-  }
-  return files === 0 ? null : hash.digest("hex");
-}
-
 function prebuiltIsCurrent(root: string, stampFile: string): boolean {
-  const stamp = kernelSourceStamp(root);
+  const stamp = cpuSourceStamp(root);
   if (stamp === null) return true;
   return existsSync(stampFile) && readFileSync(stampFile, "utf8").trim() === stamp;
 }

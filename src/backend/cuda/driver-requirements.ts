@@ -5,7 +5,7 @@ import type { CardFacts } from "./driver.ts";
 const FIRST_DRIVER: Readonly<Record<number, string>> = { 11: "450", 12: "525", 13: "580" };
 
 /** Oldest card with machine code in the images: Turing (T4). */
-export const OLDEST_CARD = { major: 7, minor: 5 } as const;
+const OLDEST_CARD = { major: 7, minor: 5 } as const;
 
 /** Why the driver is too old for images made by `toolkit` ("13.0"), or null. Drivers run every toolkit of their own major version. */
 export function driverProblem(driverVersion: number, toolkit: string): string | null {

@@ -10,7 +10,7 @@ import { DRIVER_DECLARATIONS, type DriverFunctions } from "./driver-functions.ts
 import { type CudaSearch, driverCandidates } from "./library-search.ts";
 
 /** CUdevice_attribute numbers. */
-export const ATTRIBUTE = { multiprocessors: 16, sharedPerBlockOptIn: 97, computeMajor: 75, computeMinor: 76 } as const;
+const ATTRIBUTE = { multiprocessors: 16, sharedPerBlockOptIn: 97, computeMajor: 75, computeMinor: 76 } as const;
 
 export interface CardFacts {
   readonly ordinal: number;

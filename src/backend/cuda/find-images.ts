@@ -1,13 +1,13 @@
 /**
  * Where the compiled kernels are: `build/cuda` of the checkout (`REMORA_BUILD_DIR` names another build folder), then `prebuilds/cuda`.
  * A folder counts when it has `images.json`, which names the images, the toolkit and the sources that made them; prebuilt images of other sources
- * than those of this checkout are never taken. scripts/build-cuda.mjs writes the same stamp; a test compares the two.
+ * than those of this checkout are never taken.
  */
-import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { packageRoot } from "../cpu/find-library.ts";
+import { cudaSourceStamp } from "../source-stamp.mjs";
 import type { KernelTable } from "./kernel-table.ts";
 
 export interface KernelImages {
@@ -18,22 +18,8 @@ export interface KernelImages {
   readonly table: KernelTable;
 }
 
-/** SHA-256 over names and contents of kernels/cuda, or null where no sources are shipped. */
-export function cudaStamp(root: string): string | null {
-  const folder = join(root, "kernels", "cuda");
-  if (!existsSync(folder)) return null;
-  const hash = createHash("sha256");
-  const names = readdirSync(folder).filter((name) => /\.(cu|cuh)$/.test(name));
-  for (const name of names.sort())
-    hash
-      .update(`${name}\0`)
-      .update(readFileSync(join(folder, name)))
-      .update("\0");
-  return names.length === 0 ? null : hash.digest("hex");
-}
-
 function prebuiltAreCurrent(root: string, folder: string): boolean {
-  const stamp = cudaStamp(root);
+  const stamp = cudaSourceStamp(root);
   return stamp === null || (JSON.parse(readFileSync(join(folder, "images.json"), "utf8")) as { stamp?: string }).stamp === stamp;
 }
 

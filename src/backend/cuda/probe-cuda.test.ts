@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { CudaError } from "../../errors/cuda-error.ts";
+import { cudaSourceStamp } from "../source-stamp.mjs";
 import { findCublasLt } from "./cublaslt.ts";
 import { cardProblem, driverProblem, versionText } from "./driver-requirements.ts";
-import { cudaStamp, findImages } from "./find-images.ts";
+import { findImages } from "./find-images.ts";
 import { findCuda, probeWith } from "./probe-cuda.ts";
 
 const folders: string[] = [];
@@ -72,7 +73,7 @@ describe("what a machine may lack", () => {
     expect(findImages(root, {})).toEqual({
       reason: expect.stringMatching(/were made from other sources than those in kernels\/cuda; run/),
     });
-    const stamped = { nvcc: "13.0", images: ["nf4"], stamp: cudaStamp(root) };
+    const stamped = { nvcc: "13.0", images: ["nf4"], stamp: cudaSourceStamp(root) };
     writeFileSync(join(root, "prebuilds", "cuda", "images.json"), JSON.stringify(stamped));
     expect(findImages(root, {})).toMatchObject({ toolkit: "13.0" });
   });

@@ -10,7 +10,7 @@ export const NF4_BLOCK = 64;
 export const NF4_NEST = 256;
 
 /** Rows and columns of an E4M3 matrix are multiples of this: tensor cores read 16 bytes at a time, along either for one of the two products. */
-export const E4M3_BLOCK = 16;
+const E4M3_BLOCK = 16;
 
 export function checkWeight(op: string, weight: WeightOperand): void {
   const { format, rows, cols, data, path } = weight;

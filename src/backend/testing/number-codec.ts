@@ -6,14 +6,14 @@ const single = new Float32Array(1);
 const singleBits = new Uint32Array(single.buffer);
 
 /** Rounds to nearest, ties to even. */
-export function toBf16(value: number): number {
+function toBf16(value: number): number {
   single[0] = value;
   const bits = singleBits[0]!;
   if (Number.isNaN(value)) return 0x7fc0;
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
 }
 
-export function fromBf16(bits: number): number {
+function fromBf16(bits: number): number {
   singleBits[0] = bits << 16;
   return single[0]!;
 }
@@ -29,7 +29,7 @@ export function toF16(value: number): number {
   return units < 1024 ? sign | units : sign | (((exponent + 15) << 10) + (units - 1024));
 }
 
-export function fromF16(bits: number): number {
+function fromF16(bits: number): number {
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
   const size =

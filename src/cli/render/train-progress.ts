@@ -80,7 +80,7 @@ export class TrainProgress {
 }
 
 /** `step 12/200 ▕██▍     ▏ loss 1.2345 · 812 tok/s · 1.20 GB · 3m12s left` */
-export function stepLine(event: StepEndEvent, steps: number, withBar = true): string {
+function stepLine(event: StepEndEvent, steps: number, withBar = true): string {
   const drawn = withBar ? ` ▕${bar(event.step / steps, 12)}▏` : "";
   const parts = [
     `loss ${event.loss.toFixed(4)}`,

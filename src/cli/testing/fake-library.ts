@@ -3,7 +3,7 @@ import type { AskRequest } from "../../config/reports.ts";
 import type { TrainEvent } from "../../training/events.ts";
 import type { Library, RunResult } from "../library.ts";
 
-export const RUN_RESULT: RunResult = {
+const RUN_RESULT: RunResult = {
   reason: "completed",
   steps: 2,
   tokens: 4096,

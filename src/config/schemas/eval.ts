@@ -29,6 +29,10 @@ const outOption = option(text().default("eval"), {
 
 const reporting = section("Report", {
   title: option(text().optional(), { description: "Title of the page", derived: "the questions' file", placeholder: "text" }),
+  language: option(z.enum(["en", "ja"]).optional(), {
+    description: "Language of the page's own words: English or Japanese; what models and users wrote stays as it is",
+    derived: "that of most questions; for a report made again, the one it has",
+  }),
   notes: option(text().optional(), {
     description: "Thumbs and notes that the page saved (notes.json)",
     derived: "notes.json in `out`, when it is there",
@@ -88,7 +92,7 @@ export const evalSchema = z.strictObject({
       placeholder: "model",
     }),
     translator: option(text().optional(), {
-      description: "Model that puts questions and answers into the report's other language (Japanese, English)",
+      description: "Model that puts questions and answers into the other language (Japanese, English)",
       derived: "nobody: each text stays as it is",
       placeholder: "model",
     }),

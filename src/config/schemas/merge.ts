@@ -3,7 +3,7 @@ import { z } from "zod";
 import { count, option, section, text, textOrList } from "../option.ts";
 import { BASE_FORMATS, COMPUTE_DTYPES, deviceOptions } from "./shared.ts";
 
-export const GGUF_TYPE_NAMES = ["f32", "f16", "bf16", "q8_0", "q4_0", "q5_0", "q5_1", "q4_k_m", "q5_k_m", "q6_k"] as const;
+const GGUF_TYPE_NAMES = ["f32", "f16", "bf16", "q8_0", "q4_0", "q5_0", "q5_1", "q4_k_m", "q5_k_m", "q6_k"] as const;
 const FORMAT = new RegExp(`^(16bit|nf4|adapter|gguf(:(${GGUF_TYPE_NAMES.join("|")}))?)$`);
 
 const what = section("What to save", {

@@ -113,7 +113,7 @@ const running = section("Where and how", {
   force: option(z.boolean().default(false), { description: "Replace what is in `out`, and run even when the plan says it may not fit" }),
 });
 
-export const pretrainOptions = z.strictObject({ ...what, ...length, ...optimizer, ...watching, ...running });
+const pretrainOptions = z.strictObject({ ...what, ...length, ...optimizer, ...watching, ...running });
 
 /** Names that no source has, and a mix that reads nothing. */
 export const pretrainSchema = pretrainOptions.check(({ value, issues }) => {

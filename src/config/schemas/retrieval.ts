@@ -8,9 +8,9 @@ import { sessionSchema } from "./generate.ts";
 import { COMPUTE_DTYPES, columnsOption, deviceOptions } from "./shared.ts";
 import { webOptions } from "./web.ts";
 
-export const POOLINGS = ["auto", "mean", "cls"] as const;
-export const RERANKERS = ["none", "mmr", "viewpoints", "remote"] as const;
-export const SEARCH_MODES = ["auto", "text", "vectors", "both"] as const;
+const POOLINGS = ["auto", "mean", "cls"] as const;
+const RERANKERS = ["none", "mmr", "viewpoints", "remote"] as const;
+const SEARCH_MODES = ["auto", "text", "vectors", "both"] as const;
 
 const url = () => z.string().regex(/^https?:\/\/\S+$/, { error: "expected an address that begins with http:// or https://" });
 

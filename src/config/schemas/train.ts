@@ -18,7 +18,7 @@ import {
 } from "./shared.ts";
 
 /** The seven linears of a decoder layer, by their checkpoint names. */
-export const ALL_LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] as const;
+const ALL_LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] as const;
 
 const what = section("Model and data", {
   ...modelOptions,

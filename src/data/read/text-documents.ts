@@ -4,7 +4,7 @@
 import type { ReadOptions, SourceRow } from "./source-row.ts";
 import { readLines } from "./text-file.ts";
 
-export const DOCUMENT_SEPARATOR = "<|doc|>";
+const DOCUMENT_SEPARATOR = "<|doc|>";
 
 /** Each document as a row with the one column `text`. Documents without any text are left out. */
 export async function* readDocuments(file: string, options: ReadOptions): AsyncGenerator<SourceRow> {

@@ -1,8 +1,7 @@
 /** What one run has kept and refused so far: told as it comes, counted for the report, written in the end whatever ended it. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { FileAccessError } from "../../errors/file-access-error.ts";
 import { writeFileAtomically } from "../../formats/atomic-file.ts";
+import { makeFolder } from "../../formats/make-folder.ts";
 import { writeLines } from "../write-lines.ts";
 import type { QuestionRow, QuestionsEvent, QuestionsReport, Rejected } from "./question-record.ts";
 
@@ -29,11 +28,7 @@ export class QuestionLog {
 
   /** Before anything is paid for. @throws FileAccessError */
   makeFolder(): void {
-    try {
-      mkdirSync(this.#out, { recursive: true });
-    } catch (cause) {
-      throw new FileAccessError("Making the folder", this.#out, cause);
-    }
+    makeFolder(this.#out);
   }
 
   /** Questions, twins not counted. */

@@ -35,7 +35,7 @@ export function renderDemoPage(data: DemoData): string {
   const title = `${report.model} learns to translate`;
   const body = html`<header class="page"><h1>${title}</h1><p>remora demo · ${data.madeAt.slice(0, 16).replace("T", " ")} UTC · remora ${data.remora} · ${report.device} · ${duration(report.seconds)}</p></header>
 <main>${outcome(data)}${learning(data)}${samples(data)}${proof(data.save)}${howMade(data)}</main>`;
-  return renderPage({ title, styles: ["report/report.css", "demo/demo.css"], body });
+  return renderPage({ title, language: "en", styles: ["report/report.css", "demo/demo.css"], body });
 }
 
 function outcome({ scores, sentences, rows, instruction, save }: DemoData): Html {

@@ -36,7 +36,7 @@ export interface Documents {
   /** Changes when the documents or the way of searching do. */
   readonly fingerprint: string;
   answer(question: string, model: EvalModel, signal: AbortSignal | undefined): Promise<AnswerFromDocuments>;
-  /** What no answer can come from, because it could not be read: by the index, or on the web in this run. */
+  /** What no answer can come from, because it could not be read: by the index, or on the web, in this run or the one it goes on from. */
   unread(): readonly UnreadDocument[];
   close(): Promise<void>;
 }

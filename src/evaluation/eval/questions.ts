@@ -10,8 +10,8 @@ import type { ReadOptions, SourceRow } from "../../data/read/source-row.ts";
 import { DataError } from "../../errors/data-error.ts";
 import { type AnswerLanguage, answerLanguage } from "../scores/answer-language.ts";
 
-export const QUESTION_FIELDS = ["question", "reference", "oldAnswer", "category", "answerable", "id", "context"] as const;
-export type QuestionField = (typeof QUESTION_FIELDS)[number];
+const QUESTION_FIELDS = ["question", "reference", "oldAnswer", "category", "answerable", "id", "context"] as const;
+type QuestionField = (typeof QUESTION_FIELDS)[number];
 
 export interface Question {
   readonly id: string;

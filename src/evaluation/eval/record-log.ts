@@ -34,6 +34,11 @@ export class RecordLog<T extends object> implements Disposable {
     return this.#records.size;
   }
 
+  /** The newest record of each key, in the order in which the keys came. */
+  values(): IterableIterator<T> {
+    return this.#records.values();
+  }
+
   add(record: T): void {
     try {
       writeSync(this.#file, `${JSON.stringify(record)}\n`);

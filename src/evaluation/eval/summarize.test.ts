@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { scoreAnswer } from "./answer-scores.ts";
 import type { Question } from "./questions.ts";
 import { summarize } from "./summarize.ts";
+import { summarySentences } from "./summary-sentences.ts";
 
 const questions: Question[] = Array.from({ length: 20 }, (_, index) => ({
   id: `q${index}`,
@@ -38,6 +39,15 @@ describe("summary of a comparison", () => {
     );
     expect(summary.sentences.at(-1)).toMatch(
       /tuned gives no answer to 25\.0% of the questions, more often than base by 25\.0 points\. It stays silent on 100\.0% of what has no answer \(base: 0\.0%\) and on 0\.0%/,
+    );
+  });
+
+  test("the same in Japanese", () => {
+    const sentences = summarySentences(summary, "ja");
+    expect(sentences).toHaveLength(summary.sentences.length);
+    expect(sentences[0]).toMatch(/^tuned は F1 で base を 80\.0 ポイント上回ります（95% 区間 \+\d+\.\d ～ \+\d+\.\d、15 問）。$/);
+    expect(sentences.at(-1)).toBe(
+      "tuned は質問の 25.0% に答えていません。base より 25.0 ポイント多くなっています。答えのない質問の 100.0%（base は 0.0%）、答えのある質問の 0.0%（base は 0.0%）に答えていません。",
     );
   });
 

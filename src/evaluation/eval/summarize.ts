@@ -1,13 +1,13 @@
 /**
  * From scored answers to what may be said: a table of variants and figures with intervals, the no-answer table by variant and category, paired
- * differences from the first variant, and sentences. A sentence claims a difference only where its interval leaves zero out; else it says that
- * it cannot be told.
+ * differences from the first variant, and sentences (`summary-sentences.ts`).
  */
 import { type AnswerTable, answerTable, type JudgedAnswer } from "../no-answer/answer-table.ts";
-import { type Difference, type Interval, MIN_PAIRS, meanInterval, pairedDifference } from "../statistics/bootstrap.ts";
+import { type Difference, type Interval, meanInterval, pairedDifference } from "../statistics/bootstrap.ts";
 import type { AnswerScores } from "./answer-scores.ts";
-import { METRICS, type Metric } from "./metrics.ts";
+import { METRICS } from "./metrics.ts";
 import type { Question } from "./questions.ts";
+import { summarySentences } from "./summary-sentences.ts";
 
 export interface ScoredAnswer {
   readonly variant: string;
@@ -29,6 +29,7 @@ export interface VariantSummary {
 export interface Summary {
   readonly baseline: string;
   readonly variants: readonly VariantSummary[];
+  /** In English; a Japanese page says the same in its own words. */
   readonly sentences: readonly string[];
 }
 
@@ -55,7 +56,7 @@ export function summarize(questions: readonly Question[], variants: readonly str
       differences: variant === baseline ? {} : differences(scoresOf.get(baseline)!, scores),
     };
   });
-  return { baseline, variants: summaries, sentences: inWords(baseline, summaries) };
+  return { baseline, variants: summaries, sentences: summarySentences({ baseline, variants: summaries }, "en") };
 }
 
 function intervals(scores: ReadonlyMap<string, AnswerScores>): Record<string, Interval> {
@@ -91,53 +92,4 @@ function tableOf(scores: ReadonlyMap<string, AnswerScores>, questions: ReadonlyM
       ([id, { kind, f1 }]): JudgedAnswer => ({ answered: kind === "answered", answerable: questions.get(id)?.answerable, correct: f1 }),
     ),
   );
-}
-
-/** The figures that people ask about first. */
-const SPOKEN = ["f1", "chrF", "similarity", "groundedness"];
-const percent = (share: number) => `${(100 * share).toFixed(1)}`;
-
-function inWords(baseline: string, summaries: readonly VariantSummary[]): string[] {
-  const spoken = METRICS.filter(({ name }) => SPOKEN.includes(name));
-  return summaries.slice(1).flatMap((summary) => {
-    const lines = spoken.flatMap((metric) => compare(baseline, summary, metric) ?? []).slice(0, 2);
-    const silence = silenceInWords(baseline, summary, summaries[0]!);
-    const all = [...lines, ...(silence === undefined ? [] : [silence])];
-    return all.length > 0
-      ? all
-      : [`${summary.variant} cannot be compared with ${baseline}: no question was answered by both with a figure to compare.`];
-  });
-}
-
-function compare(baseline: string, { variant, differences }: VariantSummary, { name, title }: Metric): string | undefined {
-  const difference = differences[name];
-  if (!difference) return undefined;
-  const { mean, low, high, count, differs } = difference;
-  if (count < MIN_PAIRS)
-    return `Whether ${variant} is better than ${baseline} in ${title} cannot be told from ${count} questions; ${MIN_PAIRS} are the fewest.`;
-  const range = `95% interval ${signed(low)} to ${signed(high)}, ${count} questions`;
-  if (differs === "cannot tell")
-    return `Whether ${variant} is better than ${baseline} in ${title} cannot be told (${signed(mean)} points; ${range}).`;
-  return `${variant} is ${differs === "higher" ? "better" : "worse"} than ${baseline} in ${title} by ${percent(Math.abs(mean))} points (${range}).`;
-}
-
-function silenceInWords(baseline: string, summary: VariantSummary, base: VariantSummary): string | undefined {
-  const difference = summary.differences.noAnswer;
-  if (!difference) return undefined;
-  const { refusedWhenUnanswerable: right, refusedWhenAnswerable: wrong } = summary.answers;
-  const was = base.answers;
-  const detail =
-    right && wrong && was.refusedWhenUnanswerable && was.refusedWhenAnswerable
-      ? ` It stays silent on ${percent(right.mean)}% of what has no answer (${baseline}: ${percent(was.refusedWhenUnanswerable.mean)}%) and on ${percent(wrong.mean)}% of what has one (${baseline}: ${percent(was.refusedWhenAnswerable.mean)}%).`
-      : "";
-  const share = summary.metrics.noAnswer!;
-  const change =
-    difference.differs === "cannot tell"
-      ? `and whether that is more or less often than ${baseline} cannot be told (${signed(difference.mean)} points)`
-      : `${difference.differs === "higher" ? "more" : "less"} often than ${baseline} by ${percent(Math.abs(difference.mean))} points`;
-  return `${summary.variant} gives no answer to ${percent(share.mean)}% of the questions${difference.differs === "cannot tell" ? " " : ", "}${change}.${detail}`;
-}
-
-function signed(share: number): string {
-  return `${share >= 0 ? "+" : "−"}${percent(Math.abs(share))}`;
 }

@@ -1,4 +1,4 @@
-/** Questions and answers in the report's other language, by a model that the user chose. Cached by text and model: a report made again asks nothing. */
+/** Questions and answers in the other language, by a model that the user chose. Cached by text and model: a report made again asks nothing. */
 import { CancelledError } from "../../errors/cancelled-error.ts";
 import type { Translation } from "../report/report-data.ts";
 import { answerLanguage } from "../scores/answer-language.ts";

@@ -20,7 +20,7 @@ export function trusted(text: string): Html {
   return new Html(text);
 }
 
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"'`]/gu, (character) => `&#${character.codePointAt(0)};`);
 }
 

@@ -11,7 +11,7 @@ const RIGHT = 58;
 const COLOURS = 6;
 
 export function intervalChart(
-  metric: Metric,
+  metric: Pick<Metric, "unit"> & { readonly title: string },
   rows: readonly { readonly variant: string; readonly interval: Interval | undefined }[],
 ): Html | undefined {
   // A variant keeps its colour in every chart, also where another has no figure.

@@ -1,10 +1,12 @@
 /** One question with all its answers side by side: both languages, sources, what differs from the first answer, and room for a person's view. */
+import type { JudgedPair } from "../judge/pairwise-judge.ts";
 import { differences } from "./differences.ts";
 import { type Html, html } from "./html.ts";
 import type { HumanNote, ReportAnswer, ReportData, ReportQuestion, Translation } from "./report-data.ts";
 import { showValue } from "./show-value.ts";
+import type { ReportWords } from "./words/english.ts";
 
-export function questionSection(data: ReportData, question: ReportQuestion, index: number): Html {
+export function questionSection(data: ReportData, question: ReportQuestion, index: number, words: ReportWords): Html {
   const answers = data.variants.map(({ name }) => data.answers.find((answer) => answer.id === question.id && answer.variant === name));
   const first = question.oldAnswer ?? answers[0]?.text ?? "";
   const judged = data.judge?.pairs.filter(({ id }) => id === question.id) ?? [];
@@ -17,19 +19,31 @@ export function questionSection(data: ReportData, question: ReportQuestion, inde
   const texts = new Set(answers.map((answer) => answer?.text.trim() ?? ""));
   const f1s = answers.map((answer) => answer?.scores?.f1).filter((value) => value !== undefined);
   return html`<article class="question" id="${anchor}" aria-labelledby="${anchor}-title" data-id="${question.id}" data-category="${question.category ?? ""}" data-differs="${texts.size > 1 ? "1" : "0"}" data-silent="${[...states].some((state) => state !== "answered" && state !== "") ? "1" : "0"}" data-worst="${f1s.length > 0 ? Math.min(...f1s).toFixed(4) : ""}">
-<header><h3 id="${anchor}-title"><a href="#${anchor}" aria-label="Question ${index + 1}">${index + 1}</a> <span${languageOf(question.language)}>${question.question}</span></h3>${translated(question.translation)}
-<p class="facts">${question.category && html`<span class="tag">${question.category}</span>`}${question.answerable === false && html`<span class="tag">has no answer</span>`}${question.references.length > 0 && html`<span>Reference: <b>${question.references.join(" · ")}</b></span>`}</p></header>
-<div class="answers">${question.oldAnswer !== undefined && html`<section class="answer old" aria-label="Old answer"><h4>Old answer</h4><p class="text">${question.oldAnswer}</p>${translated(question.oldAnswerTranslation)}</section>`}${answers.map(
+<header><h3 id="${anchor}-title"><a href="#${anchor}" aria-label="${words.question(index + 1)}">${index + 1}</a> <span${languageOf(question.language)}>${question.question}</span></h3>${translated(question.translation, words)}
+<p class="facts">${question.category && html`<span class="tag">${question.category}</span>`}${question.answerable === false && html`<span class="tag">${words.hasNoAnswer}</span>`}${question.references.length > 0 && html`<span>${words.reference} <b>${question.references.join(" · ")}</b></span>`}</p></header>
+<div class="answers">${question.oldAnswer !== undefined && html`<section class="answer old" aria-label="${words.oldAnswer}"><h4>${words.oldAnswer}</h4><p class="text">${question.oldAnswer}</p>${translated(question.oldAnswerTranslation, words)}</section>`}${answers.map(
     (answer, place) =>
       answerSection(
         data.variants[place]!.name,
         answer,
         question.oldAnswer === undefined && place === 0 ? undefined : first,
         noteOf(data, data.variants[place]!.name, question.id),
+        words,
       ),
   )}</div>
-${judged.length > 0 && html`<p class="judged">Judge: ${judged.map(({ a, b, score, problem, reasons }, at) => html`${at > 0 ? "; " : ""}${problem ? html`${a} and ${b}: ${problem}` : score === 0.5 ? html`${a} and ${b} tie` : html`${score! > 0.5 ? a : b} over ${score! > 0.5 ? b : a}`}${reasons[0] ? html` (${reasons[0]})` : ""}`)}</p>`}
+${judged.length > 0 && html`<p class="judged">${words.judged} ${judged.map((pair) => verdict(pair, words)).join("; ")}</p>`}
 </article>`;
+}
+
+function verdict({ a, b, score, problem, reasons }: JudgedPair, words: ReportWords): string {
+  const outcome = problem
+    ? words.pairProblem(a, b, problem)
+    : score === 0.5
+      ? words.tie(a, b)
+      : score! > 0.5
+        ? words.wins(a, b)
+        : words.wins(b, a);
+  return reasons[0] ? `${outcome} (${reasons[0]})` : outcome;
 }
 
 function answerSection(
@@ -37,45 +51,46 @@ function answerSection(
   answer: ReportAnswer | undefined,
   compareWith: string | undefined,
   note: HumanNote | undefined,
+  words: ReportWords,
 ): Html {
   if (answer === undefined)
-    return html`<section class="answer" aria-label="${variant}"><h4>${variant}</h4><p class="silent">Not asked yet.</p></section>`;
+    return html`<section class="answer" aria-label="${variant}"><h4>${variant}</h4><p class="silent">${words.notAsked}</p></section>`;
   if (answer.error !== undefined)
-    return html`<section class="answer failed" aria-label="${variant}"><h4>${variant}</h4><p class="silent">Failed: ${answer.error}</p></section>`;
+    return html`<section class="answer failed" aria-label="${variant}"><h4>${variant}</h4><p class="silent">${words.failed(answer.error)}</p></section>`;
   const { scores } = answer;
-  const silent = scores && scores.kind !== "answered" ? html`<span class="tag quiet">${scores.kind}</span>` : "";
+  const silent = scores && scores.kind !== "answered" ? html`<span class="tag quiet">${words.kinds[scores.kind]}</span>` : "";
   const pieces = compareWith === undefined ? [{ text: answer.text, differs: false }] : differences(answer.text, compareWith);
   const figures = scores
     ? [
         scores.f1 !== undefined && `F1 ${showValue(scores.f1, "share")}`,
-        scores.groundedness !== undefined && `grounded ${showValue(scores.groundedness, "share")}`,
+        scores.groundedness !== undefined && words.grounded(showValue(scores.groundedness, "share")),
         `${showValue(answer.seconds, "seconds")}`,
       ].filter((figure) => figure !== false)
     : [];
   const unsupported = scores?.unsupportedNumbers ?? [];
   return html`<section class="answer" aria-label="${variant}" data-variant="${variant}"><h4>${variant} ${silent}</h4>
-<p class="text"${languageOf(scores?.language)}>${answer.text.trim() === "" ? html`<i>(nothing)</i>` : pieces.map(({ text, differs }) => (differs ? html`<mark>${text}</mark>` : text))}</p>${translated(answer.translation)}
-<p class="facts">${figures.join(" · ")}${unsupported.length > 0 && html` · <span class="bad">numbers in no source: ${unsupported.join(", ")}</span>`}</p>
-${sourceList(answer)}
-<div class="view" role="group" aria-label="Your view of ${variant}">${thumb("up", note)}${thumb("down", note)}<input class="note" type="text" placeholder="Note" aria-label="Note on ${variant}" value="${note?.note ?? ""}"></div></section>`;
+<p class="text"${languageOf(scores?.language)}>${answer.text.trim() === "" ? html`<i>${words.nothing}</i>` : pieces.map(({ text, differs }) => (differs ? html`<mark>${text}</mark>` : text))}</p>${translated(answer.translation, words)}
+<p class="facts">${figures.join(" · ")}${unsupported.length > 0 && html` · <span class="bad">${words.unsupportedNumbers} ${unsupported.join(", ")}</span>`}</p>
+${sourceList(answer, words)}
+<div class="view" role="group" aria-label="${words.yourView(variant)}">${thumb("up", note, words)}${thumb("down", note, words)}<input class="note" type="text" placeholder="${words.note}" aria-label="${words.noteOn(variant)}" value="${note?.note ?? ""}"></div></section>`;
 }
 
 /** Drawn, because not every machine has a font with thumbs. */
-function thumb(direction: "up" | "down", note: HumanNote | undefined): Html {
-  const label = direction === "up" ? "Good answer" : "Bad answer";
+function thumb(direction: "up" | "down", note: HumanNote | undefined, words: ReportWords): Html {
+  const label = direction === "up" ? words.goodAnswer : words.badAnswer;
   return html`<button type="button" class="thumb" data-thumb="${direction}" aria-pressed="${note?.thumb === direction ? "true" : "false"}" aria-label="${label}" title="${label}"><svg viewBox="0 0 20 20" aria-hidden="true"${direction === "down" && html` class="down"`}><path d="M2 9h3v9H2zM7 9l4-7c1.6 0 2.3 1.1 2 2.6L12.4 8H17c1 0 1.7.9 1.5 1.9l-1.2 6.4c-.2 1-1 1.7-2 1.7H9l-2-1z"/></svg></button>`;
 }
 
-function sourceList({ sources }: ReportAnswer): Html | undefined {
+function sourceList({ sources }: ReportAnswer, words: ReportWords): Html | undefined {
   if (!sources || sources.length === 0) return undefined;
-  return html`<details class="sources"><summary>${sources.length} ${sources.length === 1 ? "source" : "sources"}</summary><ol>${sources.map(
+  return html`<details class="sources"><summary>${words.sources(sources.length)}</summary><ol>${sources.map(
     ({ title, text }) => html`<li><b>${title}</b><blockquote>${text}</blockquote></li>`,
   )}</ol></details>`;
 }
 
-function translated(translation: Translation | undefined): Html | undefined {
+function translated(translation: Translation | undefined, words: ReportWords): Html | undefined {
   if (!translation) return undefined;
-  return html`<p class="translation" lang="${translation.language}">${translation.text} <small>(machine translation)</small></p>`;
+  return html`<p class="translation" lang="${translation.language}">${translation.text} <small>${words.machineTranslation}</small></p>`;
 }
 
 /** As HTML names languages; what is none of these says nothing to a screen reader. */

@@ -11,85 +11,103 @@ import { questionSection } from "./question-section.ts";
 import type { ReportData } from "./report-data.ts";
 import { showValue } from "./show-value.ts";
 import { summarySection } from "./summary-section.ts";
+import type { ReportWords } from "./words/english.ts";
+import { type Wording, wordingOf } from "./words/report-words.ts";
 
 export function renderReport(data: ReportData): string {
-  const body = html`<a class="skip" href="#questions">To the questions</a>
-<header class="page"><h1>${data.title}</h1><p>${data.questions.length} questions, ${data.variants.length} variants · ${data.madeAt.slice(0, 16).replace("T", " ")} · remora ${data.remora}${data.translator && html` · translated by ${data.translator}`}</p></header>
-<main>${summarySection(data)}${strengths(data)}${changes(data)}${unreadDocuments(data)}${problems(data)}
-<section aria-labelledby="questions"><h2 id="questions">Questions</h2>${filters(data)}<p id="shown" role="status" aria-live="polite"></p>
-<div id="list">${data.questions.map((question, index) => questionSection(data, question, index))}</div></section>
-${settings(data)}</main>`;
-  return renderPage({ title: data.title, styles: ["report/report.css"], body, scripts: ["report/report.js"] });
+  const wording = wordingOf(data);
+  const { language, words } = wording;
+  const body = html`<a class="skip" href="#questions">${words.toQuestions}</a>
+<header class="page"><h1>${data.title}</h1><p>${words.counts(data.questions.length, data.variants.length)} · ${minute(data.madeAt)} · remora ${data.remora}${data.translator && ` · ${words.translatedBy(data.translator)}`}</p></header>
+<main>${summarySection(data, wording)}${strengths(data, wording)}${changes(data, wording)}${unreadDocuments(data, wording)}${problems(data, wording)}
+<section aria-labelledby="questions"><h2 id="questions">${words.questions}</h2>${filters(data, wording)}<p id="shown" role="status" aria-live="polite" data-words="${words.filters.shown}"></p>
+<div id="list">${data.questions.map((question, index) => questionSection(data, question, index, words))}</div></section>
+${settings(data, wording)}</main>`;
+  return renderPage({ title: data.title, language, styles: ["report/report.css"], body, scripts: ["report/report.js"] });
 }
 
-function filters({ questions }: ReportData): Html {
+/** To the minute, as it stands in the data. */
+function minute(instant: string): string {
+  return instant.slice(0, 16).replace("T", " ");
+}
+
+function filters({ questions }: ReportData, { words: { filters: words } }: Wording): Html {
   const categories = [...new Set(questions.map(({ category }) => category).filter((category) => category !== undefined))];
-  return html`<form class="filters" role="search" aria-label="Filter questions"><label>Search <input id="search" type="search"></label>
-<label>Show <select id="filter"><option value="all">all</option><option value="differs">where answers differ</option><option value="silent">with no answer</option><option value="thumbs">with your thumbs or notes</option></select></label>
-${categories.length > 0 && html`<label>Category <select id="category"><option value="">all</option>${categories.map((category) => html`<option>${category}</option>`)}</select></label>`}
-<label>Order <select id="order"><option value="asked">as asked</option><option value="worst">worst F1 first</option></select></label>
-<button type="button" id="save">Save thumbs and notes…</button></form>`;
+  return html`<form class="filters" role="search" aria-label="${words.title}"><label>${words.search} <input id="search" type="search"></label>
+<label>${words.show} <select id="filter"><option value="all">${words.all}</option><option value="differs">${words.differs}</option><option value="silent">${words.silent}</option><option value="thumbs">${words.viewed}</option></select></label>
+${categories.length > 0 && html`<label>${words.category} <select id="category"><option value="">${words.all}</option>${categories.map((category) => html`<option>${category}</option>`)}</select></label>`}
+<label>${words.order} <select id="order"><option value="asked">${words.asked}</option><option value="worst">${words.worst}</option></select></label>
+<button type="button" id="save">${words.save}</button></form>`;
 }
 
-function strengths({ judge }: ReportData): Html | undefined {
+function strengths({ judge }: ReportData, { words }: Wording): Html | undefined {
   if (!judge) return undefined;
   const bad = judge.pairs.filter(({ problem }) => problem !== undefined).length;
-  return html`<section aria-labelledby="judge"><h2 id="judge">Judged in pairs</h2><p class="hint">By ${judge.model}, each pair twice with positions swapped, names hidden; ${judge.pairs.length - bad} pairs counted${bad > 0 && html`, ${bad} without a verdict that could be read`}. 400 points are odds of 10 to 1.</p>
-${judge.strengths.length > 0 && strengthTable(judge.strengths)}</section>`;
+  return html`<section aria-labelledby="judge"><h2 id="judge">${words.judge.title}</h2><p class="hint">${words.judge.hint(judge.model, judge.pairs.length - bad, bad)}</p>
+${judge.strengths.length > 0 && strengthTable(judge.strengths, words)}</section>`;
 }
 
-function strengthTable(rows: readonly Strength[]): Html {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Strengths by the judge"><table><thead><tr><th scope="col">Variant</th><th scope="col">Points</th><th scope="col">95% interval</th><th scope="col">Share won (ties half)</th><th scope="col">Pairs</th></tr></thead><tbody>${rows.map(
+function strengthTable(rows: readonly Strength[], { variant, judge: words }: ReportWords): Html {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${words.table}"><table><thead><tr>${[variant, words.points, words.interval, words.shareWon, words.pairs].map(columnHead)}</tr></thead><tbody>${rows.map(
     ({ name, rating, low, high, winRate, games }) =>
-      html`<tr><th scope="row">${name}</th><td>${rating.toFixed(0)}</td><td>${low.toFixed(0)} to ${high.toFixed(0)}</td><td>${showValue(winRate, "share")}</td><td>${games}</td></tr>`,
+      html`<tr><th scope="row">${name}</th><td>${rating.toFixed(0)}</td><td>${words.range(low.toFixed(0), high.toFixed(0))}</td><td>${showValue(winRate, "share")}</td><td>${games}</td></tr>`,
   )}</tbody></table></div>`;
 }
 
-function changes({ comparedWith }: ReportData): Html | undefined {
+function columnHead(title: string): Html {
+  return html`<th scope="col">${title}</th>`;
+}
+
+function changes({ comparedWith }: ReportData, { language, words: { variant: variantWord, changes: words } }: Wording): Html | undefined {
   if (!comparedWith) return undefined;
   const metricOf = new Map(METRICS.map((metric) => [metric.name, metric]));
-  return html`<section aria-labelledby="changes"><h2 id="changes">Against ${comparedWith.title}</h2><p class="hint">Questions that both runs asked, paired. Run of ${comparedWith.madeAt.slice(0, 16).replace("T", " ")}.</p>
-<div class="scroll" tabindex="0" role="region" aria-label="Changes since the earlier run"><table><thead><tr><th scope="col">Variant</th><th scope="col">Figure</th><th scope="col">Then</th><th scope="col">Now</th><th scope="col">Change</th></tr></thead><tbody>${comparedWith.changes.map(
+  return html`<section aria-labelledby="changes"><h2 id="changes">${words.title(comparedWith.title)}</h2><p class="hint">${words.hint(minute(comparedWith.madeAt))}</p>
+<div class="scroll" tabindex="0" role="region" aria-label="${words.table}"><table><thead><tr>${[variantWord, words.figure, words.before, words.now, words.change].map(columnHead)}</tr></thead><tbody>${comparedWith.changes.map(
     ({ variant, metric, before, now, differs }) => {
       const { title, unit, better } = metricOf.get(metric)!;
       const good =
         differs === "cannot tell" || better === "neither" ? "" : (differs === "higher") === (better === "higher") ? "good" : "bad";
-      const word = differs === "cannot tell" ? "cannot tell" : good === "good" ? "better" : good === "bad" ? "worse" : differs;
-      return html`<tr><th scope="row">${variant}</th><td>${title}</td><td>${showValue(before, unit)}</td><td>${showValue(now, unit)}</td><td class="${good}">${word}</td></tr>`;
+      const word =
+        differs === "cannot tell" ? words.cannotTell : good === "good" ? words.better : good === "bad" ? words.worse : words[differs];
+      return html`<tr><th scope="row">${variant}</th><td>${title[language]}</td><td>${showValue(before, unit)}</td><td>${showValue(now, unit)}</td><td class="${good}">${word}</td></tr>`;
     },
   )}</tbody></table></div></section>`;
 }
 
 /** What the answers with documents do not know of, and why. */
-function unreadDocuments({ unreadDocuments: unread = [] }: ReportData): Html | undefined {
+function unreadDocuments({ unreadDocuments: unread = [] }: ReportData, { words: { unread: words } }: Wording): Html | undefined {
   if (unread.length === 0) return undefined;
-  return html`<section aria-labelledby="unread"><h2 id="unread">Documents that could not be read</h2><p class="hint">What the variants with documents could not draw on.</p><ul>${unread.map(
+  return html`<section aria-labelledby="unread"><h2 id="unread">${words.title}</h2><p class="hint">${words.hint}</p><ul>${unread.map(
     ({ document, reason, next, triedAt, keepsOldText }) =>
-      html`<li><b>${cleanLine(document)}</b>: ${reason.replace(/\.$/u, "")}${keepsOldText && " (what was read of it before is still in the index)"}. Tried ${triedAt.slice(0, 16).replace("T", " ")}. ${next}</li>`,
+      html`<li><b>${cleanLine(document)}</b>: ${reason.replace(/\.$/u, "")}${keepsOldText && words.oldText}${words.tried(minute(triedAt))}${next}</li>`,
   )}</ul></section>`;
 }
 
 /** Every item that is missing from the figures, by name. */
-function problems({ problems: rows, answers, judge, translationProblems: untranslated = [] }: ReportData): Html | undefined {
+function problems(
+  { problems: rows, answers, judge, translationProblems: untranslated = [] }: ReportData,
+  { words: { problems: words } }: Wording,
+): Html | undefined {
   const failed = answers.filter(({ error }) => error !== undefined);
   const unjudged = judge?.pairs.filter(({ problem }) => problem !== undefined) ?? [];
   const untold = judge?.silence?.filter(({ problem }) => problem !== undefined) ?? [];
-  if (untold.length + rows.length + failed.length + unjudged.length + untranslated.length === 0) return undefined;
-  return html`<section aria-labelledby="problems"><h2 id="problems">What went wrong</h2><ul>${rows.map(
-    ({ file, row, problem }) => html`<li>${file}, row ${row}: ${problem}. Left out.</li>`,
-  )}${failed.map(({ variant, id, error }) => html`<li>${variant}, question ${id}: ${error}</li>`)}${unjudged.map(
-    ({ a, b, id, problem }) => html`<li>${a} against ${b}, question ${id} (not counted): ${problem}</li>`,
-  )}${untold.map(
-    ({ variant, id, problem }) => html`<li>${variant}, question ${id} (answered or not, told by its words): ${problem}</li>`,
-  )}${untranslated.map(({ text, problem }) => html`<li>Not translated: “${shorten(text)}”: ${problem}</li>`)}</ul></section>`;
+  const lines = [
+    ...rows.map(({ file, row, problem }) => words.row(file, row, problem)),
+    ...failed.map(({ variant, id, error }) => words.answer(variant, id, error!)),
+    ...unjudged.map(({ a, b, id, problem }) => words.pair(a, b, id, problem!)),
+    ...untold.map(({ variant, id, problem }) => words.silence(variant, id, problem!)),
+    ...untranslated.map(({ text, problem }) => words.translation(shorten(text), problem)),
+  ];
+  if (lines.length === 0) return undefined;
+  return html`<section aria-labelledby="problems"><h2 id="problems">${words.title}</h2><ul>${lines.map((line) => html`<li>${line}</li>`)}</ul></section>`;
 }
 
 function shorten(text: string): string {
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 
-function settings(data: ReportData): Html {
-  return html`<section aria-labelledby="made"><h2 id="made">How this was made</h2><dl>${Object.entries(data.settings).map(
+function settings(data: ReportData, { words }: Wording): Html {
+  return html`<section aria-labelledby="made"><h2 id="made">${words.howMade}</h2><dl>${Object.entries(data.settings).map(
     ([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`,
   )}</dl></section>`;
 }

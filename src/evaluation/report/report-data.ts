@@ -6,11 +6,12 @@ import type { JudgedSilence } from "../eval/judge-silence.ts";
 import type { Question, QuestionProblem } from "../eval/questions.ts";
 import type { Summary } from "../eval/summarize.ts";
 import type { JudgedPair } from "../judge/pairwise-judge.ts";
+import type { ReportLanguage } from "../report-language.ts";
 import type { Strength } from "../statistics/bradley-terry.ts";
 
-/** A text in the report's other language, by a machine. */
+/** A text in the other language, by a machine. */
 export interface Translation {
-  readonly language: "ja" | "en";
+  readonly language: ReportLanguage;
   readonly text: string;
 }
 
@@ -24,10 +25,22 @@ export interface ReportAnswer extends AnswerRecord {
   readonly translation?: Translation;
 }
 
+/** What a variant is made of. */
+export interface VariantParts {
+  readonly model: string;
+  readonly adapter?: string;
+  /** The index whose documents it answers from. */
+  readonly index?: string;
+  /** US dollars for a million tokens. */
+  readonly price?: { readonly prompt: string; readonly answer: string };
+}
+
 export interface ReportVariant {
   readonly name: string;
-  /** Model, adapter, documents, in words. */
+  /** Model, adapter, documents, in English words. */
   readonly description: string;
+  /** The same as data. Reports of earlier versions do not have it. */
+  readonly parts?: VariantParts;
 }
 
 /** What a person thought of one answer; kept in a file of its own, by `variant` and question. */
@@ -49,6 +62,8 @@ export interface RunChange {
 
 export interface ReportData {
   readonly title: string;
+  /** Of the page's own words. Reports of earlier versions do not say: that of most questions. */
+  readonly language?: ReportLanguage;
   /** ISO 8601. */
   readonly madeAt: string;
   readonly remora: string;

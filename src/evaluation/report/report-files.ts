@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { DataError } from "../../errors/data-error.ts";
 import { FileAccessError } from "../../errors/file-access-error.ts";
 import { writeFileAtomically } from "../../formats/atomic-file.ts";
+import type { ReportLanguage } from "../report-language.ts";
 import { compareRuns } from "./compare-runs.ts";
 import { renderReport } from "./render-report.ts";
 import { reportCsv, unreadDocumentsCsv } from "./report-csv.ts";
@@ -45,7 +46,7 @@ export function readReport(folder: string): ReportData {
 }
 
 /** The page's own file. Notes on answers that are not in the report are kept: a later run may have them again. */
-export function readNotes(path: string): HumanNote[] {
+function readNotes(path: string): HumanNote[] {
   const { notes } = readJson(path) as { notes?: unknown };
   const isNote = (note: unknown): note is HumanNote =>
     typeof note === "object" &&
@@ -66,7 +67,7 @@ export function readNotes(path: string): HumanNote[] {
 export function completeReport(
   data: ReportData,
   folder: string,
-  options: { notes?: string; compare?: string; title?: string },
+  options: { notes?: string; compare?: string; title?: string; language?: ReportLanguage },
 ): ReportData {
   const beside = join(folder, "notes.json");
   const path = options.notes ?? (existsSync(beside) ? beside : undefined);
@@ -74,6 +75,7 @@ export function completeReport(
   return {
     ...data,
     title: options.title ?? data.title,
+    language: options.language ?? data.language,
     notes: path === undefined ? data.notes : readNotes(path),
     comparedWith: earlier ? { title: earlier.title, madeAt: earlier.madeAt, changes: compareRuns(earlier, data) } : data.comparedWith,
   };

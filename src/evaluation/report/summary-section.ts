@@ -1,35 +1,39 @@
 /** The top of the page: what may be said in words, the table of variants and figures with intervals, who answered and who stayed silent. */
 import { METRICS } from "../eval/metrics.ts";
+import { summarySentences } from "../eval/summary-sentences.ts";
 import type { AnswerTable } from "../no-answer/answer-table.ts";
 import type { Interval } from "../statistics/bootstrap.ts";
 import { type Html, html } from "./html.ts";
 import { intervalChart } from "./interval-chart.ts";
 import type { ReportData } from "./report-data.ts";
 import { showValue } from "./show-value.ts";
+import type { Wording } from "./words/report-words.ts";
 
 const CHARTED = ["f1", "chrF", "noAnswer", "groundedness", "similarity", "seconds"];
 
-export function summarySection(data: ReportData): Html {
+export function summarySection(data: ReportData, wording: Wording): Html {
   const { summary } = data;
-  return html`<section aria-labelledby="summary"><h2 id="summary">What helped</h2>
-${summary.sentences.length > 0 ? html`<ul class="words">${summary.sentences.map((sentence) => html`<li>${sentence}</li>`)}</ul>` : html`<p>One variant only: there is nothing to compare it with.</p>`}
+  const { language, words } = wording;
+  const sentences = summarySentences(summary, language);
+  return html`<section aria-labelledby="summary"><h2 id="summary">${words.whatHelped}</h2>
+${sentences.length > 0 ? html`<ul class="words">${sentences.map((sentence) => html`<li>${sentence}</li>`)}</ul>` : html`<p>${words.oneVariant}</p>`}
 <div class="charts">${METRICS.filter(({ name }) => CHARTED.includes(name)).map((metric) =>
     intervalChart(
-      metric,
+      { title: metric.title[language], unit: metric.unit },
       summary.variants.map(({ variant, metrics }) => ({ variant, interval: metrics[metric.name] })),
     ),
   )}</div></section>
-${metricTable(data)}
-${silenceTable(data)}`;
+${metricTable(data, wording)}
+${silenceTable(data, wording)}`;
 }
 
-function metricTable({ summary, variants }: ReportData): Html {
+function metricTable({ summary, variants }: ReportData, { language, words }: Wording): Html {
   const used = METRICS.filter(({ name }) => summary.variants.some(({ metrics }) => metrics[name]));
-  const describe = new Map(variants.map(({ name, description }) => [name, description]));
-  return html`<section aria-labelledby="figures"><h2 id="figures">Figures</h2>
-<p class="hint">Means with 95% intervals over questions. ▲ and ▼ mark what differs from ${summary.baseline} beyond chance, question by question.</p>
-<div class="scroll" tabindex="0" role="region" aria-label="Figures by variant"><table><thead><tr><th scope="col">Variant</th>${used.map(
-    ({ title, meaning }) => html`<th scope="col" title="${meaning}">${title}</th>`,
+  const describe = new Map(variants.map(({ name, description, parts }) => [name, parts ? words.variantParts(parts) : description]));
+  return html`<section aria-labelledby="figures"><h2 id="figures">${words.figures}</h2>
+<p class="hint">${words.figuresHint(summary.baseline)}</p>
+<div class="scroll" tabindex="0" role="region" aria-label="${words.figuresTable}"><table><thead><tr><th scope="col">${words.variant}</th>${used.map(
+    ({ title, meaning }) => html`<th scope="col" title="${meaning[language]}">${title[language]}</th>`,
   )}</tr></thead><tbody>${summary.variants.map(
     ({ variant, metrics, differences }) =>
       html`<tr><th scope="row">${variant}<small>${describe.get(variant)}</small></th>${used.map(({ name, unit, better }) => {
@@ -38,24 +42,34 @@ function metricTable({ summary, variants }: ReportData): Html {
         const differs = differences[name]?.differs;
         const mark = differs === "higher" ? "▲" : differs === "lower" ? "▼" : "";
         const good = better !== "neither" && mark !== "" ? ((differs === "higher") === (better === "higher") ? "good" : "bad") : "";
-        return html`<td class="${good}">${showValue(interval.mean, unit)}${mark && html` <span role="img" aria-label="${differs === "higher" ? "higher" : "lower"} than ${summary.baseline}">${mark}</span>`}<small>${showValue(interval.low, unit)} – ${showValue(interval.high, unit)}</small></td>`;
+        return html`<td class="${good}">${showValue(interval.mean, unit)}${mark && html` <span role="img" aria-label="${differs === "higher" ? words.higherThan(summary.baseline) : words.lowerThan(summary.baseline)}">${mark}</span>`}<small>${showValue(interval.low, unit)} – ${showValue(interval.high, unit)}</small></td>`;
       })}</tr>`,
   )}</tbody></table></div></section>`;
 }
 
-function silenceTable({ summary, judge }: ReportData): Html {
+function silenceTable({ summary, judge }: ReportData, { words: { variant: variantWord, filters, silence: words } }: Wording): Html {
   const rows = summary.variants.flatMap(({ variant, answers, byCategory }) => [
-    { variant, category: "all", answers },
+    { variant, category: filters.all, answers },
     ...Object.entries(byCategory).map(([category, part]) => ({ variant, category, answers: part.answers })),
   ]);
-  const withCategory = rows.some(({ category }) => category !== "all");
+  const withCategory = rows.length > summary.variants.length;
   const cell = (interval: Interval | undefined) =>
     interval
       ? html`<td>${showValue(interval.mean, "share")}<small>${showValue(interval.low, "share")} – ${showValue(interval.high, "share")}</small></td>`
       : html`<td>–</td>`;
-  return html`<section aria-labelledby="silence"><h2 id="silence">Answered or not</h2>
-<p class="hint">Silence is right where no answer exists and wrong where one does${judge?.silence && html`; ${judge.model} said what is an answer`}. “Right when answered” is the mean F1 of answered questions that have an answer.</p>
-<div class="scroll" tabindex="0" role="region" aria-label="Answered and refused by variant"><table><thead><tr><th scope="col">Variant</th>${withCategory && html`<th scope="col">Category</th>`}<th scope="col">Answered, answerable</th><th scope="col">Answered, unanswerable</th><th scope="col">Refused, answerable</th><th scope="col">Refused, unanswerable</th><th scope="col">Not marked: answered / refused</th><th scope="col">No answer</th><th scope="col">Right when answered</th></tr></thead>
+  const columns = [
+    words.answeredAnswerable,
+    words.answeredUnanswerable,
+    words.refusedAnswerable,
+    words.refusedUnanswerable,
+    words.unmarked,
+    words.noAnswer,
+    words.rightWhenAnswered,
+  ];
+  const heads = [variantWord, ...(withCategory ? [filters.category] : []), ...columns];
+  return html`<section aria-labelledby="silence"><h2 id="silence">${words.title}</h2>
+<p class="hint">${words.hint(judge?.silence && judge.model)}</p>
+<div class="scroll" tabindex="0" role="region" aria-label="${words.table}"><table><thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
 <tbody>${rows.map(({ variant, category, answers }) => silenceRow(variant, withCategory ? category : undefined, answers, cell))}</tbody></table></div></section>`;
 }
 

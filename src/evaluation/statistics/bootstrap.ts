@@ -51,7 +51,7 @@ export function pairedDifference(a: readonly number[], b: readonly number[], see
   return { ...interval, differs };
 }
 
-export function average(values: ArrayLike<number>): number {
+function average(values: ArrayLike<number>): number {
   let sum = 0;
   for (let index = 0; index < values.length; index++) sum += values[index]!;
   return sum / values.length;

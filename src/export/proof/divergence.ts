@@ -33,7 +33,7 @@ function kl(p: Distribution, q: Distribution): number {
 }
 
 /** One model's running sums against the tuned one. */
-export class DivergenceSum {
+class DivergenceSum {
   readonly #kl: number[] = [];
   #agreed = 0;
   #loss = 0;

@@ -61,7 +61,7 @@ export function readToken(env: Environment): Secret | undefined {
   return value === undefined ? undefined : new Secret(value);
 }
 
-export function tokenFile(env: Environment): string {
+function tokenFile(env: Environment): string {
   return env.HF_TOKEN_PATH ? expandHome(env.HF_TOKEN_PATH, env) : join(huggingFaceHome(env), "token");
 }
 

@@ -5,6 +5,7 @@
 import { mkdir, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { FileAccessError } from "../../errors/file-access-error.ts";
+import { makeFolder } from "../../formats/make-folder.ts";
 import type { HubConnection } from "../client/hub-connection.ts";
 import { listTree, type RemoteFile, readRevision } from "../client/list-tree.ts";
 import { cacheName, filePart, pagePath, type Repository, repositoryName } from "../client/repository.ts";
@@ -105,8 +106,8 @@ async function isHere(file: RemoteFile, blob: string, path: string): Promise<boo
 }
 
 async function checkSpace(cache: string, bytes: number): Promise<void> {
+  makeFolder(cache, "Writing");
   try {
-    await mkdir(cache, { recursive: true });
     const { bavail, bsize } = await statfs(cache);
     if (bavail * bsize >= bytes) return;
   } catch (cause) {

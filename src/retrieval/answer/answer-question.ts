@@ -95,14 +95,14 @@ export async function answerQuestion(
 }
 
 /** What the model's template makes of it: a template with a place for context gets it there, as in training rows; others get one text. */
-export function requestOf(prompt: AnswerPrompt, template: string | undefined): AskRequest {
+function requestOf(prompt: AnswerPrompt, template: string | undefined): AskRequest {
   if (template === "raw") return { prompt: promptText(prompt, { withAnswerLine: true }) };
   if (template === "instruct-context") return { row: { instruction: prompt.question, context: prompt.context } };
   return { messages: [{ role: "user", content: promptText(prompt, { withAnswerLine: false }) }] };
 }
 
 /** `[2]`, `[1, 3]`, `［２］`: numbers of sources that exist, each once. */
-export const citedIn = (answer: string, count: number): number[] => numbersCited(answer).filter((number) => number >= 1 && number <= count);
+const citedIn = (answer: string, count: number): number[] => numbersCited(answer).filter((number) => number >= 1 && number <= count);
 
 /** Every number that stands as a citation, of sources that exist or not, each once, the least first. */
 export function numbersCited(answer: string): number[] {

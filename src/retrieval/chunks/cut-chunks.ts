@@ -27,7 +27,7 @@ interface Unit {
 
 /** Headings may take at most this share of a chunk; deeper paths lose their beginning. */
 const HEADING_SHARE = 0.25;
-export const HEADING_SEPARATOR = " › ";
+const HEADING_SEPARATOR = " › ";
 
 export async function cutChunks(document: Document, sizes: ChunkSizes, counter: TokenCounter): Promise<Chunk[]> {
   const sections = document.sections.map((section) => ({ section, sentences: splitSentences(section.text) }));

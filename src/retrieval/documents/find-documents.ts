@@ -52,7 +52,7 @@ export function findDocuments(paths: readonly string[], exclude: readonly string
   return { documents: new Map([...found].sort(([a], [b]) => (a < b ? -1 : 1))), roots, skipped };
 }
 
-export function documentName(path: string): string {
+function documentName(path: string): string {
   const fromHere = relative(process.cwd(), path);
   const name = fromHere.startsWith("..") || isAbsolute(fromHere) ? path : fromHere;
   return (name === "" ? "." : name).split(sep).join("/");

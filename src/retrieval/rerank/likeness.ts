@@ -23,13 +23,13 @@ export function makeLikeness(): (a: Hit, b: Hit) => number {
   };
 }
 
-export function countWords(text: string): WordCounts {
+function countWords(text: string): WordCounts {
   const counts = new Map<string, number>();
   for (const word of wordsOf(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
   return counts;
 }
 
-export function cosineOfCounts(a: WordCounts, b: WordCounts): number {
+function cosineOfCounts(a: WordCounts, b: WordCounts): number {
   let dot = 0;
   for (const [word, count] of a) dot += count * (b.get(word) ?? 0);
   const length = (counts: WordCounts) => Math.sqrt([...counts.values()].reduce((sum, count) => sum + count * count, 0));

@@ -35,7 +35,7 @@ export interface WebPage {
   readonly document: Document;
 }
 
-export const AGENT = "remora";
+const AGENT = "remora";
 const USER_AGENT = `${AGENT} (reads single pages for its user; follows robots.txt)`;
 /** RFC 9309 asks readers to take at least 500 KiB. */
 const ROBOTS_BYTES = 512 * 1024;

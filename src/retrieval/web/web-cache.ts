@@ -1,8 +1,9 @@
 /** What was read of the web, one file each, named by the hash of what was asked: pages and lists of results. A file that cannot be read is not there. */
 import { createHash, randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { makeFolder } from "../../formats/make-folder.ts";
 
 /** Raised when what stands in the files changes its meaning. */
 const VERSION = 1;
@@ -30,7 +31,7 @@ export class WebCache {
   }
 
   set(question: string, value: unknown, keptAt: number): void {
-    mkdirSync(this.#folder, { recursive: true });
+    makeFolder(this.#folder, "Writing");
     const path = this.#pathOf(question);
     const aside = `${path}.${randomUUID()}`;
     writeFileSync(aside, JSON.stringify({ version: VERSION, question, keptAt, value }));

@@ -171,7 +171,7 @@ function cutAtLiterals(whole: string, real: string, slot: string, count: number)
 }
 
 /** A row's messages, or the conversation that its instruction, input and output make. */
-export function conversationOf(row: TemplateRow, template: string): Message[] {
+function conversationOf(row: TemplateRow, template: string): Message[] {
   if (row.messages !== undefined) return [...row.messages];
   const parts = [row.context, row.instruction ?? row.text, row.input].filter((part): part is string => part !== undefined && part !== "");
   if (parts.length === 0) {

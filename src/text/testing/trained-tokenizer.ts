@@ -14,7 +14,7 @@ export const TEST_SENTENCES: readonly string[] = [
   "次の文を英語に翻訳してください。",
 ];
 
-export const CHATML =
+const CHATML =
   "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
