@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { it as anyTest, expect } from "vitest";
 import type { Backend, Operand } from "../backend.ts";
 import { describeOnEachDevice } from "../testing/describe-on-each-device.ts";
+import { RandomData } from "../testing/random-data.ts";
+import { randomWeight } from "../testing/random-weights.ts";
 import { TestArrays } from "../testing/test-arrays.ts";
 import type { CapturedStep } from "./captured-step.ts";
 
@@ -49,25 +51,50 @@ describeOnEachDevice("CUDA backend", (device) => {
     arrays.release();
   });
 
-  it("brings an adapter's compute copy up to date in each replay", async () => {
+  for (const format of ["bf16", "nf4"] as const) {
+    it(`brings an adapter's compute copy up to date in each replay, ${format}`, async () => {
+      const backend = device.backend();
+      const arrays = new TestArrays(backend);
+      const [a, b] = [arrays.input("f32", [2, 64], new Array(128).fill(1)), arrays.input("f32", [1, 2], [0.25, 0.25])];
+      // Zeros in both formats: code 7 is the level 0.
+      const nf4 = { data: arrays.input("u8", [32], new Array(32).fill(0x77)), scales: arrays.input("f32", [1], [1]) };
+      const weight =
+        format === "nf4" ? { format, rows: 1, cols: 64, ...nf4, path: "test" } : arrays.weight("bf16", 1, 64, new Array(64).fill(0));
+      const linear = { parts: [{ weight, lora: { a, b, rank: 2, scale: 1 } }], dropout: 0 };
+      const x = arrays.input("bf16", [32, 64], new Array(2048).fill(1));
+      const [y, xa] = [arrays.output("y", "bf16", [32, 1]), arrays.output("xa", "bf16", [32, 2])];
+      const quarter = arrays.input("f32", [1, 2], [0.25, 0.25]);
+      const graph = backend.capture(() => {
+        backend.linearForward(linear, x, y, xa);
+        backend.add(quarter, b, 1);
+      });
+      for (const expected of [64, 96, 128]) {
+        graph.replay();
+        expect((await arrays.read(y))[0]).toBe(expected);
+      }
+      backend.linearForward(linear, x, y, xa);
+      expect((await arrays.read(y))[0]).toBe(160);
+      graph.release();
+      arrays.release();
+    });
+  }
+
+  it("decodes an NF4 weight with an adapter whose B is zero to the bits that it has without", async () => {
     const backend = device.backend();
     const arrays = new TestArrays(backend);
-    const [a, b] = [arrays.input("f32", [1, 8], new Array(8).fill(1)), arrays.input("f32", [1, 1], [1])];
-    const weight = arrays.weight("bf16", 1, 8, new Array(8).fill(0));
-    const linear = { parts: [{ weight, lora: { a, b, rank: 1, scale: 1 } }], dropout: 0 };
-    const x = arrays.input("bf16", [32, 8], new Array(256).fill(1));
-    const [y, xa, one] = [arrays.output("y", "bf16", [32, 1]), arrays.output("xa", "bf16", [32, 1]), arrays.input("f32", [1, 1], [1])];
-    const graph = backend.capture(() => {
-      backend.linearForward(linear, x, y, xa);
-      backend.add(one, b, 1);
-    });
-    for (const expected of [16, 24, 32]) {
-      graph.replay();
-      expect((await arrays.read(y))[0]).toBe(expected);
-    }
-    backend.linearForward(linear, x, y, xa);
-    expect((await arrays.read(y))[0]).toBe(40);
-    graph.release();
+    const random = new RandomData(5);
+    const weight = randomWeight(arrays, "nf4-nested", 40, 128, random);
+    const lora = {
+      a: arrays.input("f32", [8, 128], random.normals(1024)),
+      b: arrays.input("f32", [40, 8], new Array(320).fill(0)),
+      rank: 8,
+      scale: 2,
+    };
+    const x = arrays.input("bf16", [33, 128], random.normals(33 * 128));
+    const [plain, adapted] = [arrays.output("y", "bf16", [33, 40]), arrays.output("adapted y", "bf16", [33, 40])];
+    backend.linearForward({ parts: [{ weight }], dropout: 0 }, x, plain, null);
+    backend.linearForward({ parts: [{ weight, lora }], dropout: 0 }, x, adapted, arrays.output("xa", "bf16", [33, 8]));
+    expect(Array.from(await arrays.read(adapted))).toEqual(Array.from(await arrays.read(plain)));
     arrays.release();
   });
 

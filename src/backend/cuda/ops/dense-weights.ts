@@ -2,12 +2,13 @@
  * The weights of a group as dense matrices of the compute dtype, row blocks one below the other: [ΣOut, In].
  *
  * Dense parts of that dtype are used where they lie. Anything else is decoded into one scratch that the next group uses again, or, with
- * `keepDecoded`, into memory that stays.
+ * `keepDecoded`, into memory that stays. With `adapters` the decoded weights hold LoRA's share (merged-weights.ts).
  */
 import type { ActivationDType, LinearOperand } from "../../backend.ts";
 import { BYTES_PER_ELEMENT } from "../../element-types.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
-import { type LinearState, versionOf } from "./linear-state.ts";
+import { type AdapterCopy, type LinearState, versionOf } from "./linear-state.ts";
+import { decodeMerged } from "./merged-weights.ts";
 import { decodeRows, isDense } from "./weights.ts";
 
 /** Rows [row, row + rows) of the group. */
@@ -17,7 +18,14 @@ export interface WeightBlock {
   readonly rows: number;
 }
 
-export function denseWeights(cuda: CudaRuntime, linear: LinearOperand, state: LinearState, dtype: ActivationDType): WeightBlock[] {
+/** @param adapters merged into the weights; only where `mergesAdapters` allows it */
+export function denseWeights(
+  cuda: CudaRuntime,
+  linear: LinearOperand,
+  state: LinearState,
+  dtype: ActivationDType,
+  adapters?: AdapterCopy,
+): WeightBlock[] {
   const { In, outs } = state.sizes;
   const width = In * BYTES_PER_ELEMENT[dtype];
   if (linear.parts.every(({ weight }) => isDense(weight) && weight.format === dtype)) {
@@ -25,14 +33,25 @@ export function denseWeights(cuda: CudaRuntime, linear: LinearOperand, state: Li
     return joined(found, width);
   }
   const address = cuda.options.keepDecoded ? keptCopy(cuda, linear, state, dtype) : cuda.scratch.take("decoded weights", outs * width);
-  if (!cuda.options.keepDecoded) decodeInto(cuda, linear, state, dtype, address);
+  if (!cuda.options.keepDecoded) decodeInto(cuda, linear, state, dtype, address, adapters);
   return [{ address, row: 0, rows: outs }];
 }
 
-function decodeInto(cuda: CudaRuntime, linear: LinearOperand, state: LinearState, dtype: ActivationDType, address: number): void {
-  const width = state.sizes.In * BYTES_PER_ELEMENT[dtype];
+function decodeInto(
+  cuda: CudaRuntime,
+  linear: LinearOperand,
+  state: LinearState,
+  dtype: ActivationDType,
+  address: number,
+  adapters?: AdapterCopy,
+): void {
+  const { In, ranks } = state.sizes;
+  const width = In * BYTES_PER_ELEMENT[dtype];
   linear.parts.forEach(({ weight }, p) => {
-    decodeRows(cuda, weight, { address: address + state.places[p]!.row * width, dtype }, 0, weight.rows);
+    const place = state.places[p]!;
+    const target = { address: address + place.row * width, dtype };
+    if (adapters && place.rank > 0) decodeMerged(cuda, weight, target, place, adapters, ranks);
+    else decodeRows(cuda, weight, target, 0, weight.rows);
   });
 }
 
