@@ -140,6 +140,8 @@ export interface DeviceDescription {
   readonly freeMemoryBytes: number;
   /** Activation dtypes that are fast here, best first. */
   readonly activationDTypes: readonly ActivationDType[];
+  /** Quantized weights can be decoded beside the products, into two scratches in turn. */
+  readonly decodesBeside?: boolean;
   /** Products with E4M3 weights: made by 8-bit tensor cores, emulated (right and slow), or not at all, and why. */
   readonly fp8: "native" | "emulated" | { readonly missing: string };
 }
@@ -184,8 +186,11 @@ export interface Backend {
   resetPeak(): void;
   /** Records what `run` enqueues and returns a way to run it again; the first run happens too. On the CPU a replay calls `run`. */
   capture(run: () => void): CapturedWork;
-  /** Memory against time, where the device leaves a choice: quantized weights kept decoded, rows of logits at once (0: as few as asked for). */
-  tune?(options: { readonly keepDecoded: boolean; readonly headRows: number }): void;
+  /**
+   * Memory against time, where the device leaves a choice: quantized weights kept decoded, rows of logits at once (0: as few as asked for), a second
+   * scratch for decoded weights where the device `decodesBeside`.
+   */
+  tune?(options: { readonly keepDecoded: boolean; readonly headRows: number; readonly decodeBeside: boolean }): void;
   /** Runs ops that must not be torn apart (an optimizer's update) without reading the cancel flag. */
   uninterrupted<T>(run: () => T): T;
   dispose(): void;

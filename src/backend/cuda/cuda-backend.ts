@@ -98,6 +98,7 @@ export class CudaBackend implements Backend {
       profile: options.profile ?? fromEnvironment("REMORA_PROFILE"),
       debug: options.debug ?? fromEnvironment("REMORA_CUDA_DEBUG"),
       keepDecoded: options.keepDecoded ?? fromEnvironment("REMORA_CUDA_KEEP_DECODED"),
+      decodeBeside: fromEnvironment("REMORA_CUDA_DECODE_STREAM"),
       headRows: Number(process.env.REMORA_CUDA_HEAD_ROWS ?? (card.memoryBytes >= LARGE_CARD ? LARGE_HEAD_ROWS : 0)),
     });
     this.#files = new FileStream(this.#cuda);
@@ -194,8 +195,9 @@ export class CudaBackend implements Backend {
     return new CapturedStep(this.#cuda, run);
   }
 
-  tune({ keepDecoded, headRows }: { readonly keepDecoded: boolean; readonly headRows: number }): void {
+  tune({ keepDecoded, headRows, decodeBeside }: Parameters<NonNullable<Backend["tune"]>>[0]): void {
     this.#cuda.options.keepDecoded = keepDecoded;
+    this.#cuda.options.decodeBeside = decodeBeside;
     this.#cuda.options.headRows = headRows;
   }
 
@@ -351,6 +353,7 @@ function describeCard(cuda: CudaRuntime): DeviceDescription {
     model: card.model,
     architecture: `sm_${card.major}${card.minor}`,
     threads: card.multiprocessors,
+    decodesBeside: cuda.decodeStream !== undefined,
     fp8: fp8Support(card, cuda.blas.library.version),
     memoryBytes: card.memoryBytes,
     // Read anew each time: other programs take and give memory.
