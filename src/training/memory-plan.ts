@@ -57,13 +57,13 @@ export interface PlanDevice {
 
 /** Share of the device's peak that a whole step reaches; measured on SmolLM2-135M's shape, see docs/log.md. */
 const STEP_EFFICIENCY = 0.65;
+/** The process itself: Node, the engine's code, tokenizer and data. */
+const PROCESS_BYTES = 250e6;
+
 /** Whether a device that can decode beside the products does: not where memory is so short that layers run again. */
 export function decodesBeside({ recompute }: Pick<PlanSettings, "recompute">): boolean {
   return recompute === "none" || recompute === "cheap";
 }
-
-/** The process itself: Node, the engine's code, tokenizer and data. */
-const PROCESS_BYTES = 250e6;
 
 export function planMemory(model: string, shape: DecoderShape, settings: PlanSettings, device: PlanDevice, steps?: number): MemoryPlan {
   const process = device.hasOwnMemory ? [] : [{ name: "process", bytes: PROCESS_BYTES, why: "Node, tokenizer, data" }];

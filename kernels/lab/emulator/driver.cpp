@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <map>
 #include <set>
@@ -26,10 +27,10 @@ enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_FOUND = 500, STREA
        STREAM_CAPTURE_UNJOINED = 904, STREAM_CAPTURE_ISOLATION = 905, CAPTURED_EVENT = 907 };
 using Work = std::function<void()>;
 struct Stream;
-// One entry of a stream: work, an event recorded (mark), or a wait for one (mark of another stream, or 0 for one that was never recorded).
+// One entry of a stream: work, an event that is recorded, or a wait for one. A recording has a mark of its own; an event that was never recorded has 0.
 struct Entry { Work work; Stream *stream; uint64_t records = 0, waits = 0; Stream *on = nullptr; };
 struct Graph { std::vector<Entry> entries; Stream *origin; };
-struct Stream { Graph *capturing = nullptr; bool late = false, joined = true; std::vector<Entry> queue; };
+struct Stream { Graph *capturing = nullptr; bool late = false, joined = true; std::deque<Entry> queue; };
 struct Event { double ms = 0; uint64_t mark = 0; Stream *stream = nullptr; Graph *graph = nullptr; size_t entry = 0; };
 std::map<uint64_t, size_t> allocations;
 size_t allocated, limit = 16ull << 30;
@@ -42,7 +43,7 @@ void run_entry(Entry &entry);
 void catch_up(Stream *stream, uint64_t mark = 0) {
   while (!stream->queue.empty() && !(mark && reached.count(mark))) {
     Entry entry = std::move(stream->queue.front());
-    stream->queue.erase(stream->queue.begin());
+    stream->queue.pop_front();
     run_entry(entry);
   }
 }
