@@ -6,29 +6,9 @@
 // Plan: a warp owns 16 rows and 128 columns; R runs in steps of 16 on mma.m16n8k16, whose operands come from the first-level cache; y goes in 16-byte
 // pieces. Bytes: y read and written. Limit: memory.
 #include "ptx.cuh"
+#include "random_rounding.cuh"
 
-__device__ __forceinline__ uint32_t mixed_bits(uint32_t x) {
-  x ^= x >> 16;
-  x *= 0x7feb352du;
-  x ^= x >> 15;
-  x *= 0x846ca68bu;
-  return x ^ x >> 16;
-}
-// x with the bits below its 16-bit form made zero, away from zero with the probability of what they held. random: that many bits.
-template <uint32_t BELOW> __device__ __forceinline__ uint32_t cut(float x, uint32_t random) {
-  const uint32_t bits = __float_as_uint(x);
-  return (bits & 0x7f800000u) == 0x7f800000u ? bits : (bits + (random & BELOW)) & ~BELOW;
-}
 __device__ __forceinline__ uint32_t random_of(float low, float high) { return mixed_bits(__float_as_uint(low) ^ mixed_bits(__float_as_uint(high))); }
-template <class T> __device__ __forceinline__ uint32_t pack2_at_random(float low, float high);
-template <> __device__ __forceinline__ uint32_t pack2_at_random<bf16_t>(float low, float high) {
-  const uint32_t random = random_of(low, high);
-  return (cut<0xffff>(high, random >> 16) & 0xffff0000u) | cut<0xffff>(low, random) >> 16;
-}
-template <> __device__ __forceinline__ uint32_t pack2_at_random<f16_t>(float low, float high) {
-  const uint32_t random = random_of(low, high);
-  return pack2<f16_t>(__uint_as_float(cut<0x1fff>(low, random)), __uint_as_float(cut<0x1fff>(high, random >> 16)));
-}
 
 template <class T> __device__ void lora_add(const T *xa, const T *b, T *y, int64_t N, int Out, int R) {
   const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4, column0 = blockIdx.x * 128;
@@ -67,7 +47,9 @@ template <class T> __device__ void lora_add(const T *xa, const T *b, T *y, int64
       for (int i = 0; i < 4; i++) {
         const float2 old = unpack2<T>(v[i]);
         const float *s = share[group * 4 + i] + half * 2;
-        v[i] = pack2_at_random<T>(old.x + s[0], old.y + s[1]);
+        const float low = old.x + s[0], high = old.y + s[1];
+        const uint32_t random = random_of(low, high);
+        v[i] = pack2_at_random<T, false>(low, high, random << 16, random);
       }
       quad_transpose(v, t);
       const int64_t row = row0 + 8 * half;

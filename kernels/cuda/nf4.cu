@@ -3,19 +3,7 @@
 // bytes, so that loads and stores of the warp are contiguous; the 8 loads are issued before the first use. The 16 levels lie in shared
 // memory in 16 different banks: no lookup conflicts. Bytes: 0.5 + 1/16 (or 1/64 + 1/4096) read, 2 written an element. Limit: memory,
 // at about 4.5 of the 17 instructions an element that fit under it on an H200.
-#include "common.cuh"
-
-// QLoRA, arXiv:2305.14314, appendix E, as bitsandbytes prints them.
-__constant__ float NF4_LEVELS[16] = {-1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f, -0.18477343022823334f,
-                                     -0.09105003625154495f, 0.0f, 0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f,
-                                     0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f};
-
-// Scale of block b: f32, or double quantized. Not fused into one rounding: bitsandbytes multiplies, then adds.
-template <bool NESTED>
-__device__ __forceinline__ float nf4_absmax(const void *scales, const float *nested_scales, const float *code, float offset, int64_t b) {
-  if (!NESTED) return static_cast<const float *>(scales)[b];
-  return __fadd_rn(__fmul_rn(code[static_cast<const uint8_t *>(scales)[b]], nested_scales[b >> 8]), offset);
-}
+#include "nf4.cuh"
 
 // 8 elements from 4 bytes; the even element is the high nibble of its byte.
 __device__ __forceinline__ void nf4_unpack8(uint32_t codes, const float *levels, float absmax, float v[8]) {

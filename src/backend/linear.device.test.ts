@@ -26,6 +26,19 @@ const CASES: readonly LinearCase[] = [
   { N: 257, In: 65, parts: [["bf16", 33, 1]] },
   { N: 7, In: 1200, parts: [["bf16", 40, 16]] },
   { N: 700, In: 128, parts: [["nf4-nested", 70, 8]], dropout: 0.25 },
+  // Adapters that a card decodes into the weights.
+  {
+    N: 35,
+    In: 192,
+    parts: [
+      ["nf4-nested", 70, 16],
+      ["nf4", 31, 0],
+      ["bf16", 24, 0],
+      ["nf4", 40, 34],
+    ],
+    bias: true,
+  }, // prettier-ignore
+  { N: 300, In: 64, parts: [["nf4-nested", 129, 4]] },
   // q|k|v and gate|up, with formats and ranks that differ between parts.
   {
     N: 33,

@@ -51,6 +51,8 @@ export interface PlanDevice {
   readonly availableBytes: number;
   /** True for a card with memory of its own, on which the process costs nothing. */
   readonly hasOwnMemory?: boolean;
+  /** Weights are decoded beside the products, into two scratches in turn. */
+  readonly decodesBeside?: boolean;
   /** Sustained multiply-add rate in FLOP/s; absent when not known. */
   readonly flops?: number;
 }
@@ -59,6 +61,11 @@ export interface PlanDevice {
 const STEP_EFFICIENCY = 0.65;
 /** The process itself: Node, the engine's code, tokenizer and data. */
 const PROCESS_BYTES = 250e6;
+
+/** Whether a device that can decode beside the products does: not where memory is so short that layers run again. */
+export function decodesBeside({ recompute }: Pick<PlanSettings, "recompute">): boolean {
+  return recompute === "none" || recompute === "cheap";
+}
 
 export function planMemory(model: string, shape: DecoderShape, settings: PlanSettings, device: PlanDevice, steps?: number): MemoryPlan {
   const process = device.hasOwnMemory ? [] : [{ name: "process", bytes: PROCESS_BYTES, why: "Node, tokenizer, data" }];
@@ -82,7 +89,8 @@ export function planMemory(model: string, shape: DecoderShape, settings: PlanSet
   };
 }
 
-function planItems(shape: DecoderShape, settings: PlanSettings, { hasOwnMemory }: Pick<PlanDevice, "hasOwnMemory">): PlanItem[] {
+function planItems(shape: DecoderShape, settings: PlanSettings, device: Omit<PlanDevice, "name" | "availableBytes">): PlanItem[] {
+  const { hasOwnMemory } = device;
   const tokens = settings.batchSize * settings.blockLength;
   const trained = settings.method === "full" ? parameterCount(shape) : adapterCount(settings);
   const stateBytes = settings.optimizerState === "8bit" ? 2 + 8 / 256 : 8;
@@ -103,7 +111,7 @@ function planItems(shape: DecoderShape, settings: PlanSettings, { hasOwnMemory }
     },
     { name: "working space", bytes: workingBytes(shape, settings, tokens), why: "gradients on the way back, packed operands" },
     { name: "head", bytes: chunk * shape.vocabularySize * logit, why: `logits of ${chunk} rows at a time` },
-    ...(hasOwnMemory ? cardItems(shape, settings, trained) : []),
+    ...(hasOwnMemory ? cardItems(shape, settings, device, trained) : []),
     ...(hasOwnMemory && settings.deterministic === false && settings.compute !== "f32"
       ? [{ name: "attention", bytes: 4 * tokens * shape.heads * shape.headDim, why: "sums of dQ in f32, deterministic: false" }]
       : []),
@@ -114,7 +122,7 @@ function planItems(shape: DecoderShape, settings: PlanSettings, { hasOwnMemory }
 const CARD_BYTES = 0.2e9;
 
 /** What only a card keeps: weights decoded for cuBLASLt, and the adapters' copies in the compute dtype. */
-function cardItems(shape: DecoderShape, settings: PlanSettings, trained: number): PlanItem[] {
+function cardItems(shape: DecoderShape, settings: PlanSettings, device: Pick<PlanDevice, "decodesBeside">, trained: number): PlanItem[] {
   const { hiddenSize: C, intermediateSize: F, heads: H, keyValueHeads: K, headDim: D } = shape;
   const element = settings.compute === "f32" ? 4 : 2;
   const isDense = settings.base === settings.compute || settings.method === "full";
@@ -122,8 +130,9 @@ function cardItems(shape: DecoderShape, settings: PlanSettings, trained: number)
     .filter(({ role }) => role === "linear")
     .reduce((total, { shape: [rows, cols] }) => total + rows! * cols!, 0);
   const widest = Math.max(2 * F * C, (H + 2 * K) * D * C);
+  const scratches = device.decodesBeside && decodesBeside(settings) ? 2 : 1;
   // dX = dY·W reads W by columns, which 8-bit tensor cores cannot: the transposed codes stay too.
-  const decoded = settings.fp8 ? linears : isDense ? 0 : element * (settings.keepDecoded ? linears : widest);
+  const decoded = settings.fp8 ? linears : isDense ? 0 : element * (settings.keepDecoded ? linears : scratches * widest);
   const copies = settings.method === "full" || settings.compute === "f32" ? 0 : element * trained;
   return [
     {
@@ -135,7 +144,9 @@ function cardItems(shape: DecoderShape, settings: PlanSettings, trained: number)
           ? "none"
           : settings.keepDecoded
             ? `kept in ${settings.compute}`
-            : "one group at a time",
+            : scratches === 2
+              ? "one group at a time, the next beside it"
+              : "one group at a time",
     },
     { name: "card", bytes: CARD_BYTES + copies, why: "cuBLASLt's workspace, adapters in the compute dtype" },
   ];

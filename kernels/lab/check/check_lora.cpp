@@ -49,8 +49,80 @@ static void check_lora_add() {
   }
 }
 
+// NF4 decoded with LoRA's share: near W + sBA, W to the bit where B is zero, never a whole unit away, and on average right where each share is a small part of
+// the weight's unit.
+static void check_nf4_lora() {
+  remora_context *ctx = reference_context();
+  struct Shape { int rows, cols, R, before, stride; };  // B is columns [before, before + R) of rows `stride` apart
+  Array map(F32, 256);
+  for (int i = 0; i < 256; i++) map.ptr<float>()[i] = static_cast<float>((i - 127.5) / 127.5 * std::fabs((i - 127.5) / 127.5));
+  map.push();
+  for (int dtype : {BF16, F16})
+    for (const bool nested : {false, true}) {
+      const std::string kernel = named(nested ? "nf4_decode_nested_lora" : "nf4_decode_lora", dtype);
+      for (const Shape s : {Shape{1, 64, 2, 0, 2}, Shape{37, 192, 16, 16, 48}, Shape{130, 320, 8, 0, 8}, Shape{257, 128, 22, 2, 40}, Shape{40, 576, 64, 0, 64}})
+        for (const double size : {0.0, 0.01, 0.3}) {
+          const int64_t count = static_cast<int64_t>(s.rows) * s.cols;
+          Array codes = byte_array(count / 2), absmax = uniform_array(F32, count / 64, 0.01, 0.3), scale_codes = byte_array(count / 64), scales = uniform_array(F32, count / 64 / 256 + 1, 0.01, 0.2);
+          Array a = random_array(dtype, static_cast<int64_t>(s.R) * s.cols, 0.3), b = random_array(dtype, static_cast<int64_t>(s.rows) * s.stride, 1.0), out(dtype, count), want(dtype, count), plain(F32, count);
+          for (int64_t i = 0; i < s.rows * s.stride; i++)
+            if (i % s.stride >= s.before && i % s.stride < s.before + s.R) put(b.ptr(), i, dtype, size * b.at(i));
+          b.push();
+          remora_weight w{};
+          w.format = REMORA_NF4, w.rows = s.rows, w.cols = s.cols, w.data = codes.ptr();
+          w.scales = nested ? static_cast<const void *>(scale_codes.ptr()) : absmax.ptr();
+          if (nested) w.nested_scales = scales.ptr<float>(), w.nested_code = map.ptr<float>(), w.nested_offset = 0.17f;
+          reference.weight_decode(ctx, &w, plain.ptr(), 0, s.rows, F32);
+          reference.weight_decode(ctx, &w, want.ptr(), 0, s.rows, dtype);
+          std::vector<double> exact(count);
+          for (int64_t i = 0; i < count; i++) {
+            const int64_t r = i / s.cols, c = i % s.cols;
+            exact[i] = plain.at(i);
+            for (int k = 0; k < s.R; k++) exact[i] += b.at(r * s.stride + s.before + k) * a.at(static_cast<int64_t>(k) * s.cols + c);
+            if (size > 0) put(want.ptr(), i, dtype, exact[i]);
+          }
+          const std::string label = kernel + " " + std::to_string(s.rows) + "x" + std::to_string(s.cols) + " R" + std::to_string(s.R) + (size == 0 ? " B zero" : size < 0.1 ? " small" : "");
+          check_case(label, {{&out, &want, size == 0 ? 0 : tolerance_of(dtype, 0, 6e-3, 8e-4)}}, [&] { out.poison(); }, [&] {
+            const Grid grid{static_cast<uint32_t>((s.cols + 127) / 128), static_cast<uint32_t>((s.rows + 127) / 128)};
+            const uint8_t *from = b.dev<uint8_t>() + 2 * s.before;
+            if (nested) launch(kernel.c_str(), grid, 256, 0, codes.dev(), scale_codes.dev(), scales.dev(), map.dev(), 0.17f, a.dev(), from, out.dev(), s.rows, s.cols, s.R, s.stride);
+            else launch(kernel.c_str(), grid, 256, 0, codes.dev(), absmax.dev(), a.dev(), from, out.dev(), s.rows, s.cols, s.R, s.stride);
+          });
+          if (size == 0 || !selected(label)) continue;
+          int64_t far = 0;
+          for (int64_t i = 0; i < count; i++) {
+            const double unit = std::ldexp(dtype == BF16 ? 1.0 / 128 : 1.0 / 1024, std::max(std::ilogb(exact[i]), dtype == BF16 ? -100 : -14));
+            far += !(std::fabs(out.at(i) - exact[i]) < 1.001 * unit + 1e-6);  // 1e-6: the f32 sum itself
+          }
+          report(label + " never a unit away", far == 0, " " + std::to_string(far));
+        }
+      const int rows = 256, cols = 256, R = 2;
+      const int64_t count = rows * cols;
+      Array codes(U8, count / 2), absmax = uniform_array(F32, count / 64, 1.0001, 1.9), a(dtype, R * cols), b(dtype, rows * R), out(dtype, count), scale_codes(U8, count / 64), scales(F32, count / 64 / 256 + 1);
+      std::memset(codes.host.data(), 0xff, codes.host.size());  // the level 1: weights are their scales, from 1 to 2
+      for (int64_t i = 0; i < count / 64; i++) scale_codes.ptr<uint8_t>()[i] = static_cast<uint8_t>(130 + i % 120);
+      for (int64_t i = 0; i < scales.count; i++) put(scales.ptr(), i, F32, 0.9);
+      const double unit = dtype == BF16 ? 1.0 / 128 : 1.0 / 1024, share = unit / 8;
+      for (int i = 0; i < R * cols; i++) put(a.ptr(), i, dtype, 0.5);
+      for (int i = 0; i < rows * R; i++) put(b.ptr(), i, dtype, share);
+      codes.push(), scale_codes.push(), scales.push(), a.push(), b.push();
+      if (nested) launch(kernel.c_str(), {2, 2}, 256, 0, codes.dev(), scale_codes.dev(), scales.dev(), map.dev(), 1.03f, a.dev(), b.dev(), out.dev(), rows, cols, R, R);
+      else launch(kernel.c_str(), {2, 2}, 256, 0, codes.dev(), absmax.dev(), a.dev(), b.dev(), out.dev(), rows, cols, R, R);
+      device_wait("nf4_decode_lora");
+      out.pull();
+      double arrived = 0;
+      for (int64_t i = 0; i < count; i++) {
+        const int64_t block = i / 64;
+        const double weight = nested ? static_cast<double>(map.ptr<float>()[scale_codes.ptr<uint8_t>()[block]] * 0.9f + 1.03f) : absmax.at(block);
+        arrived += (out.at(i) - weight) / (share * static_cast<double>(count));
+      }
+      if (selected(kernel)) report(kernel + " an eighth of a unit arrives on average", std::fabs(arrived - 1) < 0.05, " " + std::to_string(arrived));
+    }
+}
+
 void check_lora() {
   check_lora_add();
+  check_nf4_lora();
   for (int dtype : {F32, BF16, F16}) {
     Array a = random_array(F32, 7 * 300), b = random_array(F32, 90 * 5), ta(dtype, 7 * 300), tb(dtype, 90 * 12), tc(dtype, 5 * 90), wa(dtype, 7 * 300), wb(dtype, 90 * 12), wc(dtype, 5 * 90), table(U8, 3 * 48);
     const PackEntry entries[3] = {{a.dev(), ta.dev(), 7, 300, 300, 300, 0, 1.0f, {}}, {b.dev(), tb.dev<uint8_t>() + 3 * bytes_of(dtype), 90, 5, 5, 12, 0, 0.5f, {}}, {b.dev(), tc.dev(), 5, 90, 5, 90, 1, 2.0f, {}}};
@@ -105,6 +177,22 @@ void bench_lora() {
     const int N = 8192, Out = 28672, R = 32;
     Array xa = random_array(BF16, static_cast<int64_t>(N) * R), b = random_array(BF16, static_cast<int64_t>(Out) * R, 0.01), y = random_array(BF16, static_cast<int64_t>(N) * Out);
     bench("lora_add gate_up, 8192 x 28672, R 32", 4.0 * N * Out, 2.0 * N * Out * R, [&] { launch("lora_add_bf16", {static_cast<uint32_t>(Out / 128), static_cast<uint32_t>(N / 64)}, 128, 0, xa.dev(), b.dev(), y.dev(), static_cast<int64_t>(N), Out, R); });
+  }
+  {
+    const int rows = 14336, cols = 5120;
+    const int64_t count = static_cast<int64_t>(rows) * cols;
+    constexpr int COPIES = 6;  // past the second-level cache
+    std::vector<Array> codes, outs;
+    for (int i = 0; i < COPIES; i++) codes.push_back(byte_array(count / 2)), outs.push_back(Array(BF16, count));
+    Array scale_codes = byte_array(count / 64), scales = uniform_array(F32, count / 64 / 256 + 1, 0.01, 0.2), map = uniform_array(F32, 256, -1, 1);
+    int i = 0;
+    for (const int R : {16, 64}) {
+      Array a = random_array(BF16, static_cast<int64_t>(R) * cols, 0.01), b = random_array(BF16, static_cast<int64_t>(rows) * R, 0.01);
+      bench("nf4_decode_nested_lora bf16 14336x5120 R" + std::to_string(R), count * (0.5 + 1.0 / 64 + 2), 2.0 * count * R, [&] {
+        i = (i + 1) % COPIES;
+        launch("nf4_decode_nested_lora_bf16", {cols / 128, rows / 128}, 256, 0, codes[i].dev(), scale_codes.dev(), scales.dev(), map.dev(), 0.17f, a.dev(), b.dev(), outs[i].dev(), rows, cols, R, R);
+      }, 12);
+    }
   }
   struct Shape { const char *name; int R, C; };
   for (const Shape s : {Shape{"dA qkv, 48 x 5120", 48, 5120}, Shape{"dA down, 16 x 14336", 16, 14336}, Shape{"dB gate_up, 32 x 28672", 32, 28672}}) {

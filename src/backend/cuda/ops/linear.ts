@@ -3,12 +3,15 @@
  * two thin products each way. Few rows take `linear-decode.ts`; E4M3 weights are not decoded: `fp8-products.ts` makes the large product, the adapters
  * see x and dY as they are.
  *
+ * NF4 weights that are decoded for each use get the adapters' share while they are (W' = W + scale·B A, merged-weights.ts): the large products are
+ * all there is then, but for xa and db, which the adapters' gradients need. The rest is for everything else.
+ *
  * Forward in 16 bits, an adapter's share smaller than half a unit of y must not be lost, or training lags: it is added by a kernel that rounds up or
  * down at random (lora_add.cu). cuBLASLt cannot do it: by the losses of a card (docs/log.md) it rounds a product to 16 bits before C is added, in
  * whichever order the two products run. In f32, and backward, where a lost share is only a small error of the gradient, the large product adds itself.
  *
- *   forward         xa = drop(x) Aᵀ       y  = x Wᵀ + bias + xa (scale·B)ᵀ
- *   backward        db = dY (scale·B)     dX = dY W + mask/(1−p) · (db A)
+ *   forward         xa = drop(x) Aᵀ       y  = x Wᵀ + bias + xa (scale·B)ᵀ       merged: y  = x W'ᵀ + bias
+ *   backward        db = dY (scale·B)     dX = dY W + mask/(1−p) · (db A)        merged: dX = dY W'
  *   adapters        dA += dbᵀ drop(x)     dB += scale · dYᵀ xa
  *
  * drop(x) is mask(x), exact in the compute dtype, and 1/(1−p) is the product's own factor.
@@ -19,11 +22,12 @@ import { BYTES_PER_ELEMENT } from "../../element-types.ts";
 import { linearBackwardInputSizes, linearBackwardWeightSizes, linearForwardSizes, loraBackwardSizes } from "../../shapes/linear.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { adapterCopies, copyMatrix } from "./adapter-copies.ts";
-import { denseWeights } from "./dense-weights.ts";
+import { denseWeights, productsEnqueued } from "./dense-weights.ts";
 import { fp8BackwardInput, fp8Forward } from "./fp8-products.ts";
 import { blocks, gridRows, strideBlocks } from "./grids.ts";
 import { linearDecode } from "./linear-decode.ts";
 import type { LinearStates } from "./linear-state.ts";
+import { mergesAdapters } from "./merged-weights.ts";
 import { splitProduct } from "./split-product.ts";
 
 export function linearForward(
@@ -43,16 +47,19 @@ export function linearForward(
   if (linearDecode(cuda, linear, state, { N, dtype, x: input, y: output, xa: rankOutput })) return;
   const bytes = BYTES_PER_ELEMENT[dtype];
   const split = splitProduct(cuda, linear, state, { N, dtype, x: input, y: output });
-  const atRandom = ranks > 0 && addsAtRandom(cuda, dtype, outs, ranks, output);
+  const merged = mergesAdapters(cuda, linear, state, dtype);
+  const atRandom = ranks > 0 && !merged && addsAtRandom(cuda, dtype, outs, ranks, output);
+  const first = merged || atRandom;
   const large = () => {
-    const beta = ranks > 0 && !atRandom ? 1 : 0;
+    const beta = ranks > 0 && !first ? 1 : 0;
     if (fp8) return fp8Forward(cuda, linear, state, { N, dtype, input, output, beta });
-    for (const { address, row, rows } of split ? [] : denseWeights(cuda, linear, state, dtype)) {
+    for (const { address, row, rows } of split ? [] : denseWeights(cuda, linear, state, dtype, merged)) {
       const c = { address: output + row * bytes, ld: outs };
       cuda.multiply({ a: { address: input, ld: In }, b: { address, ld: In }, c, M: N, N: rows, K: In, transposeB: true, dtype, beta });
     }
+    productsEnqueued(cuda);
   };
-  if (atRandom) large();
+  if (first) large();
   if (ranks > 0) {
     const { a, b } = adapterCopies(cuda, linear, state, dtype);
     const dropped = maskedInput(cuda, linear, input, N * In, dtype);
@@ -61,12 +68,12 @@ export function linearForward(
     cuda.multiply({ ...down, transposeB: true, dtype, alpha: keptFactor(linear) });
     if (atRandom) {
       cuda.launch(`lora_add_${dtype}`, { x: blocks(outs, 128), y: blocks(N, 64) }, [rankOutput, b.address!, output, N, outs, ranks]);
-    } else {
+    } else if (!merged) {
       const up = { a: low, b: { address: b.address!, ld: ranks }, c: { address: output, ld: outs }, M: N, N: outs, K: ranks };
       cuda.multiply({ ...up, transposeB: true, dtype, beta: split ? 1 : 0 });
     }
   }
-  if (!atRandom) large();
+  if (!first) large();
   if (!linear.bias) return;
   const grid = { x: blocks(outs, 2048), y: gridRows(N) };
   cuda.launch(`add_bias_${dtype}`, grid, [cuda.in(linear.bias), output, N, outs, outs]);
@@ -87,12 +94,16 @@ export function linearBackwardInput(
   const gradient = cuda.in(dY);
   const target = cuda.optionalOut(dX);
   const c = { address: target, ld: In };
+  const merged = mergesAdapters(cuda, linear, state, dtype);
+  // Merged weights come first: the copies of the adapters are made with them.
+  const weights = merged && target !== 0 ? denseWeights(cuda, linear, state, dtype, true) : undefined;
   if (ranks > 0) {
     const { a, b } = adapterCopies(cuda, linear, state, dtype);
     const low = { address: cuda.optionalOut(db), ld: ranks };
     cuda.multiply({ a: { address: gradient, ld: outs }, b: { address: b.address!, ld: ranks }, c: low, M: N, N: ranks, K: outs, dtype });
     if (target === 0) return;
-    cuda.multiply({ a: low, b: { address: a.address!, ld: In }, c, M: N, N: In, K: ranks, dtype, alpha: keptFactor(linear) });
+    const up = { a: low, b: { address: a.address!, ld: In }, c, M: N, N: In, K: ranks, dtype, alpha: keptFactor(linear) };
+    if (!merged) cuda.multiply(up);
     if (linear.dropout > 0) mask(cuda, linear, target, target, N * In, dtype);
   }
   if (target === 0) return;
@@ -100,10 +111,11 @@ export function linearBackwardInput(
     fp8BackwardInput(cuda, linear, state, { N, dtype, input: gradient, output: target, beta: ranks > 0 ? 1 : 0 });
     return;
   }
-  denseWeights(cuda, linear, state, dtype).forEach(({ address, row, rows }, index) => {
+  (weights ?? denseWeights(cuda, linear, state, dtype)).forEach(({ address, row, rows }, index) => {
     const a = { address: gradient + row * BYTES_PER_ELEMENT[dtype], ld: outs };
-    cuda.multiply({ a, b: { address, ld: In }, c, M: N, N: In, K: rows, dtype, beta: ranks > 0 || index > 0 ? 1 : 0 });
+    cuda.multiply({ a, b: { address, ld: In }, c, M: N, N: In, K: rows, dtype, beta: (ranks > 0 && !merged) || index > 0 ? 1 : 0 });
   });
+  productsEnqueued(cuda);
 }
 
 export function loraBackward(
