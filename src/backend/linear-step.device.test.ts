@@ -1,6 +1,5 @@
 /** `linearStep`, on devices that have it, against the ops it stands for, run one by one on the same device. */
-import process from "node:process";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { ActivationDType, GatedKind, LinearOperand } from "./backend.ts";
 import { describeOnEachDevice } from "./testing/describe-on-each-device.ts";
 import { expectClose, TOLERANCE } from "./testing/expect-close.ts";
@@ -27,13 +26,6 @@ const CASES: readonly StepCase[] = [
 ];
 
 describeOnEachDevice("linear step", (device) => {
-  beforeAll(() => {
-    process.env.REMORA_CUDA_VECTOR = "1";
-  });
-  afterAll(() => {
-    delete process.env.REMORA_CUDA_VECTOR;
-  });
-
   it("equals norm, linear, gate and addition one by one", async () => {
     const backend = device.backend();
     if (!backend.linearStep) return;

@@ -9,7 +9,8 @@ static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static uint32_t vector_shared(const std::vector<int> &outs, int64_t In, int rows, int64_t shares) {
   int64_t pairs = 0;
   for (int out : outs) pairs += ceil_div(ceil_div(out, shares), 2);
-  return static_cast<uint32_t>(65536 + rows * In * 2 + 2 * pairs * (In / 64 * 4 + ceil_div(In, 512) * 32 * rows));
+  const int64_t chunks = ceil_div(In, 512);
+  return static_cast<uint32_t>(65536 + rows * chunks * 1024 + pairs * (In / 64 * 8 + chunks * 64 * rows + 8));
 }
 static uint32_t vector_threads(int rows) { return rows == 1 ? 640 : 512; }
 
@@ -96,7 +97,7 @@ struct VectorVariant {
   const char *name;
   uint32_t threads, blocks;
 };
-static const VectorVariant variants[] = {{"w16d4", 512, 1}, {"w16d8", 512, 1}, {"w24d2", 768, 1}, {"w32d2", 1024, 1}, {"w16u2d4", 512, 1}, {"w12b2d4", 384, 2}};
+static const VectorVariant variants[] = {{"w16g4", 512, 1}, {"w16g6", 512, 1}, {"w20g3", 640, 1}, {"w24g2", 768, 1}, {"w24g3", 768, 1}, {"w32g1", 1024, 1}, {"w32g2", 1024, 1}};
 void bench_linear_vector() {
   struct Shape {
     const char *name;
