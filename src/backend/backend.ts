@@ -263,6 +263,12 @@ export interface Backend {
   ): void;
   cacheWrite(heads: HeadShape, qkv: Operand, cache: PagedCacheOperand): void;
   attentionPaged(rule: AttentionRule, qkv: Operand, cache: PagedCacheOperand, out: Operand): void;
+  /**
+   * `ropeForward` at the cache's positions, `cacheWrite` and `attentionPaged` in one launch, for one token of each of several sequences: no two rows of
+   * the same sequence. qkv stays as it is. Absent where launches cost little.
+   * @returns false, with nothing enqueued, when it is not for these heads
+   */
+  attentionStep?(rope: RopeOperand, rule: AttentionRule, qkv: Operand, cache: PagedCacheOperand, out: Operand): boolean;
 
   // ---- gated MLP ----
   gatedForward(gateUp: Operand, y: Operand, kind: GatedKind): void;

@@ -6,6 +6,7 @@
  */
 import type { CapturedWork } from "../backend/backend.ts";
 import type { CausalLM } from "../models/causal-lm.ts";
+import type { Attend, AttendStep } from "../models/decoder.ts";
 import { Tape } from "../tensor/tape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { PagedCache } from "./paged-cache.ts";
@@ -68,8 +69,9 @@ export class GenerationStep {
     this.#uploadRows(sequences, rows);
     this.#uploadDraws(sequences, drawing);
     this.#cache.sync();
-    const work = this.#workOf(rows, drawing.length);
-    if (rows === sequences.length && rows === drawing.length) {
+    const single = rows === sequences.length;
+    const work = this.#workOf(rows, drawing.length, single);
+    if (single && rows === drawing.length) {
       // Only single tokens: the same work each time for this number of rows.
       const captured = this.#captured.get(rows);
       if (captured) captured.replay();
@@ -96,24 +98,33 @@ export class GenerationStep {
   }
 
   /** A function of its own: captured work lives as long as the generator, and a closure made in `run` would hold the requests that it was made for. */
-  #workOf(rows: number, drawing: number): () => void {
-    return () => this.#enqueue(rows, drawing);
+  #workOf(rows: number, drawing: number, single: boolean): () => void {
+    return () => this.#enqueue(rows, drawing, single);
   }
 
-  #enqueue(rows: number, drawing: number): void {
+  /** @param single whether every row is the one new token of its sequence */
+  #enqueue(rows: number, drawing: number, single: boolean): void {
     const { backend, arena, shape, weights, dtype } = this.#model;
     const ids = this.#inputs.ids.view([rows]);
     const sequences = this.#inputs.sequences.view([rows]);
     const positions = this.#inputs.positions.view([rows]);
     const tape = new Tape(arena, { recording: false });
     tape.scope("a generation step", () => {
-      const hidden = this.#model.forward(tape, ids, positions, (on, layer, qkv, rule) => {
+      const attend: Attend = (on, layer, qkv, rule) => {
         const cache = this.#cache.operand(layer, sequences, positions);
         backend.cacheWrite(rule, qkv, cache);
         const out = on.allocate(dtype, [rows, rule.heads * rule.headDim], "attention output");
         backend.attentionPaged(rule, qkv, cache, out);
         return out;
-      }); // [rows, C]
+      };
+      const attendStep: AttendStep = (on, layer, qkv, rope, rule) => {
+        const out = on.allocate(dtype, [rows, rule.heads * rule.headDim], "attention output");
+        if (backend.attentionStep!(rope, rule, qkv, this.#cache.operand(layer, sequences, positions), out)) return out;
+        on.free(out);
+        return null;
+      };
+      const inOne = single && backend.attentionStep ? attendStep : undefined;
+      const hidden = this.#model.forward(tape, ids, positions, attend, inOne); // [rows, C]
       if (drawing === 0) return [];
       const last = tape.allocate(dtype, [drawing, shape.hiddenSize], "last hidden rows");
       backend.gatherRows(hidden, this.#draws.rows.view([drawing]), last);
