@@ -51,6 +51,15 @@ __device__ __forceinline__ void linear_vector(const LinearPart *parts, int part_
     };
     float *const sums = scales + pairs * HALVES * blocks;
 
+    // ---- scales come into L2 first: asked for after the codes they would wait in line behind all of those ----
+    if (!begun)
+      for (int p = 0; p < part_count; p++) {
+        const int bytes = part[p].nested_scales ? 1 : 4, count = (last[p] - first[p]) * blocks, from = first[p] * blocks, line = threadIdx.x * 128;
+        if (line < count * bytes) prefetch_l2(static_cast<const uint8_t *>(part[p].scales) + static_cast<int64_t>(from) * bytes + line);
+        if (bytes == 1 && line < 1024) prefetch_l2(part[p].nested_code + threadIdx.x * 32);
+        if (bytes == 1 && line < count) prefetch_l2(part[p].nested_scales + (min(from + static_cast<int>(threadIdx.x) * 8192, from + count - 1) >> 8));
+      }
+
     // ---- where the pairs lie: the address of the first row, odd when it is alone ----
     uint64_t *const starts = reinterpret_cast<uint64_t *>(sums + chunks * pairs * 8 * HALVES * ROWS);
     for (int i = threadIdx.x; i < pairs; i += THREADS) {
