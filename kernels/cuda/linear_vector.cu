@@ -15,14 +15,43 @@
 
 constexpr int VECTOR_PARTS = 4, VECTOR_TABLE = 65536;
 
+// What the next kernel of this kind reads first. It comes into L2 while the last warps of this one end and the next one starts: about 3 µs in which the
+// memory would rest.
+struct FirstCodes {
+  const uint8_t *data[VECTOR_PARTS];
+  int first[VECTOR_PARTS], rows[VECTOR_PARTS];  // of the block's share
+  // By one thread a part.
+  __device__ __forceinline__ void find(const LinearPart *parts, int p, int shares) {
+    const uint32_t out = parts[p].out, begin = out * blockIdx.x / static_cast<uint32_t>(shares), end = out * (blockIdx.x + 1) / static_cast<uint32_t>(shares);
+    data[p] = static_cast<const uint8_t *>(parts[p].data), first[p] = static_cast<int>(begin), rows[p] = static_cast<int>(end - begin);
+  }
+  // By every warp: both of its groups of GROUP pairs, line by line.
+  template <int WARPS, int GROUP, int COLUMNS> __device__ __forceinline__ void prefetch(int count, int In, int warp, int lane) const {
+    constexpr int LINES = COLUMNS / 256;  // of 128 bytes, in a row of a group
+    int pairs = 0;
+    for (int p = 0; p < count; p++) pairs += (rows[p] + 1) / 2;
+    const int across = (pairs + GROUP - 1) / GROUP, groups = across * ((In + COLUMNS - 1) / COLUMNS), begin = groups * warp / WARPS, end = groups * (warp + 1) / WARPS;
+    for (int i = lane; i < 4 * GROUP * LINES; i += 32) {
+      const int line = i % LINES, half = i / LINES % 2, group = begin + i / (2 * LINES * GROUP), chunk = group / max(across, 1);
+      if (group >= end) break;
+      int pair = min((group - chunk * across) * GROUP + i / (2 * LINES) % GROUP, pairs - 1), p = 0;
+      for (; pair >= (rows[p] + 1) / 2; p++) pair -= (rows[p] + 1) / 2;
+      const int at = chunk * (COLUMNS / 2) + line * 128;
+      if (at < In / 2) prefetch_l2(data[p] + static_cast<int64_t>(first[p] + min(2 * pair + half, rows[p] - 1)) * (In / 2) + at);
+    }
+  }
+};
+
 template <class T, int ROWS, int WARPS, int UNITS, int GROUP>
 __device__ __forceinline__ void linear_vector(const LinearPart *parts, int part_count, const float *bias, const T *x, const float *norm, float eps, const float *xa,
-                                              const T *residual, T *y, int N, int In, int y_stride, int ranks, int gate, int shares) {
+                                              const T *residual, T *y, int N, int In, int y_stride, int ranks, int gate, int shares,
+                                              const LinearPart *next, int next_count, int next_In, int next_shares) {
   constexpr int THREADS = WARPS * 32, COLUMNS = 512 * UNITS, HALVES = 2;  // rows of W in an item
   DYNAMIC_SHARED(shared);  // table, x [ROWS, chunks · COLUMNS], scales f32 [pairs, 2, In / 64], sums f32 [chunks, pairs, 8, 2, ROWS], starts u64 [pairs]
   __shared__ LinearPart part[VECTOR_PARTS];
   __shared__ float code[VECTOR_PARTS][256], scratch[WARPS];
   __shared__ int first[VECTOR_PARTS], last[VECTOR_PARTS];  // rows of each part; within a share they are counted in pairs, a part's last row may be alone
+  __shared__ FirstCodes coming;
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
   const int blocks = In / 64, chunks = (In + COLUMNS - 1) / COLUMNS;
   T *const row_x = reinterpret_cast<T *>(shared + VECTOR_TABLE);
@@ -31,6 +60,7 @@ __device__ __forceinline__ void linear_vector(const LinearPart *parts, int part_
 
   for (int i = threadIdx.x; i < part_count * static_cast<int>(sizeof(LinearPart) / 4); i += THREADS)
     reinterpret_cast<uint32_t *>(part)[i] = reinterpret_cast<const uint32_t *>(parts)[i];
+  if (next && threadIdx.x >= THREADS - next_count) coming.find(next, threadIdx.x - (THREADS - next_count), next_shares);
   __syncthreads();
   bool begun = false;
   for (int share = blockIdx.x; share < shares; share += gridDim.x) {
@@ -252,6 +282,7 @@ __device__ __forceinline__ void linear_vector(const LinearPart *parts, int part_
       advance();
       fetch(late, arrived(early[GROUP - 1][1][UNITS - 1].y));
     }
+    if (next && share + gridDim.x >= shares) coming.prefetch<WARPS, GROUP, COLUMNS>(next_count, next_In, warp, lane);
     __syncthreads();
 
     // ---- 8 threads a row of W (with a gate two rows) and row of x ----
@@ -285,14 +316,15 @@ __device__ __forceinline__ void linear_vector(const LinearPart *parts, int part_
 }
 
 // y [N, y_stride] = linear(norm(x)) + residual, or the gate of the first part times the second when gate >= 0 (0 SiLU, 1 GELU in its tanh form), which are
-// then alike in out. norm f32 [In] and residual like y may be NULL; residual may be y. N <= ROWS; In a multiple of 64; at most 4 parts; x 16-byte aligned.
+// then alike in out. next (or NULL), next_count, next_In, next_shares: what the kernel that follows is given as parts, part_count, In and shares. norm f32 [In] and residual like y may be NULL; residual may be y. N <= ROWS; In a multiple of 64; at most 4 parts; x 16-byte aligned.
 // shares: into how many the rows of each part are cut. launch: grid min(shares, multiprocessors), block 640 for rows1, else 512; dynamic shared 65536 + ROWS · C · 1024
 // + P · (In / 64 · 8 + C · 64 · ROWS + 8), C = ceil(In / 512), P = sum over parts of ceil(ceil(out / shares) / 2), the pairs of a share.
 #define LINEAR_VECTOR(name, ROWS, WARPS, BLOCKS, UNITS, GROUP, T)                                                                      \
   extern "C" __global__ void __launch_bounds__(WARPS * 32, BLOCKS) linear_vector_nf4_##name(                                           \
       const LinearPart *parts, int part_count, const float *bias, const T *x, const float *norm, float eps, const float *xa, const T *residual, T *y, \
-      int N, int In, int y_stride, int ranks, int gate, int shares) {                                                                  \
-    linear_vector<T, ROWS, WARPS, UNITS, GROUP>(parts, part_count, bias, x, norm, eps, xa, residual, y, N, In, y_stride, ranks, gate, shares); \
+      int N, int In, int y_stride, int ranks, int gate, int shares, const LinearPart *next, int next_count, int next_In, int next_shares) { \
+    linear_vector<T, ROWS, WARPS, UNITS, GROUP>(parts, part_count, bias, x, norm, eps, xa, residual, y, N, In, y_stride, ranks, gate, shares, next, \
+                                                 next_count, next_In, next_shares);                                                    \
   }
 #ifndef REMORA_VARIANTS
 IF_BF16(LINEAR_VECTOR(rows1_bf16, 1, 20, 1, 1, 4, bf16_t))

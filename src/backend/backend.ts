@@ -84,6 +84,8 @@ export interface LinearSurroundings {
   readonly eps?: number;
   readonly residual?: Operand;
   readonly gate?: GatedKind;
+  /** The group that will run next: its first weights may be fetched meanwhile. */
+  readonly next?: LinearOperand;
 }
 
 /** Sizes of an attention layer. */

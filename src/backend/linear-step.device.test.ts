@@ -70,7 +70,8 @@ async function compare(arrays: TestArrays, shape: StepCase, dtype: ActivationDTy
   backend.linearForward(linear, norm ? normed : x, wide, null);
   if (gate) backend.gatedForward(wide, want, gate);
   if (residual) backend.add(residual, want, 1);
-  expect(backend.linearStep!(linear, x, y, { norm, eps: 1e-5, residual, gate })).toBe(true);
+  const next = { parts: [{ weight: randomWeight(arrays, format, 37, width * 64, random) }], dropout: 0 };
+  expect(backend.linearStep!(linear, x, y, { norm, eps: 1e-5, residual, gate, next })).toBe(true);
   // The ops one by one round what lies between them.
   const name = `${dtype} ${JSON.stringify(shape)}`;
   expectClose(await arrays.read(y), await arrays.read(want), { name, tolerance: 2 * TOLERANCE[dtype], shape: [N, width] });

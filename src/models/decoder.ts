@@ -76,7 +76,7 @@ export function decoderForward(
     const before = [stream, pending];
     const whole: Tensor | undefined = pending
       ? undefined
-      : tape.scope(`layer ${index}`, () => stepLayer(tape, shape, layer, index, stream, input))[0];
+      : tape.scope(`layer ${index}`, () => stepLayer(tape, shape, layer, weights.layers[index + 1], index, stream, input))[0];
     if (whole) {
       tape.free(stream);
       stream = whole;
@@ -147,19 +147,21 @@ function stepLayer(
   tape: Tape,
   shape: DecoderShape,
   layer: DecoderLayer,
+  following: DecoderLayer | undefined,
   index: number,
   stream: Tensor,
   input: DecoderInput,
 ): readonly Tensor[] {
   const eps = shape.rmsNormEps;
   if (layer.attentionOutputNorm || layer.mlpOutputNorm) return [];
-  const qkv = layer.queryKeyValue.step(tape, stream, { norm: layer.attentionNorm, eps });
+  const { queryKeyValue, attentionOutput, gateUp, down } = layer;
+  const qkv = queryKeyValue.step(tape, stream, { norm: layer.attentionNorm, eps }, attentionOutput);
   if (!qkv) return [];
   const attended = attend(tape, shape, layer, index, qkv, input);
-  const { attentionOutput, gateUp, down } = layer;
-  const middle = attentionOutput.step(tape, attended, { residual: stream }) ?? add(tape, stream, attentionOutput.forward(tape, attended)); // [N, C]
+  const middle =
+    attentionOutput.step(tape, attended, { residual: stream }, gateUp) ?? add(tape, stream, attentionOutput.forward(tape, attended)); // [N, C]
   const activated =
-    gateUp.step(tape, middle, { norm: layer.mlpNorm, eps, gate: shape.activation }) ??
+    gateUp.step(tape, middle, { norm: layer.mlpNorm, eps, gate: shape.activation }, down) ??
     gated(tape, gateUp.forward(tape, rmsNorm(tape, middle, layer.mlpNorm, eps)), shape.activation); // [N, F]
-  return [down.step(tape, activated, { residual: middle }) ?? add(tape, middle, down.forward(tape, activated))];
+  return [down.step(tape, activated, { residual: middle }, following?.queryKeyValue) ?? add(tape, middle, down.forward(tape, activated))];
 }

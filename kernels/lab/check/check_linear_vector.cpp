@@ -88,7 +88,7 @@ void check_linear_vector() {
                            if (ranks)
                              launch((std::string("lora_down_block_per_rank_") + suffix(dtype)).c_str(), {static_cast<uint32_t>(ranks)}, 128, 0, table.dev(), part_count, input.dev(), xa.dev(), static_cast<int>(N), static_cast<int>(In), ranks);
                            launch(k.c_str(), {grid}, vector_threads(rows), vector_shared(c.outs, In, rows, shares), table.dev(), part_count, c.bias ? bias.dev() : nullptr, x.dev(), c.norm ? norm.dev() : nullptr, 1e-5f, xa.dev(),
-                                  c.residual ? residual.dev() : nullptr, y.dev(), static_cast<int>(N), static_cast<int>(In), width, ranks, c.gate, shares);
+                                  c.residual ? residual.dev() : nullptr, y.dev(), static_cast<int>(N), static_cast<int>(In), width, ranks, c.gate, shares, table.dev(), part_count, static_cast<int>(In), shares);
                          });
           }
 }
@@ -142,7 +142,7 @@ void bench_linear_vector() {
       bench(kernel + " N" + std::to_string(N) + " " + s.name, count * (0.5 + 1.0 / 64 + 1.0 / 4096), 2.0 * count * N, [&] {
         i = (i + 1) % copies;
         launch(kernel.c_str(), {multiprocessors * per}, threads, vector_shared(s.outs, s.in, rows, shares), tables[i].dev(), static_cast<int>(s.outs.size()), nullptr, x.dev(), s.norm ? norm.dev() : nullptr, 1e-5f, nullptr,
-               s.residual ? residual.dev() : nullptr, y.dev(), N, static_cast<int>(s.in), static_cast<int>(s.gate >= 0 ? s.outs[0] : out), 0, s.gate, static_cast<int>(shares));
+               s.residual ? residual.dev() : nullptr, y.dev(), N, static_cast<int>(s.in), static_cast<int>(s.gate >= 0 ? s.outs[0] : out), 0, s.gate, static_cast<int>(shares), nullptr, 0, 0, 0);
       }, 2 * copies);
     };
     time("linear_vector_nf4_rows1_bf16", 1, 1, vector_threads(1), 1);

@@ -38,6 +38,8 @@ export interface VectorProduct {
   readonly residual?: number;
   /** 0 SiLU, 1 GELU: y is gate(first part) · second part. */
   readonly gate?: number;
+  /** What this kernel will be given next, and the address of its LinearPart table. */
+  readonly next?: { readonly linear: LinearOperand; readonly parts: number };
 }
 
 /** Whether `linearVector` takes this NF4 group. */
@@ -51,14 +53,17 @@ export function takesVector(cuda: CudaRuntime, linear: LinearOperand, N: number)
 }
 
 export function linearVector(cuda: CudaRuntime, linear: LinearOperand, product: VectorProduct): void {
-  const { N, dtype, parts, x, y, xa, ranks, norm = 0, eps = 0, residual = 0, gate = NO_GATE } = product;
+  const { N, dtype, parts, x, y, xa, ranks, norm = 0, eps = 0, residual = 0, gate = NO_GATE, next } = product;
   const rows = rowsOf(N);
   const { shares, shared } = sharing(cuda, linear, rows)!;
   const { cols } = linear.parts[0]!.weight;
   const outs = linear.parts.map(({ weight }) => weight.rows);
   const width = gate === NO_GATE ? outs.reduce((sum, out) => sum + out, 0) : outs[0]!;
   const values = [parts, outs.length, cuda.optionalIn(linear.bias), x, norm, eps, xa, residual, y, N, cols, width, ranks, gate, shares];
-  cuda.launch(`linear_vector_nf4_rows${rows}_${dtype}`, Math.min(shares, cuda.card.multiprocessors), values, shared);
+  const coming = next
+    ? [next.parts, next.linear.parts.length, next.linear.parts[0]!.weight.cols, sharing(cuda, next.linear, rows)!.shares]
+    : [0, 0, 0, 0];
+  cuda.launch(`linear_vector_nf4_rows${rows}_${dtype}`, Math.min(shares, cuda.card.multiprocessors), [...values, ...coming], shared);
 }
 
 /** Rows of x that a kernel is made for. */
