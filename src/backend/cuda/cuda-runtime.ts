@@ -70,8 +70,8 @@ export class CudaRuntime {
   readonly #workspace: DeviceMemory;
   /** Whether kernels of a captured step may start before their predecessor has ended. REMORA_CUDA_PDL=0: never. */
   readonly #startsEarly: boolean;
-  /** Where the counters lie that were set to 0. */
-  #countersAt = 0;
+  /** The counters that were set to 0. */
+  #counters = { address: 0, bytes: 0 };
   #uninterrupted = false;
   #disposed = false;
 
@@ -184,10 +184,11 @@ export class CudaRuntime {
    */
   counters(count: number): number {
     const address = this.scratch.take("counters", count * 4);
-    if (this.#countersAt !== address) {
+    const bytes = this.scratch.bytesOf("counters");
+    if (this.#counters.address !== address || this.#counters.bytes !== bytes) {
       this.refuseWhileCapturing("makes its first counters");
-      this.zero(address, this.scratch.bytesOf("counters"));
-      this.#countersAt = address;
+      this.zero(address, bytes);
+      this.#counters = { address, bytes };
     }
     return address;
   }
