@@ -2,7 +2,7 @@
  * What a rented card is asked first, in one process: a short training step of two layers in bf16 and NF4 (eager equals graph), then the 40-layer
  * Nemo shape with an NF4 base, timed; then the same op by op for a breakdown. Prints JSON lines; the last is the summary.
  *
- *   node .gpu/first-run.mjs [tiny] [two] [forty] [small] [host] [profile] [decode] [decode-profile] [fp8]      default: all
+ *   node .gpu/first-run.mjs [tiny] [two] [forty] [small] [host] [profile] [decode] [decode-profile] [cheap-profile] [fp8]      default: all
  */
 
 import { formatOpTimes } from "../../src/backend/cpu/native-context.ts";
@@ -100,6 +100,11 @@ if (does("decode-profile")) {
 if (does("profile")) {
   process.env.REMORA_PROFILE = "1";
   await run("forty profile 4x2048, layers made again", { ...forty, policy: "layers", steps: 1 });
+}
+if (does("cheap-profile")) {
+  process.env.REMORA_PROFILE = "1";
+  await run("forty profile 4x2048, cheap recompute", { ...forty, policy: "cheap", steps: 1 });
+  delete process.env.REMORA_PROFILE;
 }
 if (does("fp8")) {
   await run("two layers fp8", { ...common, layers: 2, linears: "nf4", fp8: true, blocks: 4, length: 2048, policy: "none" });

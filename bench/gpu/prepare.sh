@@ -4,6 +4,7 @@
 #   sh bench/gpu/prepare.sh [path of a libremora.so that loads]
 # Optional, from the environment:
 #   WHEELS         folder with wheels of bitsandbytes and peft for the machine there (pip download); only the CUDA 13.0 library is taken along
+#   UNSLOTH        not empty: Unsloth's packages too, 6.5 MB (bench/peers/unsloth-site.sh)
 #   INSTRUCTIONS   JSON rows for the real run (bench/gpu/curve.ts)
 #   SMOLLM2        SmolLM2-135M-Instruct.Q4_1.gguf: cut into .smol/1, .smol/2 and .gpu/smol.3, because 98 MB is too much for one transfer
 set -e
@@ -16,11 +17,15 @@ fi
 library=${1:-build/libremora.so}
 [ -f "$library" ] || library=prebuilds/linux-x64/libremora.so
 cp "$library" .gpu/build/libremora.so
+images=build/cuda
+[ -f build/cuda/images.json ] || images=prebuilds/cuda
 rm -f .gpu/build/cuda/*
-cp build/cuda/*.fatbin build/cuda/images.json .gpu/build/cuda/
+cp $images/*.fatbin $images/images.json .gpu/build/cuda/
 cp kernels/cuda/kernels.json .gpu/build/cuda/
-# The lab's variants of the kernels for few rows, for `all.sh decode`; the product does not load them.
-"${NVCC:-nvcc}" -gencode=arch=compute_90a,code=sm_90a -fatbin -O3 -std=c++17 kernels/lab/decode_variants.cu -o .gpu/build/cuda/decode_variants.fatbin || echo "prepare: no variants without nvcc"
+# The lab's variants of kernels, for `all.sh decode` and the check program's --bench; the product does not load them.
+for variants in decode_variants attention_variants; do
+  "${NVCC:-nvcc}" -gencode=arch=compute_90a,code=sm_90a -fatbin -O3 -std=c++17 kernels/lab/$variants.cu -o .gpu/build/cuda/$variants.fatbin || echo "prepare: no variants without nvcc"
+done
 [ -f build/check/cuda-check ] && cp build/check/cuda-check .gpu/cuda-check
 rm -rf .gpu/node_modules/koffi .gpu/node_modules/@koromix/koffi-linux-x64
 cp -r node_modules/koffi .gpu/node_modules/koffi
@@ -35,6 +40,7 @@ if [ -n "$WHEELS" ]; then
     unzip -q -o "$wheel" -d .gpu/site -x '*libbitsandbytes_rocm*' '*libbitsandbytes_xpu*' '*libbitsandbytes_cuda1[12]*' '*libbitsandbytes_cuda13[1-9]*' 2>/dev/null || true
   done
 fi
+if [ -n "$UNSLOTH" ]; then sh bench/peers/unsloth-site.sh .gpu/unsloth.tar.xz; fi
 if [ -n "$INSTRUCTIONS" ]; then cp -f "$INSTRUCTIONS" .gpu/instructions.json; fi
 if [ -n "$SMOLLM2" ]; then
   mkdir -p .smol/1 .smol/2

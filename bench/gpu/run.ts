@@ -7,9 +7,9 @@
  *
  * Prints a table and writes JSON: tokens/s, peak memory, TFLOP/s and their share of this card's measured peak, ratios against the peers. A peer that
  * cannot run is reported with its reason, never estimated. The file (bench/results/gpu.json unless --out) is written anew after each setting. `--all` adds settings that need more than 80 GB. Peers: bench/peers/peft-gpu.py
- * (`PYTHON` names the interpreter).
+ * and bench/peers/unsloth-gpu.py (`PYTHON` names the interpreter; what it does not find of Unsloth's packages is the reason given).
  */
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -42,7 +42,19 @@ interface Setting {
   readonly steps?: StepBench;
   readonly decode?: DecodeBench;
   readonly python?: readonly string[];
+  /** A peer other than PEFT, by its key in PEERS. */
+  readonly peer?: keyof typeof PEERS;
 }
+
+/** Scripts under bench/peers, and what they import beyond PyTorch and Transformers. `seconds`: the least time one setting gets, compiling included. */
+const PEERS = {
+  peft: { script: "peft-gpu.py", packages: [], seconds: 0 },
+  unsloth: {
+    script: "unsloth-gpu.py",
+    packages: ["unsloth", "unsloth_zoo", "bitsandbytes", "peft", "trl", "datasets", "cut_cross_entropy", "msgspec", "tyro", "pydantic"],
+    seconds: 200,
+  },
+} as const;
 
 const nf4 = { layers: 40, linears: "nf4", compute: "bf16" } as const;
 const steps = { ...nf4, blocks: 4, length: 2048, steps: 3, optimizerState: "f32" } as const;
@@ -107,19 +119,13 @@ const SETTINGS: readonly Setting[] = [
     python: ["--base", "nf4", "--checkpointing", "--batch", "2"],
   },
   { name: "Transformers + bitsandbytes NF4", who: "peer", work: "answer 1 row", python: ["--base", "nf4", "--decode", "64"] },
+  { name: "Unsloth NF4, its checkpointing, 8-bit state", who: "peer", work: "train 4x2048", peer: "unsloth", python: [] },
+  { name: "Unsloth NF4, its checkpointing, 8-bit state", who: "peer", work: "train 2x2048", peer: "unsloth", python: ["--batch", "2"] },
+  { name: "Unsloth NF4", who: "peer", work: "answer 1 row", peer: "unsloth", python: ["--decode", "64"] },
   { name: "PEFT + bitsandbytes NF4", who: "peer", work: "train 4x2048", extra: true, python: ["--base", "nf4"] },
   { name: "PEFT bf16", who: "peer", work: "train 4x2048", extra: true, python: [] },
   { name: "Transformers bf16", who: "peer", work: "answer 1 row", extra: true, python: ["--decode", "64"] },
 ];
-/** Not run, and why; kept in the results so that nobody takes silence for a comparison. */
-const NOT_RUN = [
-  {
-    name: "Unsloth",
-    reason:
-      "not tried: version 2026.10.9 accepts PyTorch 2.11 and Transformers 5.17 by its metadata, but also wants xformers, triton, torchao, datasets, trl and diffusers, which nobody has installed beside this bench yet",
-  },
-];
-
 const list = process.argv.slice(2);
 const option = (name: string, fallback: string) => (list.includes(name) ? list[list.indexOf(name) + 1]! : fallback);
 const root = process.env.REMORA_ROOT ?? process.cwd();
@@ -154,6 +160,8 @@ interface Line {
 
 async function runAll(): Promise<void> {
   const lines: Line[] = [];
+  /** Not run, and why; kept in the results so that nobody takes silence for a comparison. */
+  const notRun: { name: string; reason: string }[] = [];
   const only = option("--only", "");
   const match = option("--match", "");
   const limitMs = Number(option("--seconds", "90")) * 1000;
@@ -167,7 +175,7 @@ async function runAll(): Promise<void> {
       when: new Date().toISOString(),
       shape: "Mistral Nemo 12B, LoRA r16 on seven linears",
       results,
-      notRun: NOT_RUN,
+      notRun,
     };
     writeFileSync(out, `${JSON.stringify(report, null, 2)}\n`);
     return results;
@@ -176,6 +184,12 @@ async function runAll(): Promise<void> {
     if (setting.extra && !list.includes("--all")) continue;
     if (only && (setting.who === "peer") !== (only === "peers")) continue;
     if (match && !new RegExp(match).test(`${setting.work} ${setting.name}`)) continue;
+    const peer = PEERS[setting.peer ?? "peft"];
+    const missing = missingPackages(peer.packages);
+    if (missing) {
+      notRun.push({ name: `${setting.work} ${setting.name}`, reason: missing });
+      continue;
+    }
     const started = performance.now();
     const leftMs = endsAt - started;
     if (leftMs < 15_000) {
@@ -183,9 +197,10 @@ async function runAll(): Promise<void> {
       continue;
     }
     const [command, parameters] = setting.python
-      ? [process.env.PYTHON ?? "python3", [join(root, "bench/peers/peft-gpu.py"), ...setting.python]]
+      ? [process.env.PYTHON ?? "python3", [join(root, "bench/peers", peer.script), ...setting.python]]
       : [process.execPath, [...process.execArgv, process.argv[1]!, "--setting", String(index)]];
-    const found = await lastJson(command, parameters, { ...process.env, ...setting.environment }, Math.min(limitMs, leftMs));
+    const ownLimitMs = Math.min(Math.max(limitMs, peer.seconds * 1000), leftMs);
+    const found = await lastJson(command, parameters, { ...process.env, ...setting.environment }, ownLimitMs);
     const line = toLine(setting, found, (performance.now() - started) / 1000);
     lines.push(line);
     console.error(row(line));
@@ -193,7 +208,7 @@ async function runAll(): Promise<void> {
   }
   const results = keep();
   for (const line of results) console.log(row(line));
-  for (const { name, reason } of NOT_RUN) console.log(`not run: ${name}: ${reason}`);
+  for (const { name, reason } of notRun) console.log(`not run: ${name}: ${reason}`);
 }
 
 function toLine({ name, who, work, environment, decode }: Setting, found: Record<string, unknown>, seconds: number): Line {
@@ -267,6 +282,19 @@ function row(line: Line): string {
     .map(([name, { speed, memory }]) => `; ${speed.toFixed(2)}× the speed at ${memory.toFixed(2)}× the memory of ${name}`)
     .join("");
   return `${label} ${line.tokensPerSecond!.toFixed(1).padStart(8)} tok/s  ${Number(line.peakGb).toFixed(2).padStart(6)} GB${share}${against}`;
+}
+
+/** Which of these the interpreter does not find, as a sentence; undefined where it finds all. */
+function missingPackages(packages: readonly string[]): string | undefined {
+  if (packages.length === 0) return undefined;
+  const code = "import importlib.util, sys; print(*[name for name in sys.argv[1:] if importlib.util.find_spec(name) is None])";
+  const found = spawnSync(process.env.PYTHON ?? "python3", ["-c", code, ...packages], { encoding: "utf8" });
+  if (found.error || found.status !== 0)
+    return `the interpreter does not start: ${found.error?.message ?? found.stderr.trim().split("\n").at(-1)}`;
+  const names = found.stdout.trim();
+  return names
+    ? `${process.env.PYTHON ?? "python3"} does not find ${names.split(" ").join(", ")} (bench/peers/unsloth-requirements.txt)`
+    : undefined;
 }
 
 /** The last line of output that is JSON, or why there is none. */

@@ -90,6 +90,14 @@ template <bool TRANSPOSE> __device__ __forceinline__ void load_matrix_x4(uint32_
 #endif
 }
 
+__device__ __forceinline__ void store_shared(uint32_t address, uint32_t value) {
+#ifdef REMORA_EMULATE
+  memcpy(emu::shared_pointer(address, 4), &value, 4);
+#else
+  asm volatile("st.shared.b32 [%0], %1;" ::"r"(address), "r"(value) : "memory");
+#endif
+}
+
 // Four lanes hold 2 columns each of 4 groups of 8: afterwards lane t holds all 8 of group t (a 4 x 4 transpose).
 __device__ __forceinline__ void quad_transpose(uint32_t (&v)[4], int t) {
 #pragma unroll

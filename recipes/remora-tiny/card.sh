@@ -3,7 +3,7 @@
 # .gpu/tiny-2 to the second; pack.sh makes them. The third needs nothing but what the second left.
 #   sh .gpu/tiny-1/card.sh first          unpacks, prepares the small sources, trains for half a minute: every part is tried, saving too
 #   sh .gpu/tiny-2/card.sh second         prepares the books, then the trials of mixes: trials.json and tables
-#   sh /tmp/tiny-work/card.sh third MIX   the run, with one of mixes.yaml (A is pretrain.yaml as it stands)
+#   sh /tmp/tiny-work/card.sh third MIX   the run, with one of mixes.yaml (D is pretrain.yaml as it stands)
 # Both folders' data are texts; cleaning and tokenizing them there takes less than carrying tokens. Works in $TINY_WORK (default /tmp/tiny-work);
 # results and logs under $OUT: model parts of 15 MB, metrics.jsonl, config.json, trials.json, prepare.log and others. REMORA_DEVICE, MINUTES, EVERYDAY,
 # TRIAL_FLAGS and PRETRAIN_FLAGS are for trying it on a CPU; LIMIT_SECONDS is the whole call. TRIAL_SHARE is trial steps over the run's.
@@ -83,7 +83,7 @@ elif [ "$1" = second ]; then
   say "trials ended with exit $code"
   exit $code
 elif [ "$1" = third ]; then
-  mix=${2:-A}
+  mix=${2:-D}
   "$work/node" "$here/trials.mjs" --write "$mix" --to "pretrain-$mix.json" || exit 1
   spent=$(($(date +%s) - began))
   minutes=$(awk -v spent="$spent" -v limit="${LIMIT_SECONDS:-590}" -v most="${MINUTES:-8}" 'BEGIN { left = (limit - 30 - spent) / 60; print (left < most ? left : most) }')

@@ -25,6 +25,8 @@ test("the mixes that are tried name sources that prepare.ts makes, and read each
   }
   expect(mixes.get("A")!.mix["ja-wiki"]).toBe(0.07);
   expect(mixes.get("B")!.mix).toMatchObject({ "ja-wiki": 0.03, "en-books-1": 0.083 });
+  expect(Object.keys(mixes.get("B")!.data)).not.toContain("ja-books-3");
+  expect(mixes.get("D")!.finalMix["ja-books-3"]).toBe(0.04);
 });
 
 test("passes: the shares of both phases over the tokens that are there", async () => {

@@ -15,18 +15,17 @@ export interface PretrainFile {
   readonly [option: string]: unknown;
 }
 
-type Change = Partial<Pick<PretrainFile, "data" | "mix" | "finalMix">>;
+type Change = Partial<Pick<PretrainFile, "mix" | "finalMix">>;
 
-/** By name, in the order of the file; a source that a mix does not name keeps its share. Shares are relative. */
+/** By name, in the order of the file; a source that a mix does not name keeps its share, one with 0 is left out. Shares are relative. */
 export function readMixes(basePath: string, changesPath: string): Map<string, PretrainFile> {
   const base = parse(readFileSync(basePath, "utf8")) as PretrainFile;
   const changes = parse(readFileSync(changesPath, "utf8")) as Record<string, Change | null>;
-  const mixed = (change: Change): PretrainFile => ({
-    ...base,
-    data: { ...base.data, ...change.data },
-    mix: { ...base.mix, ...change.mix },
-    finalMix: { ...base.finalMix, ...change.finalMix },
-  });
+  const mixed = (change: Change): PretrainFile => {
+    const mix = { ...base.mix, ...change.mix };
+    const kept = <T>(values: Record<string, T>) => Object.fromEntries(Object.entries(values).filter(([name]) => mix[name] !== 0));
+    return { ...base, data: kept(base.data), mix: kept(mix), finalMix: kept({ ...base.finalMix, ...change.finalMix }) };
+  };
   return new Map(Object.entries(changes).map(([name, change]) => [name, mixed(change ?? {})]));
 }
 

@@ -128,6 +128,16 @@ export interface RopeOperand {
   readonly eps: number;
 }
 
+/** What may be given for time, where the device leaves a choice. */
+export interface DeviceTuning {
+  /** Memory: quantized weights stay decoded. */
+  readonly keepDecoded: boolean;
+  /** Memory: rows of logits at once; 0 for as few as asked for. */
+  readonly headRows: number;
+  /** Equal bits from run to run. */
+  readonly deterministic: boolean;
+}
+
 /** What is known about a device. */
 export interface DeviceDescription {
   readonly kind: "cpu" | "cuda" | "reference";
@@ -186,8 +196,7 @@ export interface Backend {
   resetPeak(): void;
   /** Records what `run` enqueues and returns a way to run it again; the first run happens too. On the CPU a replay calls `run`. */
   capture(run: () => void): CapturedWork;
-  /** Memory against time, where the device leaves a choice: quantized weights kept decoded, rows of logits at once (0: as few as asked for). */
-  tune?(options: { readonly keepDecoded: boolean; readonly headRows: number }): void;
+  tune?(options: DeviceTuning): void;
   /** Runs ops that must not be torn apart (an optimizer's update) without reading the cancel flag. */
   uninterrupted<T>(run: () => T): T;
   dispose(): void;

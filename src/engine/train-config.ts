@@ -75,6 +75,7 @@ export function planRun(files: ModelFiles, backend: Backend, config: ResolvedTra
       blockLength: config.blockLength,
       batchSize: config.batchSize,
       gradientAccumulation: config.gradientAccumulation,
+      deterministic: config.deterministic,
       adapters,
     },
     device: {

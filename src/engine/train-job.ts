@@ -41,7 +41,8 @@ export async function trainJob(input: TrainConfigInput, host: JobHost): Promise<
     for (const warning of [...data.warnings, ...fp8Warnings]) host.emit({ event: "warning", ...warning } satisfies TrainEvent);
 
     planned = plan;
-    backend.tune?.({ keepDecoded: choice.decodedWeights === "keep", headRows: choice.headRows });
+    const { deterministic } = config;
+    backend.tune?.({ keepDecoded: choice.decodedWeights === "keep", headRows: choice.headRows, deterministic });
     const chosen = { ...config, ...choice };
     const prepared = await prepareModel(files, backend, chosen, templateSource(config.template), host);
     prepared.model.prepare(config.blockLength);

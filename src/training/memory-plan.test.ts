@@ -31,4 +31,10 @@ describe("planMemory", () => {
     expect(shorter(card) - shorter(cpu)).toBe(more);
     expect(card.knobs.length).toBeGreaterThan(0);
   });
+
+  it("charges a card for the sums of attention in one walk", () => {
+    const device = { name: "cuda:0", availableBytes: 1e11, hasOwnMemory: true };
+    const total = (deterministic: boolean) => planMemory("Nemo", NEMO_SHAPE, { ...settings, deterministic }, device).totalBytes;
+    expect(total(false) - total(true)).toBe(4 * 8192 * NEMO_SHAPE.heads * NEMO_SHAPE.headDim);
+  });
 });

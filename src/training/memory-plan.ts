@@ -39,6 +39,8 @@ export interface PlanSettings {
   readonly hostEmbedding?: boolean;
   /** Rows of logits at once. @default as many as fit 96 MiB */
   readonly headRows?: number;
+  /** False: a card's attention sums dQ in f32. @default true */
+  readonly deterministic?: boolean;
   /** In and Out of each linear that gets an adapter, and its rank. */
   readonly adapters: readonly { readonly inFeatures: number; readonly outFeatures: number; readonly rank: number }[];
 }
@@ -102,6 +104,9 @@ function planItems(shape: DecoderShape, settings: PlanSettings, { hasOwnMemory }
     { name: "working space", bytes: workingBytes(shape, settings, tokens), why: "gradients on the way back, packed operands" },
     { name: "head", bytes: chunk * shape.vocabularySize * logit, why: `logits of ${chunk} rows at a time` },
     ...(hasOwnMemory ? cardItems(shape, settings, trained) : []),
+    ...(hasOwnMemory && settings.deterministic === false && settings.compute !== "f32"
+      ? [{ name: "attention", bytes: 4 * tokens * shape.heads * shape.headDim, why: "sums of dQ in f32, deterministic: false" }]
+      : []),
   ];
 }
 

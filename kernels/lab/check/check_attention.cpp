@@ -305,6 +305,20 @@ static void run_backward_hopper_queries(int dtype, Array &qkv, Plan &p, Array &s
   launch(named("attention_backward_queries_hopper_d" + std::to_string(s.D), dtype).c_str(), {grid}, 384, s.D == 64 ? 98432 : 196736, map_of(dtype, qkv, N, (s.H + 2 * s.K) * s.D, 128), map_of(dtype, d_out, N, s.H * s.D, 128), p.rows.dev(),
          p.bounds.dev(), p.query_order.dev(), p.query_ranges.dev(), stats.dev(), d_qkv.dev(), static_cast<int>(N), p.padded, s.H, s.K, p.tiles, scale);
 }
+static uint32_t one_pass_shared(int D) { return static_cast<uint32_t>(1536 * D + 32768 + 2080 + 64); }
+static void run_one_pass_walk(int dtype, Array &qkv, Plan &p, Array &stats, Array &d_out, Array &sums, Array &d_qkv, int64_t N, HeadShape s, float scale, const std::string &variant = "") {
+  const int64_t width = (s.H + 2 * s.K) * s.D;
+  launch(named("attention_backward_one_pass_hopper_" + variant + "d" + std::to_string(s.D), dtype).c_str(), {static_cast<uint32_t>(p.tiles * s.K)}, 384, one_pass_shared(s.D), map_of(dtype, qkv, N, width, 128), map_of(dtype, qkv, N, width, 64),
+         map_of(dtype, d_out, N, s.H * s.D, 64), p.rows.dev(), p.bounds.dev(), p.key_order.dev(), p.key_ranges.dev(), stats.dev(), sums.dev(), d_qkv.dev(), static_cast<int>(N), p.padded, s.H, s.K, scale);
+}
+static void run_one_pass_convert(int dtype, Array &sums, Plan &p, Array &d_qkv, int64_t N, HeadShape s, float scale) {
+  launch(named("attention_backward_convert_hopper_d" + std::to_string(s.D), dtype).c_str(), {static_cast<uint32_t>(2 * p.tiles * s.H)}, 128, 0, sums.dev(), d_qkv.dev(), static_cast<int>(N), s.H, s.K, scale);
+}
+static void run_backward_hopper_one_pass(int dtype, Array &qkv, Plan &p, Array &stats, Array &d_out, Array &sums, Array &d_qkv, int64_t N, HeadShape s, float scale) {
+  device_zero(sums.dev(), static_cast<size_t>(sums.count) * 4);
+  run_one_pass_walk(dtype, qkv, p, stats, d_out, sums, d_qkv, N, s, scale);
+  run_one_pass_convert(dtype, sums, p, d_qkv, N, s, scale);
+}
 
 struct AttentionCase {
   const char *label;
@@ -366,30 +380,67 @@ void check_attention() {
         run_backward_hopper_keys(dtype, qkv, plan, stats, d_out, d_qkv, N, s, scale);
         run_backward_hopper_queries(dtype, qkv, plan, stats, d_out, d_qkv, N, s, scale);
       });
+      Array sums(F32, static_cast<int64_t>(s.H) * plan.padded * s.D);
+      check_case(named("attention_backward_one_pass_hopper", dtype) + label, {{&d_qkv, &want_d, tolerance_of(dtype, 0, 8e-3, 1.5e-3)}}, [&] { d_qkv.poison(), sums.poison(); },
+                 [&] { run_backward_hopper_one_pass(dtype, qkv, plan, stats, d_out, sums, d_qkv, N, s, scale); }, false);
     }
 }
-void bench_attention() {
+// How far two arrays are apart, by every seventh element: for arrays that the reference would take hours for.
+static void report_apart(const std::string &name, const Array &a, const Array &b, double tolerance) {
+  double difference = 0, size = 0;
+  for (int64_t i = 0; i < a.count; i += 7) difference += std::pow(a.at(i) - b.at(i), 2), size += std::pow(b.at(i), 2);
+  const double error = std::sqrt(difference / size);
+  report(name, error <= tolerance, std::to_string(error));
+}
+// Forward and backward at Nemo's heads over `sequences` causal sequences of `length`; operations are those of half of each square.
+static void bench_attention_at(int sequences, int length) {
   const HeadShape s{32, 8, 128};
-  const int64_t N = 8192, width = 6144;
+  const int64_t N = static_cast<int64_t>(sequences) * length, width = 6144;
   std::vector<int32_t> start, end;
-  for (int i = 0; i < N; i++) start.push_back(i / 2048 * 2048), end.push_back(i / 2048 * 2048 + 2048);
+  for (int i = 0; i < N; i++) start.push_back(i / length * length), end.push_back(i / length * length + length);
   Array starts = int_array(start), ends = int_array(end), qkv = random_array(BF16, N * width), out(BF16, N * 4096), lse(F32, N * 32), d_out = random_array(BF16, N * 4096), d_qkv(BF16, N * width);
   Plan plan = make_plan(N);
   Array stats(F32, 2ll * 32 * plan.padded);
-  const double forward = 2.0 * 2 * 4 * 2048.0 * 2048 / 2 * 32 * 128;  // two products, half of the square
-  bench("attention_plan 8192 rows", 0, 0, [&] { run_plan(plan, starts, ends, N, 1, 0); });
-  bench("attention_forward_mma_d128 bf16 4x2048", 0, forward, [&] { run_forward_mma(BF16, qkv, plan, out, lse, N, s, 0.088388f, 0); });
-  bench("attention_backward_stats bf16 4x2048", 4.0 * N * 4096, 0, [&] { run_stats(BF16, plan, out, d_out, lse, stats, N, s); });
-  bench("attention_backward_mma_d128 bf16 4x2048 (5 products counted)", 0, 2.5 * forward, [&] { run_backward_mma(BF16, qkv, plan, stats, d_out, d_qkv, N, s, 0.088388f, 0); });
+  const float scale = 0.088388f;
+  const double forward = 2.0 * 2 * sequences * length * length / 2 * 32 * 128;
+  const std::string at = " bf16 " + std::to_string(sequences) + "x" + std::to_string(length);
+  run_plan(plan, starts, ends, N, 1, 0);
+  bench("attention_plan" + at, 0, 0, [&] { run_plan(plan, starts, ends, N, 1, 0); });
+  run_forward_mma(BF16, qkv, plan, out, lse, N, s, scale, 0);
+  run_stats(BF16, plan, out, d_out, lse, stats, N, s);
+  bench("attention_forward_mma_d128" + at, 0, forward, [&] { run_forward_mma(BF16, qkv, plan, out, lse, N, s, scale, 0); });
+  bench("attention_backward_stats" + at, 4.0 * N * 4096, 0, [&] { run_stats(BF16, plan, out, d_out, lse, stats, N, s); });
+  bench("attention_backward_mma_d128 (5 products counted)" + at, 0, 2.5 * forward, [&] { run_backward_mma(BF16, qkv, plan, stats, d_out, d_qkv, N, s, scale, 0); });
   if (!device_has("attention_forward_hopper_d128_bf16")) return;
-  bench("attention_forward_hopper_d128 bf16 4x2048", 0, forward, [&] { run_forward_hopper(BF16, qkv, plan, out, lse, N, s, 0.088388f); });
-  bench("attention_backward_keys_hopper_d128 (4 products run)", 0, 2 * forward, [&] { run_backward_hopper_keys(BF16, qkv, plan, stats, d_out, d_qkv, N, s, 0.088388f); });
-  bench("attention_backward_queries_hopper_d128 (3 products run)", 0, 1.5 * forward, [&] { run_backward_hopper_queries(BF16, qkv, plan, stats, d_out, d_qkv, N, s, 0.088388f); });
-  bench("attention hopper forward + backward (7 products counted)", 0, 3.5 * forward, [&] {
-    run_forward_hopper(BF16, qkv, plan, out, lse, N, s, 0.088388f);
-    run_stats(BF16, plan, out, d_out, lse, stats, N, s);
-    run_backward_hopper_keys(BF16, qkv, plan, stats, d_out, d_qkv, N, s, 0.088388f);
-    run_backward_hopper_queries(BF16, qkv, plan, stats, d_out, d_qkv, N, s, 0.088388f);
-  });
+  const auto run_forward = [&] { run_forward_hopper(BF16, qkv, plan, out, lse, N, s, scale); };
+  const auto run_keys = [&] { run_backward_hopper_keys(BF16, qkv, plan, stats, d_out, d_qkv, N, s, scale); };
+  const auto run_queries = [&] { run_backward_hopper_queries(BF16, qkv, plan, stats, d_out, d_qkv, N, s, scale); };
+  bench("attention_forward_hopper_d128" + at, 0, forward, run_forward);
+  bench("attention_backward_keys_hopper_d128 (4 products run)" + at, 0, 2 * forward, run_keys);
+  bench("attention_backward_queries_hopper_d128 (3 products run)" + at, 0, 1.5 * forward, run_queries);
+  bench("hopper backward, two walks, statistics too (5 products counted)" + at, 0, 2.5 * forward, [&] { run_stats(BF16, plan, out, d_out, lse, stats, N, s), run_keys(), run_queries(); });
+  bench("hopper forward + backward, two walks (7 products counted)" + at, 0, 3.5 * forward, [&] { run_forward(), run_stats(BF16, plan, out, d_out, lse, stats, N, s), run_keys(), run_queries(); });
+  if (!device_has("attention_backward_one_pass_hopper_d128_bf16")) return;
+  Array sums(F32, N * 4096);
+  const double sums_bytes = 4.0 * N * 4096;
+  const auto run_one_pass = [&] { run_backward_hopper_one_pass(BF16, qkv, plan, stats, d_out, sums, d_qkv, N, s, scale); };
+  Array other(BF16, N * width);
+  d_qkv.poison(), other.poison();
+  run_keys(), run_queries(), run_backward_hopper_one_pass(BF16, qkv, plan, stats, d_out, sums, other, N, s, scale);
+  d_qkv.pull(), other.pull();
+  report_apart("one walk equals two" + at, other, d_qkv, 8e-3);
+  bench("zeroing the sums of dQ" + at, sums_bytes, 0, [&] { device_zero(sums.dev(), static_cast<size_t>(sums_bytes)); });
+  bench("attention_backward_one_pass_hopper_d128 alone (5 products run)" + at, sums_bytes * length / 128 / 2, 2.5 * forward, [&] { run_one_pass_walk(BF16, qkv, plan, stats, d_out, sums, d_qkv, N, s, scale); });
+  for (const std::string variant : {"vector_", "unadded_"}) {  // kernels/lab/attention_variants.cu, where its image was built
+    if (!device_has(("attention_backward_one_pass_hopper_" + variant + "d128_bf16").c_str())) continue;
+    bench("attention_backward_one_pass_hopper_" + variant + "d128" + at, 0, 2.5 * forward, [&] { run_one_pass_walk(BF16, qkv, plan, stats, d_out, sums, d_qkv, N, s, scale, variant); });
+  }
+  bench("attention_backward_convert_hopper_d128" + at, 1.5 * sums_bytes, 0, [&] { run_one_pass_convert(BF16, sums, plan, d_qkv, N, s, scale); });
+  bench("hopper backward, one walk, all of it (5 products counted)" + at, 0, 2.5 * forward, [&] { run_stats(BF16, plan, out, d_out, lse, stats, N, s), run_one_pass(); });
+  bench("hopper forward + backward, one walk (7 products counted)" + at, 0, 3.5 * forward, [&] { run_forward(), run_stats(BF16, plan, out, d_out, lse, stats, N, s), run_one_pass(); });
+}
+void bench_attention() {
+  bench_attention_at(4, 2048);
+  bench_attention_at(1, 8192);
 }
 }  // namespace check

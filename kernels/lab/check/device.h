@@ -19,6 +19,7 @@ void device_release(void *memory);
 void device_write(void *target, const void *source, size_t bytes);
 void device_read(void *target, const void *source, size_t bytes);
 void device_fill(void *target, uint8_t byte, size_t bytes);
+void device_zero(void *target, size_t bytes);  // enqueued, like a launch
 void device_wait(const char *what);
 void *device_host_pinned(size_t bytes, void **device_address);
 bool device_has(const char *kernel);

@@ -49,6 +49,7 @@ DRIVER(cuMemHostGetDevicePointer)
 DRIVER(cuMemcpyDtoH)
 DRIVER(cuMemcpyHtoD)
 DRIVER(cuMemsetD8)
+DRIVER(cuMemsetD8Async)
 DRIVER(cuModuleGetFunction)
 DRIVER(cuModuleLoadData)
 DRIVER(cuStreamCreate)
@@ -115,6 +116,7 @@ void device_fill(void *t, uint8_t b, size_t n) {
   need(call_cuMemsetD8(reinterpret_cast<CUdeviceptr>(t), b, n), "fill");
   need(call_cuCtxSynchronize(), "fill");
 }
+void device_zero(void *t, size_t n) { need(call_cuMemsetD8Async(reinterpret_cast<CUdeviceptr>(t), 0, n, stream), "zero"); }
 void device_wait(const char *what) { need(call_cuStreamSynchronize(stream), what); }
 void *device_host_pinned(size_t bytes, void **device_address) {
   void *host;

@@ -27,6 +27,7 @@ void device_release(void *p) { std::free(p); }
 void device_write(void *t, const void *s, size_t n) { std::memcpy(t, s, n); }
 void device_read(void *t, const void *s, size_t n) { std::memcpy(t, s, n); }
 void device_fill(void *t, uint8_t b, size_t n) { std::memset(t, b, n); }
+void device_zero(void *t, size_t n) { std::memset(t, 0, n); }
 void device_wait(const char *) {}
 void *device_host_pinned(size_t bytes, void **address) { return *address = device_allocate(bytes); }
 bool device_has(const char *kernel) { return dlsym(library, kernel) != nullptr; }

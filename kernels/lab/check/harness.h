@@ -1,5 +1,6 @@
 // Checks and timings of the CUDA kernels: arrays with guards and poison, comparison with kernels/reference, the result table.
-// A case gives its outputs and a function that uploads what it changes and launches; it is run twice, the bits must be equal.
+// A case gives its outputs and a function that uploads what it changes and launches; it is run twice, the bits must be equal (but where it says
+// that its sums have no fixed order).
 #pragma once
 #include <cmath>
 #include <cstring>
@@ -57,7 +58,7 @@ struct Output {
 };
 bool selected(const std::string &name);
 // `prepare` restores inputs that the kernel changes and poisons outputs; `run` launches.
-void check_case(const std::string &name, const std::vector<Output> &outputs, const std::function<void()> &prepare, const std::function<void()> &run);
+void check_case(const std::string &name, const std::vector<Output> &outputs, const std::function<void()> &prepare, const std::function<void()> &run, bool fixed_order = true);
 void report(const std::string &name, bool good, const std::string &detail);
 
 extern bool benchmarking;

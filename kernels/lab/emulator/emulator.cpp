@@ -11,6 +11,7 @@ namespace emu {
 Machine remora_emulated_machine;
 namespace {
 struct Copy { uint32_t target; const void *source; uint32_t bytes, valid; };
+struct Addition { float *target; uint32_t source, bytes; };
 struct Fiber {
   void *sp;
   uint8_t *stack;
@@ -18,6 +19,7 @@ struct Fiber {
   bool done;
   std::vector<std::vector<Copy>> groups;
   std::vector<Copy> open;
+  std::vector<Addition> additions;
 };
 constexpr size_t kStackBytes = 256 << 10;
 Fiber fibers[kMaxThreads];
@@ -61,6 +63,7 @@ extern "C" void remora_emulated_fail(const char *message) {
 static void fiber_main() {
   (*body)();
   Fiber &f = fibers[running];
+  if (!f.additions.empty()) remora_emulated_fail("a thread returned before its bulk additions had read shared memory");
   f.done = true;
   machine().live--;
   machine().progress++;
@@ -87,6 +90,17 @@ extern "C" void remora_emulated_copy_wait(int groups_left) {
     }
     f.groups.erase(f.groups.begin());
   }
+}
+extern "C" void remora_emulated_bulk_add(float *target, uint32_t source, uint32_t bytes) {
+  if (source % 16 || bytes % 16 || reinterpret_cast<uintptr_t>(target) % 16) remora_emulated_fail("bulk addition misaligned");
+  fibers[running].additions.push_back({target, source, bytes});
+}
+extern "C" void remora_emulated_bulk_add_wait() {
+  for (const Addition &a : fibers[running].additions) {
+    const float *source = reinterpret_cast<const float *>(shared_pointer(a.source, a.bytes));
+    for (uint32_t i = 0; i < a.bytes / 4; i++) a.target[i] += source[i];
+  }
+  fibers[running].additions.clear();
 }
 
 // Runs one launch to its end. `call` runs the kernel for the thread the machine currently names.
@@ -119,6 +133,7 @@ extern "C" __attribute__((visibility("default"))) void remora_emulated_launch(ui
           fiber.done = false;
           fiber.groups.clear();
           fiber.open.clear();
+          fiber.additions.clear();
           void **top = reinterpret_cast<void **>(fiber.stack + kStackBytes) - 1;  // at entry rsp is 8 modulo 16
           *--top = reinterpret_cast<void *>(&fiber_main);
           top -= 6;

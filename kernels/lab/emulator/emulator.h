@@ -1,8 +1,8 @@
 // A CUDA machine made of fibers: lets every kernel of kernels/cuda run, slowly and exactly, on a computer without a GPU.
 // Included in place of the CUDA headers when REMORA_EMULATE is defined. One fiber per thread of a block, blocks one after another.
 // What it models: shared memory as one 32-bit address space, barriers (bar.sync, mbarrier with transaction counts), warp collectives
-// (shuffle, vote, ldmatrix, mma), asynchronous copies (cp.async takes effect only when waited for; the bulk tensor copy at once) and
-// wgmma through its real shared-memory descriptors. It finds wrong indexing, missing waits, deadlocks and unwritten outputs; it knows
+// (shuffle, vote, ldmatrix, mma), asynchronous copies (cp.async and the bulk addition take effect only when waited for; the bulk tensor copy
+// at once) and wgmma through its real shared-memory descriptors. It finds wrong indexing, missing waits, deadlocks and unwritten outputs; it knows
 // nothing of time, nor of races whose outcome depends on it.
 #pragma once
 #include <math.h>
@@ -113,6 +113,9 @@ inline uint32_t shared_address(const void *p) {
 extern "C" void remora_emulated_copy_async(uint32_t target, const void *source, uint32_t bytes, uint32_t valid);
 extern "C" void remora_emulated_copy_commit();
 extern "C" void remora_emulated_copy_wait(int groups_left);
+// Bulk addition of f32 from shared to global memory: the same.
+extern "C" void remora_emulated_bulk_add(float *target, uint32_t source, uint32_t bytes);
+extern "C" void remora_emulated_bulk_add_wait();
 
 inline float half_to_float(uint16_t h) {
   _Float16 f;

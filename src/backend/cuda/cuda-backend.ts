@@ -14,6 +14,7 @@ import type {
   CapturedWork,
   DeviceDescription,
   DeviceMemory,
+  DeviceTuning,
   GatedKind,
   HeadShape,
   LinearOperand,
@@ -64,6 +65,8 @@ export interface CudaBackendOptions {
   readonly debug?: boolean;
   /** Keep quantized weights decoded once they were: faster steps for 2 bytes a weight. @default true when `REMORA_CUDA_KEEP_DECODED=1` */
   readonly keepDecoded?: boolean;
+  /** Every sum in a fixed order. @default false when `REMORA_CUDA_DETERMINISTIC=0` */
+  readonly deterministic?: boolean;
 }
 
 let installation: ReturnType<typeof findCuda> | undefined;
@@ -99,6 +102,7 @@ export class CudaBackend implements Backend {
       profile: options.profile ?? fromEnvironment("REMORA_PROFILE"),
       debug: options.debug ?? fromEnvironment("REMORA_CUDA_DEBUG"),
       keepDecoded: options.keepDecoded ?? fromEnvironment("REMORA_CUDA_KEEP_DECODED"),
+      deterministic: options.deterministic ?? process.env.REMORA_CUDA_DETERMINISTIC !== "0",
       headRows: Number(process.env.REMORA_CUDA_HEAD_ROWS ?? (card.memoryBytes >= LARGE_CARD ? LARGE_HEAD_ROWS : 0)),
     });
     this.#files = new FileStream(this.#cuda);
@@ -195,9 +199,10 @@ export class CudaBackend implements Backend {
     return new CapturedStep(this.#cuda, run);
   }
 
-  tune({ keepDecoded, headRows }: { readonly keepDecoded: boolean; readonly headRows: number }): void {
+  tune({ keepDecoded, headRows, deterministic }: DeviceTuning): void {
     this.#cuda.options.keepDecoded = keepDecoded;
     this.#cuda.options.headRows = headRows;
+    this.#cuda.options.deterministic = deterministic;
   }
 
   uninterrupted<T>(run: () => T): T {

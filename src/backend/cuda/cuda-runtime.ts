@@ -38,6 +38,8 @@ export interface RuntimeOptions {
   keepDecoded: boolean;
   /** Rows of logits made at once when the caller asks for fewer: a card is not full with less. Changed by `tune`. */
   headRows: number;
+  /** False: attention on Hopper may add gradients in no fixed order. Changed by `tune`. */
+  deterministic: boolean;
 }
 
 /** The context that is current on this thread. */

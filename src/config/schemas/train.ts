@@ -142,6 +142,10 @@ const optimizer = section("Optimizer", {
     derived: "1,024 on a card, fewer where they do not fit; 0 on the CPU",
     placeholder: "n",
   }),
+  deterministic: option(z.boolean().default(true), {
+    description: "On a card: equal runs are equal to the bit",
+    more: "`false` lets attention's backward pass on Hopper add in the order in which blocks finish: one walk over the scores instead of two, for 4 bytes × tokens × query heads × head size. Resuming is then not exact either.",
+  }),
   seed: seedOption,
 });
 

@@ -1,6 +1,6 @@
 /**
- * Flash attention for Hopper (attention_hopper.cu): fed by the tensor copy engine, so its inputs are tensor maps over the rows, made on the host
- * for each launch and passed by value. Tiles are walked in an order that ends with the short ones.
+ * Flash attention for Hopper (attention_hopper.cu, attention_hopper_one_pass.cu): fed by the tensor copy engine, so its inputs are tensor maps
+ * over the rows, made on the host for each launch and passed by value. Tiles are walked in an order that ends with the short ones.
  */
 import process from "node:process";
 import type { AttentionRule } from "../../backend.ts";
@@ -35,6 +35,7 @@ export function hopperForward(
   cuda.launch(`attention_forward_hopper_d${D}_${dtype}`, grid, values, 5 * 256 * D + 128);
 }
 
+/** In two walks over the scores, each sum in a fixed order; or in one, where runs need not be equal to the bit (attention_hopper_one_pass.cu). */
 export function hopperBackward(
   cuda: CudaRuntime,
   sizes: HeadSizes,
@@ -48,7 +49,7 @@ export function hopperBackward(
   const { N, H, K, D } = sizes;
   const dtype = halfType(sizes);
   const { queryOrder, keyOrder, queryRanges, keyRanges } = orderTiles(cuda, plan);
-  const [width, outWidth] = [(H + 2 * K) * D, H * D];
+  const [width, outWidth, tail] = [(H + 2 * K) * D, H * D, `hopper_d${D}_${dtype}`];
   const rows = cuda.tensorMap(dtype, qkv, width, N, BOX_COLUMNS, 128);
   const keyInputs = [
     rows,
@@ -59,14 +60,23 @@ export function hopperBackward(
     keyOrder,
     keyRanges,
   ];
+  if (!cuda.options.deterministic && cuda.kernels.has(`attention_backward_one_pass_${tail}`)) {
+    const bytes = H * plan.paddedRows * D * 4;
+    const sums = cuda.scratch.take("attention's sums of dQ", bytes);
+    cuda.zero(sums, bytes);
+    const values = [...keyInputs, stats, sums, dQkv, N, plan.paddedRows, H, K, scale];
+    cuda.launch(`attention_backward_one_pass_${tail}`, plan.tiles * K, values, 1536 * D + 32768 + 2080 + 64);
+    cuda.launch(`attention_backward_convert_${tail}`, 2 * plan.tiles * H, [sums, dQkv, N, H, K, scale]);
+    return;
+  }
   const keyShared = 512 * D + 3 * 256 * D + 4096 + 128;
   const keyValues = [...keyInputs, stats, dQkv, N, plan.paddedRows, H, K, scale];
-  cuda.launch(`attention_backward_keys_hopper_d${D}_${dtype}`, plan.tiles * K, keyValues, keyShared);
+  cuda.launch(`attention_backward_keys_${tail}`, plan.tiles * K, keyValues, keyShared);
   const dOutRows = cuda.tensorMap(dtype, dOut, outWidth, N, BOX_COLUMNS, 128);
   const queryInputs = [rows, dOutRows, plan.rows, plan.bounds, queryOrder, queryRanges];
   const queryValues = [...queryInputs, stats, dQkv, N, plan.paddedRows, H, K, plan.tiles, scale];
   const grid = Math.min(plan.tiles * H, cuda.card.multiprocessors);
-  cuda.launch(`attention_backward_queries_hopper_d${D}_${dtype}`, grid, queryValues, 6 * 256 * D + 128);
+  cuda.launch(`attention_backward_queries_${tail}`, grid, queryValues, 6 * 256 * D + 128);
 }
 
 /** `isForHopper` let only these through. */

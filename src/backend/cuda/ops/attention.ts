@@ -1,7 +1,7 @@
 /**
  * Attention over packed rows. First a plan of the batch (which keys each row sees, attention_plan.cu), then flash attention on tensor cores
- * (attention.cu: bf16 and f16, head sizes that are multiples of 16 up to 256; attention_hopper.cu: head sizes 64 and 128 on sm_90), or plain rows
- * for everything else (attention_rows.cu).
+ * (attention.cu: bf16 and f16, head sizes that are multiples of 16 up to 256; attention_hopper.cu and attention_hopper_one_pass.cu: head sizes 64
+ * and 128 on sm_90), or plain rows for everything else (attention_rows.cu).
  */
 import { KernelError } from "../../../errors/kernel-error.ts";
 import type { AttentionRule, Operand } from "../../backend.ts";
