@@ -1,5 +1,6 @@
-// Reads the CUDA sources and writes kernels/cuda/kernels.json: for each kernel its image (the .cu file it is in), block size, launch note and
-// parameters as the launcher must pack them. `--check` writes nothing and fails when the file is stale.
+// Reads the CUDA sources and writes kernels/cuda/kernels.json: for each kernel its image (the .cu file it is in), block size, launch note,
+// parameters as the launcher must pack them, and "early" where it waits by itself for the kernel ahead of it (common.cuh), so that it may be launched
+// before that one has ended. `--check` writes nothing and fails when the file is stale.
 //
 // Parameter types: ptr (8 bytes), i32, i64, u64, f32, tensormap (128 bytes, aligned to 64). Each parameter is aligned to its own size.
 // Needs g++ or clang++ (`CXX`), only to expand macros.
@@ -60,6 +61,24 @@ function launchNotes(source) {
   return notes;
 }
 
+/** The text between the first brace from `start` on and the one that closes it. */
+function bodyFrom(text, start) {
+  const open = text.indexOf("{", start);
+  let [at, depth] = [open + 1, 1];
+  for (; depth > 0; at++) depth += text[at] === "{" ? 1 : text[at] === "}" ? -1 : 0;
+  return text.slice(open + 1, at - 1).trim();
+}
+
+/** Whether every thread of the kernel waits: first of all, or somewhere in the one function that it calls first. */
+export function waitsByItself(body, source, kernel) {
+  const own = body.indexOf("follow_previous_kernel()");
+  if (own > 0) throw new Error(`${kernel}: follow_previous_kernel() must be its first statement`);
+  if (own === 0) return true;
+  const called = body.match(/^(\w+)</)?.[1];
+  const definition = called ? source.search(new RegExp(`\\bvoid ${called}\\(`)) : -1;
+  return definition >= 0 && bodyFrom(source, definition).includes("wait_for_previous_kernel();");
+}
+
 export function readSignatures() {
   const kernels = [];
   for (const file of readdirSync(folder)
@@ -78,11 +97,12 @@ export function readSignatures() {
     const definitions = [...expanded.matchAll(/extern "C"\s+REMORA_GLOBAL\s+void\s*\(([^()]*)\)\s*(\w+)\(([^)]*)\)/g)];
     const written = [...expanded.matchAll(/extern "C"\s+REMORA_GLOBAL/g)].length;
     if (written !== definitions.length) throw new Error(`${file}: ${written} kernels, of which ${definitions.length} could be read`);
-    for (const [, threads, name, list] of definitions) {
+    for (const { 1: threads, 2: name, 3: list, index } of definitions) {
       kernels.push({
         name,
         image: file.replace(/\.cu$/, ""),
         threads: blockSize(threads, expanded, name),
+        ...(waitsByItself(bodyFrom(expanded, index), expanded, name) ? { early: true } : {}),
         launch: notes.findLast((entry) => entry.pattern.test(name))?.note ?? "",
         params: list
           .split(",")

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:gpu`: remora and its peers on the same card in one go, with the same shapes: LoRA steps of Mistral Nemo's shape and one-row
- * answers. Each setting is a process of its own, so that a failure or a full card stops one line and not the run.
+ * `npm run bench:gpu`: remora and its peers on the same card in one go, with the same shapes: LoRA steps of Mistral Nemo's shape, answers of 1 to 128
+ * rows beside what the card's measured rates allow, and a long prompt. Each setting is a process of its own, so that a failure or a full card stops one line and not the run.
  *
  *   npm run bench:gpu [-- --only ours|peers] [--match regular expression on "work name"] [--all] [--seconds 90] [--total 900] [--out …]
  *   node .gpu/bench-gpu.mjs …            the same as one file, where there is no npm
@@ -17,11 +17,20 @@ import type { CudaBackend } from "../../src/backend/cuda/cuda-backend.ts";
 import { openBackend } from "../../src/backend/open-backend.ts";
 import { flopsPerToken } from "../../src/training/memory-plan.ts";
 import { NEMO_SHAPE } from "../../src/training/testing/nemo-shape.ts";
+import { answerCeiling, promptFlops } from "./answer-ceiling.ts";
 import { measurePeaks } from "./card-peaks.ts";
 import { benchDecode, type DecodeBench } from "./decode-bench.ts";
 import { benchSteps, type StepBench } from "./step-bench.ts";
 
-type Work = "train 4x2048" | "train 2x2048" | "answer 1 row" | "answer 8 rows" | "peaks";
+type Work =
+  | "train 4x2048"
+  | "train 2x2048"
+  | "answer 1 row"
+  | "answer 8 rows"
+  | "answer 32 rows"
+  | "answer 128 rows"
+  | "prompt of 4000"
+  | "peaks";
 
 interface Setting {
   readonly name: string;
@@ -84,6 +93,23 @@ const SETTINGS: readonly Setting[] = [
   },
   { name: "NF4", who: "remora", work: "answer 1 row", decode: { ...asking, batch: 1 } },
   { name: "NF4", who: "remora", work: "answer 8 rows", decode: { ...asking, batch: 8 } },
+  { name: "NF4", who: "remora", work: "answer 32 rows", decode: { ...asking, batch: 32 } },
+  { name: "NF4", who: "remora", work: "answer 128 rows", decode: { ...asking, batch: 128 } },
+  {
+    name: "NF4 kept decoded",
+    who: "remora",
+    work: "answer 32 rows",
+    decode: { ...asking, batch: 32 },
+    environment: { REMORA_CUDA_KEEP_DECODED: "1" },
+  },
+  {
+    name: "NF4 kept decoded",
+    who: "remora",
+    work: "answer 128 rows",
+    decode: { ...asking, batch: 128 },
+    environment: { REMORA_CUDA_KEEP_DECODED: "1" },
+  },
+  { name: "NF4", who: "remora", work: "prompt of 4000", decode: { ...asking, batch: 1, promptTokens: 4000, answerTokens: 2 } },
   { name: "PEFT + bitsandbytes NF4, checkpointing", who: "peer", work: "train 4x2048", python: ["--base", "nf4", "--checkpointing"] },
   { name: "PEFT bf16, checkpointing", who: "peer", work: "train 4x2048", python: ["--checkpointing"] },
   {
@@ -185,14 +211,21 @@ async function runAll(): Promise<void> {
   for (const { name, reason } of notRun) console.log(`not run: ${name}: ${reason}`);
 }
 
-function toLine({ name, who, work, environment }: Setting, found: Record<string, unknown>, seconds: number): Line {
+function toLine({ name, who, work, environment, decode }: Setting, found: Record<string, unknown>, seconds: number): Line {
   const peak = found.peakBytes === undefined ? undefined : Number(found.peakBytes) / 1e9;
-  return { name, who, work, environment, ...(peak === undefined ? {} : { peakGb: peak }), ...found, seconds };
+  // Of a prompt what counts is the time to its first token.
+  const prompt = work === "prompt of 4000" && found.firstTokenMs !== undefined ? decode!.promptTokens : undefined;
+  const rate = prompt === undefined ? {} : { tokensPerSecond: (1000 * prompt) / Number(found.firstTokenMs) };
+  return { name, who, work, environment, ...(peak === undefined ? {} : { peakGb: peak }), ...found, ...rate, seconds };
 }
 
-/** Adds TFLOP/s (useful work: forward and backward once, nothing counted twice), the share of the measured peak, and ratios against peers. */
+/**
+ * Adds TFLOP/s (useful work, nothing counted twice) and the share of the measured peak to training and prompts, the ceiling of the card's measured
+ * rates to answers, and ratios against peers.
+ */
 function withShares(lines: readonly Line[]): Line[] {
-  const peak = lines.find(({ work }) => work === "peaks")?.bf16Tflops as number | undefined;
+  const peaks = lines.find(({ work }) => work === "peaks");
+  const peak = peaks?.bf16Tflops as number | undefined;
   const useful = flopsPerToken(NEMO_SHAPE, {
     method: "qlora",
     base: "nf4",
@@ -208,7 +241,13 @@ function withShares(lines: readonly Line[]): Line[] {
   return lines.map((line) => {
     const rate = line.tokensPerSecond;
     if (rate === undefined) return line;
-    const tflops = line.work.startsWith("train") ? (rate * useful) / 1e12 : undefined;
+    const flops = line.work.startsWith("train")
+      ? useful
+      : line.work === "prompt of 4000"
+        ? promptFlops(NEMO_SHAPE, 4000) / 4000
+        : undefined;
+    const tflops = flops && (rate * flops) / 1e12;
+    const ceilingTokensPerSecond = peaks && !peaks.error ? ceilingOf(line.work, peaks) : undefined;
     const against = Object.fromEntries(
       lines
         .filter((peer) => line.who === "remora" && peer.who === "peer" && peer.work === line.work && peer.tokensPerSecond)
@@ -217,8 +256,15 @@ function withShares(lines: readonly Line[]): Line[] {
           { speed: rate / peer.tokensPerSecond!, memory: (line.peakGb ?? Number.NaN) / (peer.peakGb ?? Number.NaN) },
         ]),
     );
-    return { ...line, tflops, shareOfPeak: tflops && peak ? tflops / peak : undefined, against };
+    return { ...line, tflops, shareOfPeak: tflops && peak ? tflops / peak : undefined, ceilingTokensPerSecond, against };
   });
+}
+
+/** Tokens a second that the card's measured rates allow, in the middle of the answers. */
+function ceilingOf(work: Work, { copyGbPerSecond, bf16Tflops }: Line): number | undefined {
+  const rows = work.match(/^answer (\d+) row/)?.[1];
+  const peaks = { copy: Number(copyGbPerSecond) * 1e9, product: Number(bf16Tflops) * 1e12 };
+  return rows === undefined ? undefined : answerCeiling(NEMO_SHAPE, Number(rows), asking.promptTokens + asking.answerTokens / 2, peaks);
 }
 
 function row(line: Line): string {
@@ -226,8 +272,10 @@ function row(line: Line): string {
   if (line.error) return `${label} did not run: ${line.error.split("\n")[0]!.slice(0, 160)}`;
   if (line.work === "peaks")
     return `${label} ${Number(line.bf16Tflops).toFixed(0)} TFLOP/s bf16, copy ${Number(line.copyGbPerSecond).toFixed(0)} GB/s, ${line.card}`;
-  const share =
-    line.shareOfPeak === undefined
+  const ceiling = Number(line.ceilingTokensPerSecond);
+  const share = ceiling
+    ? `, ${((100 * line.tokensPerSecond!) / ceiling).toFixed(0)}% of the ceiling of ${ceiling.toFixed(0)}`
+    : line.shareOfPeak === undefined
       ? ""
       : `, ${Number(line.tflops).toFixed(0)} TFLOP/s = ${(100 * Number(line.shareOfPeak)).toFixed(0)}% of peak`;
   const against = Object.entries((line.against ?? {}) as Record<string, { speed: number; memory: number }>)

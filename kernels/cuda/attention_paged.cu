@@ -2,17 +2,18 @@
 // Plan: a block of 128 owns (row, key head, split of `split_keys` keys). In tiles of 128 keys a thread first owns a key (dot products with
 // the G query heads of that key head, q broadcast from shared memory), then a column of the head (sum over the tile's keys). Each split
 // leaves its maximum, sum and unnormalized output; attention_paged_combine adds the splits in order. attention_paged_lanes does the same for
-// 16-bit heads of whole pieces of 8: DP / 8 lanes share a key, 16 bytes each, four keys under way, no barrier before the end: one row of a
-// short context waits for one trip to memory instead of a dozen barriers. Grid sizes depend on the limits
+// 16-bit heads of whole pieces of 8, without barriers (attention_lanes.cuh). Grid sizes depend on the limits
 // only, so one captured graph serves every length: splits past a row's position leave at once.
+// attention_step.cu does all of it and the rotation in one launch, for rows of different sequences.
 // Bytes: k and v pages once per row and key head. Limit: L2 and memory bandwidth at long contexts, launch latency at short ones.
-#include "ptx.cuh"
+#include "attention_lanes.cuh"
 
 // One thread copies 16 bytes (8 elements of 16 bits) or, for odd D, elements. launch: grid N, block 128.
 #define CACHE_WRITE(suffix, T)                                                                                                         \
   extern "C" __global__ void __launch_bounds__(128) cache_write_block_per_row_##suffix(                                                \
       const T *qkv, const int32_t *sequences, const int32_t *positions, const int32_t *block_table, T *k_pages, T *v_pages, int H, int K, int D, \
       int page_size, int blocks_per_sequence) {                                                                                       \
+    follow_previous_kernel();                                                                                                         \
     const int64_t n = blockIdx.x;                                                                                                     \
     const int sequence = sequences[n], position = positions[n];                                                                       \
     if (sequence < 0) return;                                                                                                         \
@@ -133,6 +134,7 @@ __device__ void attention_paged_split(const T *qkv, const int32_t *sequences, co
   extern "C" __global__ void __launch_bounds__(128) attention_paged_split_##suffix(                                                    \
       const T *qkv, const int32_t *sequences, const int32_t *positions, const int32_t *block_table, const T *k_pages, const T *v_pages, float *partial, \
       float2 *partial_sums, int H, int K, int D, int page_size, int blocks_per_sequence, int split_keys, float scale, int window, float softcap) { \
+    follow_previous_kernel();                                                                                                         \
     attention_paged_split<T>(qkv, sequences, positions, block_table, k_pages, v_pages, partial, partial_sums, H, K, D, page_size, blocks_per_sequence, \
                              split_keys, scale, window, softcap);                                                                     \
   }
@@ -142,117 +144,36 @@ template <class T, int DP>
 __device__ void attention_paged_lanes(const T *qkv, const int32_t *sequences, const int32_t *positions, const int32_t *block_table, const T *k_pages,
                                       const T *v_pages, float *partial, float2 *partial_sums, int H, int K, int D, int page_size, int blocks_per_sequence,
                                       int split_keys, float scale, int window, float softcap) {
-  constexpr int HEADS = 4, LANES = DP / 8, STEP = 128 / LANES, AHEAD = 4;  // heads a block serves, lanes of a key, keys of a block at once, keys under way
-  __shared__ float outs[4][HEADS][DP];
-  __shared__ float2 states[4][HEADS];
-  const int thread = threadIdx.x, warp = thread / 32, piece = thread % LANES, group = H / K, rounds = (group + HEADS - 1) / HEADS;
+  using Lanes = AttentionLanes<T, DP, 4>;
+  __shared__ typename Lanes::Shared shared;
+  const int thread = threadIdx.x, piece = thread % Lanes::WIDTH, group = H / K, rounds = (group + Lanes::HEADS - 1) / Lanes::HEADS;
   const int64_t n = blockIdx.x;
-  const int kv = blockIdx.y / rounds, head0 = kv * group + blockIdx.y % rounds * HEADS;
-  const int heads = min(HEADS, (kv + 1) * group - head0), split = blockIdx.z, splits = gridDim.z;
+  const int kv = blockIdx.y / rounds, head0 = kv * group + blockIdx.y % rounds * Lanes::HEADS;
+  const int heads = min(Lanes::HEADS, (kv + 1) * group - head0), split = blockIdx.z, splits = gridDim.z;
   const int sequence = sequences[n];
   if (sequence < 0) return;
   const int end = positions[n] + 1, first = window > 0 ? max(0, end - window) : 0;
   const int begin_key = max(first, split * split_keys), end_key = min(end, (split + 1) * split_keys);
   if (begin_key >= end_key) return;
-  const bool inside = piece * 8 < D;
-  const int32_t *table = block_table + static_cast<int64_t>(sequence) * blocks_per_sequence;
-  float q[HEADS][8], out[HEADS][8], top[HEADS], sum[HEADS];
+  const Pages<T> pages{block_table + static_cast<int64_t>(sequence) * blocks_per_sequence, k_pages, v_pages, page_size, K, D, kv};
+  Lanes lanes;
 #pragma unroll
-  for (int h = 0; h < HEADS; h++) {
-    top[h] = -REMORA_INFINITY, sum[h] = 0;
+  for (int h = 0; h < Lanes::HEADS; h++) {
+    if (h < heads && piece * 8 < D) load8<true>(qkv + (n * (H + 2 * K) + head0 + h) * D + piece * 8, 8, lanes.q[h]);
 #pragma unroll
-    for (int i = 0; i < 8; i++) q[h][i] = out[h][i] = 0;
-    if (h < heads && inside) load8<true>(qkv + (n * (H + 2 * K) + head0 + h) * D + piece * 8, 8, q[h]);
-#pragma unroll
-    for (int i = 0; i < 8; i++) q[h][i] *= scale;
+    for (int i = 0; i < 8; i++) lanes.q[h][i] *= scale;
   }
-  for (int base = begin_key; base < end_key; base += STEP * AHEAD) {
-    uint4 k[AHEAD], v[AHEAD];
-    float score[HEADS][AHEAD];
-#pragma unroll
-    for (int a = 0; a < AHEAD; a++) {
-      const int key = base + a * STEP + thread / LANES;
-      k[a] = v[a] = make_uint4(0, 0, 0, 0);
-      if (key < end_key && inside) {
-        const int64_t at = ((static_cast<int64_t>(table[key / page_size]) * page_size + key % page_size) * K + kv) * D + piece * 8;
-        k[a] = *reinterpret_cast<const uint4 *>(k_pages + at);
-        v[a] = *reinterpret_cast<const uint4 *>(v_pages + at);
-      }
-    }
-#pragma unroll
-    for (int a = 0; a < AHEAD; a++) {
-      float e[8];
-      unpack8<T>(k[a], e);
-#pragma unroll
-      for (int h = 0; h < HEADS; h++) {
-        float s = 0;
-#pragma unroll
-        for (int i = 0; i < 8; i++) s += q[h][i] * e[i];
-#pragma unroll
-        for (int d = LANES / 2; d; d >>= 1) s += __shfl_xor_sync(0xffffffffu, s, d);
-        if (softcap > 0) s = softcap * tanhf(s / softcap);
-        score[h][a] = base + a * STEP + thread / LANES < end_key ? s : -REMORA_INFINITY;
-      }
-    }
-#pragma unroll
-    for (int h = 0; h < HEADS; h++) {
-      float best = top[h];
-#pragma unroll
-      for (int a = 0; a < AHEAD; a++) best = fmaxf(best, score[h][a]);
-      const float from = best == -REMORA_INFINITY ? 0.0f : best, old = __expf(top[h] - from);
-      top[h] = best;
-      sum[h] *= old;
-#pragma unroll
-      for (int i = 0; i < 8; i++) out[h][i] *= old;
-#pragma unroll
-      for (int a = 0; a < AHEAD; a++) {
-        score[h][a] = __expf(score[h][a] - from);
-        sum[h] += score[h][a];
-      }
-    }
-#pragma unroll
-    for (int a = 0; a < AHEAD; a++) {
-      float e[8];
-      unpack8<T>(v[a], e);
-#pragma unroll
-      for (int h = 0; h < HEADS; h++)
-#pragma unroll
-        for (int i = 0; i < 8; i++) out[h][i] += score[h][a] * e[i];
-    }
+  for (int base = begin_key; base < end_key; base += Lanes::TILE) {
+    lanes.load(pages, base, end_key);
+    lanes.take(base, end_key, softcap);
   }
-  // The keys of one warp, then the warps in order.
-#pragma unroll
-  for (int h = 0; h < HEADS; h++) {
-#pragma unroll
-    for (int d = LANES; d < 32; d <<= 1) {
-      const float other = __shfl_xor_sync(0xffffffffu, top[h], d), best = fmaxf(top[h], other), from = best == -REMORA_INFINITY ? 0.0f : best;
-      const float mine = __expf(top[h] - from), its = __expf(other - from);
-      top[h] = best;
-      sum[h] = sum[h] * mine + __shfl_xor_sync(0xffffffffu, sum[h], d) * its;
-#pragma unroll
-      for (int i = 0; i < 8; i++) out[h][i] = out[h][i] * mine + __shfl_xor_sync(0xffffffffu, out[h][i], d) * its;
-    }
-    if (thread % 32 < LANES) {
-#pragma unroll
-      for (int i = 0; i < 8; i++) outs[warp][h][piece * 8 + i] = out[h][i];
-      if (piece == 0) states[warp][h] = make_float2(top[h], sum[h]);
-    }
-  }
-  __syncthreads();
+  lanes.leave(shared);
   for (int i = thread; i < heads * D; i += 128) {
     const int h = i / D, d = i % D;
-    float best = states[0][h].x, total = 0, value = 0;
-#pragma unroll
-    for (int w = 1; w < 4; w++) best = fmaxf(best, states[w][h].x);
-#pragma unroll
-    for (int w = 0; w < 4; w++) {
-      const float factor = __expf(states[w][h].x - best);
-      total += factor * states[w][h].y;
-      value += factor * outs[w][h][d];
-    }
+    float top, sum;
     const int64_t at = (n * H + head0 + h) * splits + split;
-    partial[at * D + d] = value;
-    if (d == 0) partial_sums[at] = make_float2(best, total);
+    partial[at * D + d] = Lanes::value(shared, h, d, top, sum);
+    if (d == 0) partial_sums[at] = make_float2(top, sum);
   }
 }
 // launch: grid (N, K · ceil(H / K / 4), splits), block 128. As attention_paged_split, for D <= DP, a multiple of 8; qkv and pages 16-byte aligned.
@@ -260,6 +181,7 @@ __device__ void attention_paged_lanes(const T *qkv, const int32_t *sequences, co
   extern "C" __global__ void __launch_bounds__(128) attention_paged_lanes_d##DP##_##suffix(                                            \
       const T *qkv, const int32_t *sequences, const int32_t *positions, const int32_t *block_table, const T *k_pages, const T *v_pages, float *partial, \
       float2 *partial_sums, int H, int K, int D, int page_size, int blocks_per_sequence, int split_keys, float scale, int window, float softcap) { \
+    follow_previous_kernel();                                                                                                         \
     attention_paged_lanes<T, DP>(qkv, sequences, positions, block_table, k_pages, v_pages, partial, partial_sums, H, K, D, page_size, blocks_per_sequence, \
                                  split_keys, scale, window, softcap);                                                                 \
   }
@@ -275,6 +197,7 @@ ATTENTION_PAGED_LANES(256, f16, f16_t)
   extern "C" __global__ void __launch_bounds__(128) attention_paged_combine_##suffix(                                                  \
       const int32_t *sequences, const int32_t *positions, const float *partial, const float2 *partial_sums, T *out, int D, int splits, int split_keys, \
       int window) {                                                                                                                   \
+    follow_previous_kernel();                                                                                                         \
     const int64_t n = blockIdx.x, row = n * gridDim.y + blockIdx.y;                                                                   \
     const bool padding = sequences[n] < 0;                                                                                            \
     const int end = positions[n] + 1, first = window > 0 ? max(0, end - window) : 0;                                                  \

@@ -16,6 +16,27 @@
 struct bf16_t { uint16_t bits; };
 struct f16_t { uint16_t bits; };
 
+// ---- programmatic dependent launch (sm_90 and later) ----
+// Inside a captured step a kernel may start before the one ahead of it has ended (kernels.json marks those that wait as "early"): it waits here before
+// it reads what that one writes, or writes anything; without such a launch it is no wait at all.
+__device__ __forceinline__ void wait_for_previous_kernel() {
+#if !defined(REMORA_EMULATE) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+// From here on the next kernel may start, once every block has said so or left. Never before the wait: so a kernel that starts early knows that all but
+// its one predecessor are done, and may read before its own wait what that predecessor does not write.
+__device__ __forceinline__ void let_next_kernel_start() {
+#if !defined(REMORA_EMULATE) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+// The first statement of a kernel that has nothing to do before.
+__device__ __forceinline__ void follow_previous_kernel() {
+  wait_for_previous_kernel();
+  let_next_kernel_start();
+}
+
 // ---- conversion, to nearest even ----
 __device__ __forceinline__ float to_float(float x) { return x; }
 __device__ __forceinline__ float to_float(bf16_t x) { return __uint_as_float(static_cast<uint32_t>(x.bits) << 16); }

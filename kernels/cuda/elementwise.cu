@@ -18,6 +18,7 @@ template <bool VECTOR, class S, class T> __device__ void convert(const S *source
 // launch: grid min(ceil(count / 2048), 4096), block 256. target[i] = source[i].
 #define CONVERT(from, S, to, T)                                                                                                        \
   extern "C" __global__ void __launch_bounds__(256) convert_##from##_to_##to(const S *source, T *target, int64_t count) {              \
+    follow_previous_kernel();                                                                                                         \
     if (is_aligned16(source) && is_aligned16(target)) convert<true>(source, target, count);                                           \
     else convert<false>(source, target, count);                                                                                       \
   }
@@ -48,6 +49,7 @@ template <bool VECTOR, class T> __device__ void add(const T *x, T *y, int64_t co
 // launch: grid min(ceil(count / 2048), 4096), block 256. y[i] += scale * x[i].
 #define ADD(suffix, T)                                                                                                                 \
   extern "C" __global__ void __launch_bounds__(256) add_##suffix(const T *x, T *y, int64_t count, float scale) {                       \
+    follow_previous_kernel();                                                                                                         \
     if (is_aligned16(x) && is_aligned16(y)) add<true>(x, y, count, scale);                                                            \
     else add<false>(x, y, count, scale);                                                                                              \
   }
@@ -90,6 +92,7 @@ extern "C" __global__ void __launch_bounds__(256) random_f32(float *x, int64_t c
 // One warp copies one row. launch: grid ceil(count / 8), block 256. out[i] = x[rows[i]] (rows of `row_bytes` bytes), zeros where rows[i] < 0.
 extern "C" __global__ void __launch_bounds__(256) gather_rows_warp_per_row(const uint8_t *x, const int32_t *rows, uint8_t *out, int64_t count,
                                                                            int64_t row_bytes) {
+  follow_previous_kernel();
   const int lane = threadIdx.x % 32;
   const int64_t i = blockIdx.x * 8ll + threadIdx.x / 32;
   if (i >= count) return;

@@ -16,6 +16,7 @@ template <bool VECTOR, class S, class T> __device__ void embedding_row(const S *
 #define EMBEDDING_FORWARD(from, S, to, T)                                                                                              \
   extern "C" __global__ void __launch_bounds__(256) embedding_forward_warp_per_row_##from##_to_##to(const S *table, const int32_t *ids, T *y, \
                                                                                                     int64_t N, int64_t C, int64_t rows, float scale) { \
+    follow_previous_kernel();                                                                                                         \
     const int64_t n = blockIdx.x * 8ll + threadIdx.x / 32;                                                                            \
     if (n >= N) return;                                                                                                               \
     const int64_t id = ids[n];                                                                                                        \

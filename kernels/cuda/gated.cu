@@ -19,6 +19,7 @@ __device__ __forceinline__ void gate_both(float g, int kind, float &value, float
 // launch: grid (ceil(F / 2048), min(N, 65535)), block 256. kind 0: SiLU, 1: GELU in its tanh form.
 #define GATED_FORWARD(suffix, T)                                                                                                       \
   extern "C" __global__ void __launch_bounds__(256) gated_forward_##suffix(const T *gate_up, T *y, int64_t N, int64_t F, int kind) {   \
+    follow_previous_kernel();                                                                                                         \
     const int64_t c = grid_start() * 8;                                                                                               \
     if (c >= F) return;                                                                                                               \
     const bool vector = F % 8 == 0 && is_aligned16(gate_up) && is_aligned16(y);                                                       \

@@ -49,6 +49,7 @@ template <class T> __device__ void lora_down(const LinearPart *parts, int part_c
 #define LORA_DOWN(suffix, T)                                                                                                           \
   extern "C" __global__ void __launch_bounds__(128) lora_down_block_per_rank_##suffix(const LinearPart *parts, int part_count, const T *x, float *xa, \
                                                                                       int N, int In, int ranks) {                      \
+    follow_previous_kernel();                                                                                                         \
     lora_down<T>(parts, part_count, x, xa, N, In, ranks);                                                                             \
   }
 REMORA_FOR_ACTIVATIONS(LORA_DOWN)
@@ -409,6 +410,7 @@ __device__ __forceinline__ void linear_stream(const LinearPart *parts, int part_
 
 // x as the sum of three bf16 rows, which hold all 24 bits of an f32: terms [3, count]. launch: grid min(ceil(count / 256), 4096), block 256.
 extern "C" __global__ void __launch_bounds__(256) split_rows_f32_to_bf16(const float *x, bf16_t *terms, int64_t count) {
+  follow_previous_kernel();
   for (int64_t i = grid_start(); i < count; i += grid_step()) {
     float rest = x[i];
 #pragma unroll
@@ -426,6 +428,7 @@ extern "C" __global__ void __launch_bounds__(256) split_rows_f32_to_bf16(const f
 #define LINEAR_DECODE_NF4(name, NESTED, rows, NT, suffix, T)                                                                           \
   extern "C" __global__ void __launch_bounds__(256) linear_decode_##name##_##rows##_##suffix(                                          \
       const LinearPart *parts, int part_count, const float *bias, const T *x, const float *xa, T *y, int N, int In, int y_stride, int ranks) { \
+    follow_previous_kernel();                                                                                                         \
     linear_decode_nf4<T, NESTED, NT>(parts, part_count, bias, x, xa, y, N, In, y_stride, ranks);                                      \
   }
 IF_BF16(LINEAR_DECODE_NF4(nf4, false, rows16, 2, bf16, bf16_t))
@@ -480,6 +483,7 @@ __device__ void linear_decode_dense(const LinearPart *parts, int part_count, con
 #define LINEAR_DECODE_DENSE(rows, NT, suffix, T)                                                                                       \
   extern "C" __global__ void __launch_bounds__(256) linear_decode_dense_##rows##_##suffix(                                             \
       const LinearPart *parts, int part_count, const float *bias, const T *x, const float *xa, T *y, int N, int In, int y_stride, int ranks) { \
+    follow_previous_kernel();                                                                                                         \
     linear_decode_dense<T, NT>(parts, part_count, bias, x, xa, y, N, In, y_stride, ranks);                                            \
   }
 IF_BF16(LINEAR_DECODE_DENSE(rows16, 2, bf16, bf16_t))
@@ -491,6 +495,7 @@ LINEAR_DECODE_DENSE(rows16, 2, f16, f16_t)
   extern "C" __global__ void __launch_bounds__(STREAM_WARPS * 32) linear_stream_##name##_##suffix(const LinearPart *parts, int part_count, const float *bias,     \
                                                                                       const T *x, const float *xa, T *y, int N, int In, int y_stride, \
                                                                                       int ranks) {                                     \
+    follow_previous_kernel();                                                                                                         \
     linear_stream<T, Rows, TABLE, STREAM_WARPS, STREAM_DEPTH>(parts, part_count, bias, x, xa, y, N, In, y_stride, ranks);                                   \
   }
 #define COMMA ,
@@ -504,6 +509,7 @@ LINEAR_STREAM(dense, DenseRows<f16_t>, false, f16, f16_t)
 // The same for f32 rows against one bf16 matrix [out, In] (the head when a token is drawn): x bf16 [N, In] are the three terms of N / 3 rows, y
 // f32 [N / 3, out]. In a multiple of 64, N <= 6. launch: grid min(ceil(out / 8), multiprocessors), block 768.
 extern "C" __global__ void __launch_bounds__(STREAM_WARPS * 32) linear_stream_dense_terms_bf16(const bf16_t *w, const bf16_t *x, float *y, int out, int N, int In) {
+  follow_previous_kernel();
 #if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   LinearPart part{};
   part.data = w;

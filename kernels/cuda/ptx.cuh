@@ -163,17 +163,17 @@ __device__ __forceinline__ uint2 load_once(const uint2 *p) {
 #endif
 }
 
-// Programmatic dependent launch: a kernel launched with it may start before the one ahead of it in the stream has ended. It waits here before it reads
-// what that one writes, or writes anything; without such a launch it is no wait at all.
-__device__ __forceinline__ void wait_for_previous_kernel() {
-#if !defined(REMORA_EMULATE) && __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.wait;" ::: "memory");
+// The line of 128 bytes that p lies in comes into the second-level cache.
+__device__ __forceinline__ void prefetch_l2(const void *p) {
+#ifndef REMORA_EMULATE
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(p));
 #endif
 }
-// From here on the next kernel may start, once every block has said so.
-__device__ __forceinline__ void let_next_kernel_start() {
-#if !defined(REMORA_EMULATE) && __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+
+// The values are made here, not where they are stored: a store that only some lanes make then needs no branch.
+__device__ __forceinline__ void keep_here(float &a, float &b) {
+#ifndef REMORA_EMULATE
+  asm volatile("" : "+f"(a), "+f"(b));
 #endif
 }
 

@@ -119,6 +119,7 @@ __device__ void rms_norm_backward(const T *s, const float *weight, const float *
   /* launch: grid ceil(N / 8), block 256; for C <= 2048. residual, sum and rstd may be 0. */                                           \
   extern "C" __global__ void __launch_bounds__(256) rms_norm_forward_warp_per_row_##suffix(                                            \
       const T *x, const T *residual, const float *weight, T *sum, T *y, float *rstd, int64_t N, int64_t C, float eps) {                \
+    follow_previous_kernel();                                                                                                         \
     const int64_t row = blockIdx.x * 8ll + threadIdx.x / 32;                                                                           \
     if (row >= N) return;                                                                                                              \
     if (ALL_ALIGNED) rms_norm_forward<T, true, 32, 8>(x, residual, weight, sum, y, rstd, row, threadIdx.x % 32, C, eps, nullptr);      \
@@ -127,6 +128,7 @@ __device__ void rms_norm_backward(const T *s, const float *weight, const float *
   /* launch: grid N, block 256; any C, best above 2048. residual, sum and rstd may be 0. */                                            \
   extern "C" __global__ void __launch_bounds__(256) rms_norm_forward_block_per_row_##suffix(                                           \
       const T *x, const T *residual, const float *weight, T *sum, T *y, float *rstd, int64_t N, int64_t C, float eps) {                \
+    follow_previous_kernel();                                                                                                         \
     __shared__ float scratch[8];                                                                                                       \
     const int64_t row = blockIdx.x;                                                                                                    \
     if (ALL_ALIGNED) rms_norm_forward<T, true, 256, 4>(x, residual, weight, sum, y, rstd, row, threadIdx.x, C, eps, scratch);          \

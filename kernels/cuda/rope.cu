@@ -37,6 +37,7 @@ __device__ void rope_rotate(const T *x, const float *table_row, T *out, int head
 #define ROPE_ROTATE(suffix, T)                                                                                                         \
   extern "C" __global__ void __launch_bounds__(256) rope_rotate_block_per_row_##suffix(const T *x, const float *table, const int32_t *positions, \
                                                                                        T *out, int heads, int total, int D, int rotary, float sign) { \
+    follow_previous_kernel();                                                                                                         \
     const int64_t n = blockIdx.x;                                                                                                     \
     const int half = rotary / 2;                                                                                                      \
     const float *row = table + static_cast<int64_t>(positions[n]) * rotary;                                                           \
@@ -53,6 +54,7 @@ REMORA_FOR_ACTIVATIONS(ROPE_ROTATE)
   extern "C" __global__ void __launch_bounds__(256) rope_norm_forward_warp_per_head_##suffix(                                          \
       const T *qkv, const float *q_norm, const float *k_norm, const float *table, const int32_t *positions, T *out, int64_t N, int H, int K, int D, \
       int rotary, float eps) {                                                                                                        \
+    follow_previous_kernel();                                                                                                         \
     __shared__ float heads[8][256];                                                                                                   \
     const int lane = threadIdx.x % 32, half = rotary / 2;                                                                             \
     float *v = heads[threadIdx.x / 32];                                                                                               \

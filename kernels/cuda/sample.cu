@@ -73,6 +73,7 @@ __device__ __forceinline__ bool needs_histogram(const float *params, int64_t V) 
 extern "C" __global__ void __launch_bounds__(256)
     sample_slices(const float *logits_all, const float *params_all, const int32_t *history_all, const int32_t *history_length, float *z_all, Slice *parts,
                   unsigned long long *masses, int *counts, int64_t V, int64_t history_stride) {
+  follow_previous_kernel();
   __shared__ float floats[8];
   __shared__ uint64_t longs[8];
   const int64_t b = blockIdx.y, slice = (V + gridDim.x - 1) / gridDim.x, begin = slice * blockIdx.x, end = begin + slice < V ? begin + slice : V;
@@ -114,6 +115,7 @@ extern "C" __global__ void __launch_bounds__(256)
 // launch: grid (slices, B), block 256. Nothing for rows that need no histogram.
 extern "C" __global__ void __launch_bounds__(256)
     sample_histogram(const float *params_all, const float *z_all, const Slice *parts, unsigned long long *masses, int *counts, int64_t V) {
+  follow_previous_kernel();
   __shared__ unsigned long long mass[BINS];
   __shared__ int count[BINS];
   const int64_t b = blockIdx.y, slice = (V + gridDim.x - 1) / gridDim.x, begin = slice * blockIdx.x, end = begin + slice < V ? begin + slice : V;
@@ -217,6 +219,7 @@ template <class Each> __device__ __forceinline__ uint32_t descend(Chooser &s, ui
 extern "C" __global__ void __launch_bounds__(1024)
     sample_choose(const float *logits_all, const float *params_all, const uint64_t *seeds, const int32_t *steps, const float *z_all, const Slice *parts,
                   const unsigned long long *masses_all, const int *counts_all, int32_t *ids, float *logprobs, int64_t V, int slices) {
+  follow_previous_kernel();
   __shared__ Chooser s;
   const int64_t b = blockIdx.x;
   const int thread = threadIdx.x, lane = thread % 32, warp = thread / 32;

@@ -20,10 +20,11 @@ VARIANT(20, 1, 2)
 VARIANT(16, 2, 2)
 VARIANT(12, 2, 2)
 
-// Warps, blocks a multiprocessor, units of 512 columns an item, items under way.
-LINEAR_VECTOR(w16d4, 1, 16, 1, 1, 4, bf16_t)
-LINEAR_VECTOR(w16d8, 1, 16, 1, 1, 8, bf16_t)
-LINEAR_VECTOR(w24d2, 1, 24, 1, 1, 2, bf16_t)
-LINEAR_VECTOR(w32d2, 1, 32, 1, 1, 2, bf16_t)
-LINEAR_VECTOR(w16u2d4, 1, 16, 1, 2, 4, bf16_t)
-LINEAR_VECTOR(w12b2d4, 1, 12, 2, 1, 4, bf16_t)
+// Warps, pairs of rows in a group: two groups a warp.
+LINEAR_VECTOR(w16g4, 1, 16, 1, 1, 4, bf16_t)
+LINEAR_VECTOR(w16g6, 1, 16, 1, 1, 6, bf16_t)
+LINEAR_VECTOR(w20g3, 1, 20, 1, 1, 3, bf16_t)
+LINEAR_VECTOR(w24g2, 1, 24, 1, 1, 2, bf16_t)
+LINEAR_VECTOR(w24g3, 1, 24, 1, 1, 3, bf16_t)
+LINEAR_VECTOR(w32g1, 1, 32, 1, 1, 1, bf16_t)
+LINEAR_VECTOR(w32g2, 1, 32, 1, 1, 2, bf16_t)

@@ -84,6 +84,8 @@ export interface LinearSurroundings {
   readonly eps?: number;
   readonly residual?: Operand;
   readonly gate?: GatedKind;
+  /** The group that will run next: its first weights may be fetched meanwhile. */
+  readonly next?: LinearOperand;
 }
 
 /** Sizes of an attention layer. */
@@ -276,6 +278,12 @@ export interface Backend {
   ): void;
   cacheWrite(heads: HeadShape, qkv: Operand, cache: PagedCacheOperand): void;
   attentionPaged(rule: AttentionRule, qkv: Operand, cache: PagedCacheOperand, out: Operand): void;
+  /**
+   * `ropeForward` at the cache's positions, `cacheWrite` and `attentionPaged` in one launch, for one token of each of several sequences: no two rows of
+   * the same sequence. qkv stays as it is. Absent where launches cost little.
+   * @returns false, with nothing enqueued, when it is not for these heads
+   */
+  attentionStep?(rope: RopeOperand, rule: AttentionRule, qkv: Operand, cache: PagedCacheOperand, out: Operand): boolean;
 
   // ---- gated MLP ----
   gatedForward(gateUp: Operand, y: Operand, kind: GatedKind): void;

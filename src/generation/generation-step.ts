@@ -2,14 +2,16 @@
  * One step of asking: rows of new tokens (whole prompts, parts of prompts, single tokens of running answers, in any mix) go through the model
  * over the paged cache, and one token is drawn for each row that ends what is known of its sequence.
  *
- * All inputs are copied into fixed buffers; steps of single tokens are captured and replayed, one captured step for each number of rows.
+ * All inputs are copied into fixed memory (step-inputs.ts); steps of single tokens are captured and replayed, one captured step for each number of rows.
  */
 import type { CapturedWork } from "../backend/backend.ts";
 import type { CausalLM } from "../models/causal-lm.ts";
+import type { Attend, AttendStep } from "../models/decoder.ts";
 import { Tape } from "../tensor/tape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { PagedCache } from "./paged-cache.ts";
 import type { SamplingSettings } from "./sampling.ts";
+import { StepInputs } from "./step-inputs.ts";
 
 /** New tokens of one sequence. */
 export interface SequenceRows {
@@ -31,30 +33,18 @@ export class GenerationStep {
   readonly #model: CausalLM;
   readonly #cache: PagedCache;
   readonly #maxRows: number;
-  readonly #inputs: Record<"ids" | "sequences" | "positions", Tensor>; // i32 [maxRows]
-  readonly #draws: Record<"rows" | "steps" | "historyLength", Tensor>; // i32 [slots]
-  readonly #params: Tensor; // f32 [slots, 5]
-  readonly #seeds: Tensor; // u64 [slots]
-  readonly #history: Tensor; // i32 [slots, positions]
-  readonly #drawnIds: Tensor; // i32 [slots]
-  readonly #logprobs: Tensor; // f32 [slots]
+  readonly #inputs: StepInputs;
+  /** i32 ids and then f32 log-probabilities of the tokens drawn in a step, one behind the other. */
+  readonly #drawn: Tensor; // i32 [2 · slots]
   readonly #captured = new Map<number, CapturedWork>();
 
   constructor(model: CausalLM, cache: PagedCache, maxRows: number) {
-    const { arena } = model;
-    const { slots } = cache;
+    const { slots, positions } = cache;
     this.#model = model;
     this.#cache = cache;
     this.#maxRows = maxRows;
-    const rows = (label: string) => Tensor.take(arena, "i32", [maxRows], label);
-    const draws = (label: string) => Tensor.take(arena, "i32", [slots], label);
-    this.#inputs = { ids: rows("new tokens"), sequences: rows("sequences"), positions: rows("positions") };
-    this.#draws = { rows: draws("rows to draw after"), steps: draws("draw steps"), historyLength: draws("history lengths") };
-    this.#params = Tensor.take(arena, "f32", [slots, 5], "sampling settings");
-    this.#seeds = Tensor.take(arena, "u64", [slots], "sampling seeds");
-    this.#history = Tensor.take(arena, "i32", [slots, cache.positions], "token history");
-    this.#drawnIds = draws("drawn tokens");
-    this.#logprobs = Tensor.take(arena, "f32", [slots], "log-probabilities");
+    this.#inputs = new StepInputs(model, { maxRows, slots, positions });
+    this.#drawn = Tensor.take(model.arena, "i32", [2 * slots], "drawn tokens");
   }
 
   get maxRows(): number {
@@ -64,129 +54,70 @@ export class GenerationStep {
   /** @returns the drawn tokens of the sequences that asked for one, in order */
   async run(sequences: readonly SequenceRows[]): Promise<DrawnToken[]> {
     const rows = sequences.reduce((sum, { ids }) => sum + ids.length, 0);
-    const drawing = sequences.filter((sequence) => sequence.draw);
-    this.#uploadRows(sequences, rows);
-    this.#uploadDraws(sequences, drawing);
+    const count = sequences.filter((sequence) => sequence.draw).length;
+    this.#inputs.upload(sequences, rows, count);
     this.#cache.sync();
-    const work = this.#workOf(rows, drawing.length);
-    if (rows === sequences.length && rows === drawing.length) {
+    const single = rows === sequences.length;
+    const work = this.#workOf(rows, count, single);
+    if (single && rows === count) {
       // Only single tokens: the same work each time for this number of rows.
       const captured = this.#captured.get(rows);
       if (captured) captured.replay();
       else this.#captured.set(rows, this.#model.backend.capture(work));
     } else work();
-    if (drawing.length === 0) return [];
-    const { backend } = this.#model;
-    const count = drawing.length;
-    const [ids, logprobs] = await Promise.all([
-      backend.download(this.#drawnIds.view([count])),
-      backend.download(this.#logprobs.view([count])),
-    ]);
-    const idView = new Int32Array(ids.buffer, ids.byteOffset, count);
-    const logprobView = new Float32Array(logprobs.buffer, logprobs.byteOffset, count);
-    return Array.from(idView, (id, index) => ({ id, logprob: logprobView[index]! }));
+    if (count === 0) return [];
+    const drawn = await this.#model.backend.download(this.#drawn.view([2 * count]));
+    const ids = new Int32Array(drawn.buffer, drawn.byteOffset, count);
+    const logprobs = new Float32Array(drawn.buffer, drawn.byteOffset + 4 * count, count);
+    return Array.from(ids, (id, index) => ({ id, logprob: logprobs[index]! }));
   }
 
   release(): void {
     for (const captured of this.#captured.values()) captured.release();
-    const tensors = [...Object.values(this.#inputs), ...Object.values(this.#draws)];
-    for (const tensor of [...tensors, this.#params, this.#seeds, this.#history, this.#drawnIds, this.#logprobs]) {
-      tensor.release("the end of generation");
-    }
+    this.#inputs.release();
+    this.#drawn.release("the end of generation");
   }
 
   /** A function of its own: captured work lives as long as the generator, and a closure made in `run` would hold the requests that it was made for. */
-  #workOf(rows: number, drawing: number): () => void {
-    return () => this.#enqueue(rows, drawing);
+  #workOf(rows: number, drawing: number, single: boolean): () => void {
+    return () => this.#enqueue(rows, drawing, single);
   }
 
-  #enqueue(rows: number, drawing: number): void {
+  /** @param single whether every row is the one new token of its sequence */
+  #enqueue(rows: number, drawing: number, single: boolean): void {
     const { backend, arena, shape, weights, dtype } = this.#model;
-    const ids = this.#inputs.ids.view([rows]);
-    const sequences = this.#inputs.sequences.view([rows]);
-    const positions = this.#inputs.positions.view([rows]);
+    const inputs = this.#inputs.tensors(rows, drawing);
+    const { ids, sequences, positions } = inputs;
     const tape = new Tape(arena, { recording: false });
     tape.scope("a generation step", () => {
-      const hidden = this.#model.forward(tape, ids, positions, (on, layer, qkv, rule) => {
+      const attend: Attend = (on, layer, qkv, rule) => {
         const cache = this.#cache.operand(layer, sequences, positions);
         backend.cacheWrite(rule, qkv, cache);
         const out = on.allocate(dtype, [rows, rule.heads * rule.headDim], "attention output");
         backend.attentionPaged(rule, qkv, cache, out);
         return out;
-      }); // [rows, C]
+      };
+      const attendStep: AttendStep = (on, layer, qkv, rope, rule) => {
+        const out = on.allocate(dtype, [rows, rule.heads * rule.headDim], "attention output");
+        if (backend.attentionStep!(rope, rule, qkv, this.#cache.operand(layer, sequences, positions), out)) return out;
+        on.free(out);
+        return null;
+      };
+      const inOne = single && backend.attentionStep ? attendStep : undefined;
+      const hidden = this.#model.forward(tape, ids, positions, attend, inOne); // [rows, C]
       if (drawing === 0) return [];
       const last = tape.allocate(dtype, [drawing, shape.hiddenSize], "last hidden rows");
-      backend.gatherRows(hidden, this.#draws.rows.view([drawing]), last);
+      backend.gatherRows(hidden, inputs.drawRows, last);
       // Logits in f32: rounding them to bf16 would make ties of near neighbours.
       const wide = tape.allocate("f32", [drawing, shape.hiddenSize], "last hidden rows in f32");
       backend.convert(last, wide);
       const logits = tape.allocate("f32", [drawing, shape.vocabularySize], "logits");
       backend.linearForward({ parts: [{ weight: weights.head.weight }], dropout: 0 }, wide, logits, null);
-      backend.sample(
-        logits,
-        {
-          params: this.#params.view([drawing, 5]),
-          seeds: this.#seeds.view([drawing]),
-          steps: this.#draws.steps.view([drawing]),
-          history: this.#history.view([drawing, this.#cache.positions]),
-          historyLength: this.#draws.historyLength.view([drawing]),
-        },
-        this.#drawnIds.view([drawing]),
-        this.#logprobs.view([drawing]),
-      );
+      const { params, seeds, drawSteps, history, historyLength } = inputs;
+      const { memory, byteOffset } = this.#drawn;
+      const logprobs = Tensor.over(memory, byteOffset + 4 * drawing, "f32", [drawing], "log-probabilities");
+      backend.sample(logits, { params, seeds, steps: drawSteps, history, historyLength }, this.#drawn.view([drawing]), logprobs);
       return [];
     });
-  }
-
-  #uploadRows(sequences: readonly SequenceRows[], rows: number): void {
-    const ids = new Int32Array(rows);
-    const slots = new Int32Array(rows);
-    const positions = new Int32Array(rows);
-    let row = 0;
-    for (const sequence of sequences) {
-      for (const [offset, id] of sequence.ids.entries()) {
-        ids[row] = id;
-        slots[row] = sequence.slot;
-        positions[row++] = sequence.start + offset;
-      }
-    }
-    this.#put(this.#inputs.ids.view([rows]), ids);
-    this.#put(this.#inputs.sequences.view([rows]), slots);
-    this.#put(this.#inputs.positions.view([rows]), positions);
-  }
-
-  #uploadDraws(sequences: readonly SequenceRows[], drawing: readonly SequenceRows[]): void {
-    const count = drawing.length;
-    if (count === 0) return;
-    const lastRows = new Int32Array(count);
-    let row = 0;
-    let index = 0;
-    for (const sequence of sequences) {
-      row += sequence.ids.length;
-      if (sequence.draw) lastRows[index++] = row - 1;
-    }
-    const params = new Float32Array(count * 5);
-    const seeds = new BigUint64Array(count);
-    const steps = new Int32Array(count);
-    const lengths = new Int32Array(count);
-    for (const [at, { draw }] of drawing.entries()) {
-      const { settings, step, history } = draw!;
-      const { temperature, topK, topP, minP, repetitionPenalty } = settings;
-      params.set([temperature, topK, topP, minP, repetitionPenalty], at * 5);
-      seeds[at] = BigInt(settings.seed);
-      steps[at] = step;
-      if (repetitionPenalty === 1) continue;
-      lengths[at] = history.length;
-      this.#put(this.#history.view([history.length], at * this.#cache.positions), Int32Array.from(history));
-    }
-    this.#put(this.#draws.rows.view([count]), lastRows);
-    this.#put(this.#params.view([count, 5]), params);
-    this.#put(this.#seeds.view([count]), seeds);
-    this.#put(this.#draws.steps.view([count]), steps);
-    this.#put(this.#draws.historyLength.view([count]), lengths);
-  }
-
-  #put(tensor: Tensor, values: Int32Array | Float32Array | BigUint64Array): void {
-    this.#model.backend.upload(tensor, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
   }
 }

@@ -11,7 +11,7 @@
  *
  * Residual additions ride in the norms that follow them. How rows attend (packed segments in training, the paged cache in asking) is handed in.
  */
-import type { ActivationDType, AttentionRule } from "../backend/backend.ts";
+import type { ActivationDType, AttentionRule, RopeOperand } from "../backend/backend.ts";
 import type { LinearGroup } from "../nn/linear-group.ts";
 import { add } from "../tensor/ops/add.ts";
 import { embedding } from "../tensor/ops/embedding.ts";
@@ -48,10 +48,15 @@ export interface DecoderWeights {
 /** How the rows of one layer see each other. @param qkv rotated, act [N, (H+2K)·D]  @returns act [N, H·D] */
 export type Attend = (tape: Tape, layer: number, qkv: Tensor, rule: AttentionRule) => Tensor;
 
+/** @param qkv not rotated, act [N, (H+2K)·D]  @returns act [N, H·D], or null when it must be rotated first */
+export type AttendStep = (tape: Tape, layer: number, qkv: Tensor, rope: RopeOperand, rule: AttentionRule) => Tensor | null;
+
 export interface DecoderInput {
   readonly ids: Tensor; // i32 [N]
   readonly positions: Tensor; // i32 [N]
   readonly attend: Attend;
+  /** Rotation and attention in one, where the device has it and every row is of another sequence. */
+  readonly attendStep?: AttendStep;
   /** Rope tables [positions, rotary/2, 2], one a layer (layers with equal settings share one). */
   readonly ropeTables: readonly Tensor[];
 }
@@ -71,7 +76,7 @@ export function decoderForward(
     const before = [stream, pending];
     const whole: Tensor | undefined = pending
       ? undefined
-      : tape.scope(`layer ${index}`, () => stepLayer(tape, shape, layer, index, stream, input))[0];
+      : tape.scope(`layer ${index}`, () => stepLayer(tape, shape, layer, weights.layers[index + 1], index, stream, input))[0];
     if (whole) {
       tape.free(stream);
       stream = whole;
@@ -122,17 +127,15 @@ function decoderLayer(
 function attend(tape: Tape, shape: DecoderShape, layer: DecoderLayer, index: number, qkv: Tensor, input: DecoderInput): Tensor {
   const { heads, keyValueHeads, headDim, rmsNormEps: eps } = shape;
   const { window, rope: ropeSettings } = shape.layers[index]!;
-  const rotated = rope(tape, qkv, input.positions, {
-    heads,
-    keyValueHeads,
-    headDim,
-    eps,
-    table: input.ropeTables[index]!,
-    rotary: ropeSettings.rotary,
-    queryNorm: layer.queryNorm,
-    keyNorm: layer.keyNorm,
-  });
   const rule = { heads, keyValueHeads, headDim, window, scale: shape.attentionScale, causal: true, softcap: shape.attentionSoftcap };
+  const table = input.ropeTables[index]!;
+  const { rotary } = ropeSettings;
+  if (!layer.queryNorm && !layer.keyNorm) {
+    const attended = input.attendStep?.(tape, index, qkv, { table, rotary, eps }, rule);
+    if (attended) return attended;
+  }
+  const { queryNorm, keyNorm } = layer;
+  const rotated = rope(tape, qkv, input.positions, { heads, keyValueHeads, headDim, eps, table, rotary, queryNorm, keyNorm });
   return input.attend(tape, index, rotated, rule);
 }
 
@@ -144,19 +147,21 @@ function stepLayer(
   tape: Tape,
   shape: DecoderShape,
   layer: DecoderLayer,
+  following: DecoderLayer | undefined,
   index: number,
   stream: Tensor,
   input: DecoderInput,
 ): readonly Tensor[] {
   const eps = shape.rmsNormEps;
   if (layer.attentionOutputNorm || layer.mlpOutputNorm) return [];
-  const qkv = layer.queryKeyValue.step(tape, stream, { norm: layer.attentionNorm, eps });
+  const { queryKeyValue, attentionOutput, gateUp, down } = layer;
+  const qkv = queryKeyValue.step(tape, stream, { norm: layer.attentionNorm, eps }, attentionOutput);
   if (!qkv) return [];
   const attended = attend(tape, shape, layer, index, qkv, input);
-  const { attentionOutput, gateUp, down } = layer;
-  const middle = attentionOutput.step(tape, attended, { residual: stream }) ?? add(tape, stream, attentionOutput.forward(tape, attended)); // [N, C]
+  const middle =
+    attentionOutput.step(tape, attended, { residual: stream }, gateUp) ?? add(tape, stream, attentionOutput.forward(tape, attended)); // [N, C]
   const activated =
-    gateUp.step(tape, middle, { norm: layer.mlpNorm, eps, gate: shape.activation }) ??
+    gateUp.step(tape, middle, { norm: layer.mlpNorm, eps, gate: shape.activation }, down) ??
     gated(tape, gateUp.forward(tape, rmsNorm(tape, middle, layer.mlpNorm, eps)), shape.activation); // [N, F]
-  return [down.step(tape, activated, { residual: middle }) ?? add(tape, middle, down.forward(tape, activated))];
+  return [down.step(tape, activated, { residual: middle }, following?.queryKeyValue) ?? add(tape, middle, down.forward(tape, activated))];
 }

@@ -57,9 +57,9 @@ export class LinearGroup {
     return linear(tape, x, this.#op(tape));
   }
 
-  /** The group with what stands around it, for few rows; null when it must run by itself. See `linearStep`. */
-  step(tape: Tape, x: Tensor, around: StepSurroundings): Tensor | null {
-    return linearStep(tape, x, this.#op(tape), around);
+  /** The group with what stands around it and the one that runs next, for few rows; null when it must run by itself. See `linearStep`. */
+  step(tape: Tape, x: Tensor, around: Omit<StepSurroundings, "next">, next?: LinearGroup): Tensor | null {
+    return linearStep(tape, x, this.#op(tape), { ...around, next: next ? next.#describe(tape.isTraining) : undefined });
   }
 
   #op(tape: Tape): LinearOp {

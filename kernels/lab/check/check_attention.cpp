@@ -195,6 +195,41 @@ void check_paged() {
           });
         }
 }
+// attention_step against rotation, cache write and attention one after the other: tokens of different sequences, one of them padding, at positions that
+// take one split, several, and the first key of a page and of a split.
+void check_attention_step() {
+  remora_context *ctx = reference_context();
+  for (int dtype : {BF16, F16})
+    for (const HeadShape s : {HeadShape{4, 2, 64}, HeadShape{8, 2, 128}, HeadShape{3, 1, 80}, HeadShape{10, 1, 256}})
+      for (int rotary : {s.D / 16 * 16, 32})
+        for (int64_t window : {0, 50})
+          for (float cap : {0.0f, 20.0f}) {
+            const int64_t page_size = 16, per_sequence = 20, pages = 140, B = 6, N = 7;
+            std::vector<int32_t> table(B * per_sequence);
+            for (int i = 0; i < B * per_sequence; i++) table[i] = static_cast<int32_t>((i * 37 + 11) % pages);  // 140 and 37 share no factor: every page once
+            const int64_t width = static_cast<int64_t>(s.H + 2 * s.K) * s.D, slots = pages * page_size * s.K * s.D;
+            Array qkv = random_array(dtype, N * width), rotated(dtype, N * width), seq = int_array({3, 0, -1, 5, 1, 4, 2}), pos = int_array({0, 63, 7, 319, 64, 112, 30}), block_table = int_array(table);
+            Array rope = uniform_array(F32, per_sequence * page_size * rotary, -1, 1);
+            Array k = random_array(dtype, slots), v = random_array(dtype, slots), k0(dtype, slots), v0(dtype, slots), want_k(dtype, slots), want_v(dtype, slots);
+            for (auto [a, b] : {std::pair{&k0, &k}, std::pair{&want_k, &k}, std::pair{&v0, &v}, std::pair{&want_v, &v}}) std::memcpy(a->host.data(), b->host.data(), a->host.size());
+            reference.rope_forward(ctx, qkv.ptr(), nullptr, nullptr, rope.ptr<float>(), pos.ptr<int32_t>(), rotated.ptr(), N, s.H, s.K, s.D, rotary, dtype, 0.0f);
+            reference.cache_write(ctx, rotated.ptr(), seq.ptr<int32_t>(), pos.ptr<int32_t>(), block_table.ptr<int32_t>(), want_k.ptr(), want_v.ptr(), N, s.H, s.K, s.D, page_size, per_sequence, dtype);
+            Array out(dtype, N * s.H * s.D), want(dtype, N * s.H * s.D);
+            const float scale = 1.0f / std::sqrt(static_cast<float>(s.D));
+            reference.attention_paged(ctx, rotated.ptr(), seq.ptr<int32_t>(), pos.ptr<int32_t>(), block_table.ptr<int32_t>(), want_k.ptr(), want_v.ptr(), want.ptr(), N, s.H, s.K, s.D, page_size, per_sequence, dtype, scale, window, cap);
+            const int split_keys = 64, splits = 5, DP = s.D <= 64 ? 64 : s.D <= 128 ? 128 : 256;
+            const uint32_t heads = static_cast<uint32_t>(s.K * ((s.H / s.K + 3) / 4));
+            const std::string kernel = named("attention_step_d" + std::to_string(DP), dtype);
+            Array partial(F32, N * s.H * splits * (s.D + 2)), arrivals = int_array(std::vector<int32_t>(N * heads, 0));
+            // Run more than once on the same counters: each launch must leave them at 0.
+            check_case(kernel + " H" + std::to_string(s.H) + " K" + std::to_string(s.K) + " D" + std::to_string(s.D) + " rotary" + std::to_string(rotary) + (window ? " window" : "") + (cap > 0 ? " softcap" : ""),
+                       {{&out, &want, tolerance_of(dtype, 0, 6e-3, 2e-3)}, {&k, &want_k, tolerance_of(dtype, 0, 4e-3, 5e-4)}, {&v, &want_v, 0}},
+                       [&] { out.poison(), partial.poison(), std::memcpy(k.host.data(), k0.host.data(), k.host.size()), k.push(), std::memcpy(v.host.data(), v0.host.data(), v.host.size()), v.push(); }, [&] {
+                         launch(kernel.c_str(), {static_cast<uint32_t>(N), heads, static_cast<uint32_t>(splits)}, 128, 0, qkv.dev(), rope.dev(), seq.dev(), pos.dev(), block_table.dev(), k.dev(), v.dev(), out.dev(), partial.dev(),
+                                arrivals.dev(), s.H, s.K, s.D, rotary, static_cast<int>(page_size), static_cast<int>(per_sequence), split_keys, scale, static_cast<int>(window), cap);
+                       });
+          }
+}
 void bench_paged() {
   const HeadShape s{32, 8, 128};
   for (int64_t context : {256, 4096, 32768}) {
@@ -212,6 +247,13 @@ void bench_paged() {
           launch("attention_paged_combine_bf16", {1, 32}, 128, 0, seq.dev(), pos.dev(), partial.dev(), sums.dev(), out.dev(), s.D, splits, split_keys, 0);
         });
       }
+    // With the rotation and the cache write, in one launch.
+    const int splits = static_cast<int>(std::min<int64_t>(context / 64, 512)), split_keys = static_cast<int>(context / splits);
+    Array rope = uniform_array(F32, context * 128, -1, 1), partial(F32, 32ll * splits * 130), arrivals = int_array(std::vector<int32_t>(8, 0));
+    bench("attention_step_d128_bf16 one row, context " + std::to_string(context) + ", split " + std::to_string(split_keys), 4.0 * context * 1024, 0, [&] {
+      launch("attention_step_d128_bf16", {1, 8, static_cast<uint32_t>(splits)}, 128, 0, qkv.dev(), rope.dev(), seq.dev(), pos.dev(), block_table.dev(), k.dev(), v.dev(), out.dev(), partial.dev(), arrivals.dev(), s.H, s.K,
+             s.D, 128, static_cast<int>(page_size), static_cast<int>(per_sequence), split_keys, 0.088f, 0, 0.0f);
+    });
   }
 }
 

@@ -9,7 +9,8 @@ static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static uint32_t vector_shared(const std::vector<int> &outs, int64_t In, int rows, int64_t shares) {
   int64_t pairs = 0;
   for (int out : outs) pairs += ceil_div(ceil_div(out, shares), 2);
-  return static_cast<uint32_t>(65536 + rows * In * 2 + 2 * pairs * (In / 64 * 4 + ceil_div(In, 512) * 32 * rows));
+  const int64_t chunks = ceil_div(In, 512);
+  return static_cast<uint32_t>(65536 + rows * chunks * 1024 + pairs * (In / 64 * 8 + chunks * 64 * rows + 8));
 }
 static uint32_t vector_threads(int rows) { return rows == 1 ? 640 : 512; }
 
@@ -87,7 +88,7 @@ void check_linear_vector() {
                            if (ranks)
                              launch((std::string("lora_down_block_per_rank_") + suffix(dtype)).c_str(), {static_cast<uint32_t>(ranks)}, 128, 0, table.dev(), part_count, input.dev(), xa.dev(), static_cast<int>(N), static_cast<int>(In), ranks);
                            launch(k.c_str(), {grid}, vector_threads(rows), vector_shared(c.outs, In, rows, shares), table.dev(), part_count, c.bias ? bias.dev() : nullptr, x.dev(), c.norm ? norm.dev() : nullptr, 1e-5f, xa.dev(),
-                                  c.residual ? residual.dev() : nullptr, y.dev(), static_cast<int>(N), static_cast<int>(In), width, ranks, c.gate, shares);
+                                  c.residual ? residual.dev() : nullptr, y.dev(), static_cast<int>(N), static_cast<int>(In), width, ranks, c.gate, shares, table.dev(), part_count, static_cast<int>(In), shares);
                          });
           }
 }
@@ -96,7 +97,7 @@ struct VectorVariant {
   const char *name;
   uint32_t threads, blocks;
 };
-static const VectorVariant variants[] = {{"w16d4", 512, 1}, {"w16d8", 512, 1}, {"w24d2", 768, 1}, {"w32d2", 1024, 1}, {"w16u2d4", 512, 1}, {"w12b2d4", 384, 2}};
+static const VectorVariant variants[] = {{"w16g4", 512, 1}, {"w16g6", 512, 1}, {"w20g3", 640, 1}, {"w24g2", 768, 1}, {"w24g3", 768, 1}, {"w32g1", 1024, 1}, {"w32g2", 1024, 1}};
 void bench_linear_vector() {
   struct Shape {
     const char *name;
@@ -141,7 +142,7 @@ void bench_linear_vector() {
       bench(kernel + " N" + std::to_string(N) + " " + s.name, count * (0.5 + 1.0 / 64 + 1.0 / 4096), 2.0 * count * N, [&] {
         i = (i + 1) % copies;
         launch(kernel.c_str(), {multiprocessors * per}, threads, vector_shared(s.outs, s.in, rows, shares), tables[i].dev(), static_cast<int>(s.outs.size()), nullptr, x.dev(), s.norm ? norm.dev() : nullptr, 1e-5f, nullptr,
-               s.residual ? residual.dev() : nullptr, y.dev(), N, static_cast<int>(s.in), static_cast<int>(s.gate >= 0 ? s.outs[0] : out), 0, s.gate, static_cast<int>(shares));
+               s.residual ? residual.dev() : nullptr, y.dev(), N, static_cast<int>(s.in), static_cast<int>(s.gate >= 0 ? s.outs[0] : out), 0, s.gate, static_cast<int>(shares), nullptr, 0, 0, 0);
       }, 2 * copies);
     };
     time("linear_vector_nf4_rows1_bf16", 1, 1, vector_threads(1), 1);

@@ -208,6 +208,7 @@ static inline float __fadd_rn(float a, float b) { volatile float r = a + b; retu
 static inline float __fsqrt_rn(float a) { return sqrtf(a); }
 static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 template <class T> static inline T __ldg(const T *p) { return *p; }
+template <class T> static inline T __ldcg(const T *p) { return *p; }
 template <class T> static inline T min(T a, T b) { return a < b ? a : b; }
 template <class T> static inline T max(T a, T b) { return a > b ? a : b; }
 static inline float min(float a, float b) { return fminf(a, b); }
@@ -221,4 +222,5 @@ static inline uint32_t __byte_perm(uint32_t x, uint32_t y, uint32_t s) {
 template <class T> static inline T atomicAdd(T *p, T v) { T old = *p; *p += v; return old; }
 template <class T> static inline T atomicMax(T *p, T v) { T old = *p; if (v > old) *p = v; return old; }
 template <class T> static inline T atomicMin(T *p, T v) { T old = *p; if (v < old) *p = v; return old; }
+static inline uint32_t atomicInc(uint32_t *p, uint32_t last) { const uint32_t old = *p; *p = old >= last ? 0 : old + 1; return old; }
 template <class T> static inline T atomicOr(T *p, T v) { T old = *p; *p |= v; return old; }

@@ -35,6 +35,7 @@ import { FileStream } from "./file-stream.ts";
 import { fp8Support } from "./fp8-support.ts";
 import * as activations from "./ops/activations.ts";
 import * as attention from "./ops/attention.ts";
+import { attentionStep } from "./ops/attention-step.ts";
 import { ConstantTables } from "./ops/constant-tables.ts";
 import * as elementwise from "./ops/elementwise.ts";
 import * as embedding from "./ops/embedding.ts";
@@ -292,6 +293,14 @@ export class CudaBackend implements Backend {
   }
   attentionPaged(rule: AttentionRule, qkv: Operand, cache: PagedCacheOperand, out: Operand): void {
     this.#cuda.run("attentionPaged", () => paged.attentionPaged(this.#cuda, rule, qkv, cache, out));
+  }
+
+  attentionStep(operand: RopeOperand, rule: AttentionRule, qkv: Operand, cache: PagedCacheOperand, out: Operand): boolean {
+    let taken = false;
+    this.#cuda.run("attentionStep", () => {
+      taken = attentionStep(this.#cuda, operand, rule, qkv, cache, out);
+    });
+    return taken;
   }
 
   // ---- gated MLP ----

@@ -4,6 +4,7 @@
  *
  * The ops themselves are plain functions over this class, one file a family.
  */
+import process from "node:process";
 import { CancelledError } from "../../errors/cancelled-error.ts";
 import { KernelError } from "../../errors/kernel-error.ts";
 import { ReleasedMemoryError } from "../../errors/released-memory-error.ts";
@@ -25,6 +26,8 @@ import { encodeTensorMap } from "./tensor-map.ts";
 
 /** CU_STREAM_NON_BLOCKING: no implicit waiting on the legacy default stream. */
 const NON_BLOCKING = 1;
+/** Cards and drivers that take programmatic launches into a graph: sm_90 on, CUDA 12.3 on. */
+const EARLY_STARTS = { major: 9, driver: 12030 } as const;
 const UPLOAD_SLOTS = { count: 16, bytes: 2 * 2 ** 20 } as const;
 
 export interface RuntimeOptions {
@@ -74,6 +77,10 @@ export class CudaRuntime {
   readonly #workspace: DeviceMemory;
   /** Where launches go. */
   #target: bigint;
+  /** Whether kernels of a captured step may start before their predecessor has ended. REMORA_CUDA_PDL=0: never. */
+  readonly #startsEarly: boolean;
+  /** The counters that were set to 0. */
+  #counters = { address: 0, bytes: 0 };
   #uninterrupted = false;
   #disposed = false;
 
@@ -82,6 +89,8 @@ export class CudaRuntime {
     this.card = card;
     this.name = `cuda:${card.ordinal}`;
     this.options = options;
+    const able = card.major >= EARLY_STARTS.major && driver.version >= EARLY_STARTS.driver;
+    this.#startsEarly = able && process.env.REMORA_CUDA_PDL !== "0";
     const out = new BigUint64Array(1);
     const { fn } = driver;
     driver.check("opening the card", fn.cuDevicePrimaryCtxRetain(out, driver.deviceHandle(card.ordinal)));
@@ -148,8 +157,13 @@ export class CudaRuntime {
   }
 
   // ---- what ops are made of ----
+  /**
+   * Kernels of a captured step that wait by themselves start early. Outside of one they do not: the host is slower than the card there, and what a
+   * kernel reads before it waits (weights, old pages of the cache) may just have been written.
+   */
   launch(kernel: string, grid: number | Grid, values: readonly ParameterValue[], shared = 0): void {
-    this.kernels.launch(this.op, this.#target, kernel, typeof grid === "number" ? { x: grid } : grid, values, shared);
+    const early = this.capturing && this.#startsEarly && this.#target === this.stream;
+    this.kernels.launch(this.op, this.#target, kernel, typeof grid === "number" ? { x: grid } : grid, values, shared, early);
   }
 
   /** Enqueues a product; one without rows or columns is nothing, one without inner size is zero. */
@@ -184,6 +198,20 @@ export class CudaRuntime {
     this.staging.send(this.op, target, source.byteLength, this.#target, (slot, start) =>
       slot.set(source.subarray(start, start + slot.length)),
     );
+  }
+
+  /**
+   * Address of `count` u32 that are 0 whenever a kernel starts: each kernel that counts in them leaves them so. Kernels of one stream share them.
+   */
+  counters(count: number): number {
+    const address = this.scratch.take("counters", count * 4);
+    const bytes = this.scratch.bytesOf("counters");
+    if (this.#counters.address !== address || this.#counters.bytes !== bytes) {
+      this.refuseWhileCapturing("makes its first counters");
+      this.zero(address, bytes);
+      this.#counters = { address, bytes };
+    }
+    return address;
   }
 
   refuseWhileCapturing(what: string): void {

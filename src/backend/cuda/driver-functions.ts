@@ -52,6 +52,7 @@ export const DRIVER_DECLARATIONS = {
     "int cuTensorMapEncodeTiled(void* map, int dtype, uint32 rank, uint64 address, void* sizes, void* strides, void* box, void* steps, int interleave, int swizzle, int promotion, int fill)",
   cuLaunchKernel:
     "int cuLaunchKernel(uint64 function, uint32 gridX, uint32 gridY, uint32 gridZ, uint32 blockX, uint32 blockY, uint32 blockZ, uint32 shared, uint64 stream, void* params, void* extra)",
+  cuLaunchKernelEx: "int cuLaunchKernelEx(void* config, uint64 function, void* params, void* extra)",
 } as const;
 
 type Handle = number | bigint;
@@ -129,4 +130,6 @@ export interface DriverFunctions {
     params: Out,
     extra: null,
   ): number;
+  /** `config`: a CUlaunchConfig, see launch-config.ts. */
+  cuLaunchKernelEx(config: Out, fn: Handle, params: Out, extra: null): number;
 }

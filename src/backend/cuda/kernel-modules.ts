@@ -12,6 +12,7 @@ import { KernelError } from "../../errors/kernel-error.ts";
 import type { Driver } from "./driver.ts";
 import type { KernelImages } from "./find-images.ts";
 import { type KernelSignature, type ParameterLayout, type ParameterValue, packParameters, parameterLayout } from "./kernel-table.ts";
+import { EarlyLaunchConfig } from "./launch-config.ts";
 
 /** CUfunction_attribute: dynamic shared memory a block may ask for. */
 const MAX_DYNAMIC_SHARED = 8;
@@ -28,6 +29,7 @@ export interface Grid {
 interface LoadedKernel {
   readonly handle: number | bigint;
   readonly threads: number;
+  readonly early: boolean;
   readonly layout: ParameterLayout;
   readonly view: DataView;
   /** Addresses of the parameters in `view`, which keeps them good. */
@@ -41,6 +43,7 @@ export class KernelModules {
   readonly #signatures: ReadonlyMap<string, KernelSignature>;
   readonly #kernels = new Map<string, LoadedKernel>();
   readonly #modules = new Map<string, bigint>();
+  readonly #config = new EarlyLaunchConfig();
 
   constructor(driver: Driver, images: KernelImages) {
     this.#driver = driver;
@@ -53,14 +56,22 @@ export class KernelModules {
     return signature !== undefined && this.#images.images.includes(signature.image);
   }
 
-  /** Enqueues one kernel. An empty grid is no launch. `shared` is dynamic shared memory in bytes. */
-  launch(op: string, stream: bigint, name: string, grid: Grid, values: readonly ParameterValue[], shared = 0): void {
+  /**
+   * Enqueues one kernel. An empty grid is no launch. `shared` is dynamic shared memory in bytes. With `early` a kernel that waits by itself may start
+   * before the one ahead of it has ended.
+   */
+  launch(op: string, stream: bigint, name: string, grid: Grid, values: readonly ParameterValue[], shared: number, early: boolean): void {
     const { x, y = 1, z = 1 } = grid;
     if (x === 0 || y === 0 || z === 0) return;
     const kernel = this.#kernels.get(name) ?? this.#load(op, name);
     packParameters(kernel.view, kernel.layout, values);
     if (shared > kernel.shared) this.#allowShared(op, kernel, shared);
-    const status = this.#driver.fn.cuLaunchKernel(kernel.handle, x, y, z, kernel.threads, 1, 1, shared, stream, kernel.addresses, null);
+    const { handle, threads, addresses } = kernel;
+    const { fn } = this.#driver;
+    const status =
+      early && kernel.early
+        ? fn.cuLaunchKernelEx(this.#config.set(x, y, z, threads, shared, stream), handle, addresses, null)
+        : fn.cuLaunchKernel(handle, x, y, z, threads, 1, 1, shared, stream, addresses, null);
     if (status !== 0) this.#driver.check(`${op} (${name})`, status);
   }
 
@@ -81,6 +92,7 @@ export class KernelModules {
     const kernel = {
       handle: handle[0]!,
       threads: signature.threads,
+      early: signature.early ?? false,
       layout,
       view,
       addresses,

@@ -1,5 +1,5 @@
 /**
- * kernels.json: for each kernel the image it is in, its block size and its parameters as the launcher must pack them.
+ * kernels.json: for each kernel the image it is in, its block size, its parameters as the launcher must pack them, and whether it may start early.
  *
  * Parameters lie one after the other, each aligned to its own size (tensor maps to 64); the size handed to the driver ends with the last
  * parameter, without padding: it must be exact.
@@ -10,6 +10,8 @@ export interface KernelSignature {
   readonly name: string;
   readonly image: string;
   readonly threads: number;
+  /** It waits by itself for the kernel ahead of it; the script that writes kernels.json reads this from the source. */
+  readonly early?: boolean;
   readonly params: readonly { readonly name: string; readonly type: ParameterType }[];
 }
 

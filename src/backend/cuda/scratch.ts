@@ -24,6 +24,11 @@ export class Scratch {
     return total;
   }
 
+  /** Bytes held for this purpose. */
+  bytesOf(purpose: string): number {
+    return this.#blocks.get(purpose)?.bytes ?? 0;
+  }
+
   /** Address of at least `bytes` bytes for this purpose, aligned to 256. What they hold is undefined. */
   take(purpose: string, bytes: number): number {
     const held = this.#blocks.get(purpose);

@@ -8,7 +8,7 @@ import type { CudaRuntime } from "../cuda-runtime.ts";
 import { copyMatrix } from "./adapter-copies.ts";
 import { blocks } from "./grids.ts";
 import type { LinearState, LinearStates } from "./linear-state.ts";
-import { linearVector, takesVector } from "./linear-vector.ts";
+import { linearVector, takesVector, type VectorProduct } from "./linear-vector.ts";
 import { isDense } from "./weights.ts";
 
 const MOST_ROWS = 16;
@@ -97,7 +97,7 @@ export function linearStep(
   linear: LinearOperand,
   x: Operand,
   y: Operand,
-  { norm, eps = 0, residual, gate }: LinearSurroundings,
+  { norm, eps = 0, residual, gate, next }: LinearSurroundings,
 ): boolean {
   const state = states.of(linear);
   const { outs, ranks, In, path } = state.sizes;
@@ -126,8 +126,17 @@ export function linearStep(
     eps,
     residual: cuda.optionalIn(residual),
     gate: gate && GATE[gate],
+    next: next && comingNext(cuda, states, next, { N, dtype, x: input, y: 0, xa: 0 }),
   });
   return true;
+}
+
+/** The group that runs next, when it takes the same kernel. */
+function comingNext(cuda: CudaRuntime, states: LinearStates, linear: LinearOperand, rows: FewRows): VectorProduct["next"] {
+  const state = states.of(linear);
+  const family = kernelFamily(cuda, linear, state, rows);
+  if (family === null || family === "dense" || !takesVector(cuda, linear, rows.N)) return undefined;
+  return { linear, parts: partTable(cuda, linear, state) };
 }
 
 /** null when the group is not for these kernels. */

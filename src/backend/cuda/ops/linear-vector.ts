@@ -1,6 +1,6 @@
 /**
  * NF4 products of one to four rows, with what rides along: a norm of x before, a residual or a gate after. Kernels: linear_vector.cu.
- * They have not run on a card yet and are off until they have: REMORA_CUDA_VECTOR=1 turns them on.
+ * REMORA_CUDA_VECTOR=0 turns them off.
  */
 import process from "node:process";
 import type { ActivationDType, LinearOperand } from "../../backend.ts";
@@ -15,9 +15,9 @@ const TABLE_BYTES = 65536;
 const STATIC_BYTES = 6144;
 /** Shares times rows of a part stays below 2^32. */
 const MOST_SHARES = 4096;
-/** Columns of a scale, and of an item. */
+/** Columns of a scale, and of what a warp multiplies at a time. */
 const BLOCK_COLUMNS = 64;
-const ITEM_COLUMNS = 512;
+const CHUNK_COLUMNS = 512;
 const NO_GATE = -1;
 
 /** Addresses; 0 where there is none. */
@@ -38,12 +38,14 @@ export interface VectorProduct {
   readonly residual?: number;
   /** 0 SiLU, 1 GELU: y is gate(first part) · second part. */
   readonly gate?: number;
+  /** What this kernel will be given next, and the address of its LinearPart table. */
+  readonly next?: { readonly linear: LinearOperand; readonly parts: number };
 }
 
 /** Whether `linearVector` takes this NF4 group. */
 export function takesVector(cuda: CudaRuntime, linear: LinearOperand, N: number): boolean {
   return (
-    process.env.REMORA_CUDA_VECTOR === "1" &&
+    process.env.REMORA_CUDA_VECTOR !== "0" &&
     N <= MOST_ROWS &&
     linear.parts.length <= MOST_PARTS &&
     sharing(cuda, linear, rowsOf(N)) !== null
@@ -51,14 +53,17 @@ export function takesVector(cuda: CudaRuntime, linear: LinearOperand, N: number)
 }
 
 export function linearVector(cuda: CudaRuntime, linear: LinearOperand, product: VectorProduct): void {
-  const { N, dtype, parts, x, y, xa, ranks, norm = 0, eps = 0, residual = 0, gate = NO_GATE } = product;
+  const { N, dtype, parts, x, y, xa, ranks, norm = 0, eps = 0, residual = 0, gate = NO_GATE, next } = product;
   const rows = rowsOf(N);
   const { shares, shared } = sharing(cuda, linear, rows)!;
   const { cols } = linear.parts[0]!.weight;
   const outs = linear.parts.map(({ weight }) => weight.rows);
   const width = gate === NO_GATE ? outs.reduce((sum, out) => sum + out, 0) : outs[0]!;
   const values = [parts, outs.length, cuda.optionalIn(linear.bias), x, norm, eps, xa, residual, y, N, cols, width, ranks, gate, shares];
-  cuda.launch(`linear_vector_nf4_rows${rows}_${dtype}`, Math.min(shares, cuda.card.multiprocessors), values, shared);
+  const coming = next
+    ? [next.parts, next.linear.parts.length, next.linear.parts[0]!.weight.cols, sharing(cuda, next.linear, rows)!.shares]
+    : [0, 0, 0, 0];
+  cuda.launch(`linear_vector_nf4_rows${rows}_${dtype}`, Math.min(shares, cuda.card.multiprocessors), [...values, ...coming], shared);
 }
 
 /** Rows of x that a kernel is made for. */
@@ -69,10 +74,11 @@ function rowsOf(N: number): 1 | 2 | 4 {
 /** As few shares a multiprocessor as shared memory allows; null when even few rows of W do not fit. */
 function sharing({ card }: CudaRuntime, { parts }: LinearOperand, rows: number): { shares: number; shared: number } | null {
   const { cols } = parts[0]!.weight;
-  const pairBytes = 2 * ((cols / BLOCK_COLUMNS) * 4 + blocks(cols, ITEM_COLUMNS) * 32 * rows);
+  const chunks = blocks(cols, CHUNK_COLUMNS);
+  const pairBytes = (cols / BLOCK_COLUMNS) * 8 + chunks * 64 * rows + 8;
   for (let shares = card.multiprocessors; shares <= MOST_SHARES; shares += card.multiprocessors) {
     const pairs = parts.reduce((sum, { weight }) => sum + blocks(blocks(weight.rows, shares), 2), 0);
-    const shared = TABLE_BYTES + rows * cols * 2 + pairs * pairBytes;
+    const shared = TABLE_BYTES + rows * chunks * CHUNK_COLUMNS * 2 + pairs * pairBytes;
     if (shared + STATIC_BYTES <= card.sharedPerBlock) return { shares, shared };
   }
   return null;

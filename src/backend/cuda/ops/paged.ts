@@ -42,10 +42,7 @@ export function attentionPaged(cuda: CudaRuntime, rule: AttentionRule, qkv: Oper
     cuda.launch(`attention_paged_prompt_mma_d${padded}_${dtype}`, grid, [...inputs, ...scalars], forwardShared(cuda, padded));
     return;
   }
-  const longest = Math.max(1, blocksPerSequence * pageSize);
-  const wanted = Math.min(blocks(longest, SPLIT_KEYS), Math.max(1, Math.floor(MOST_SPLITS_OF_ALL_ROWS / N)));
-  const splitKeys = blocks(longest, wanted);
-  const splits = blocks(longest, splitKeys);
+  const { splits, splitKeys } = splitsOf(N, blocksPerSequence * pageSize);
   const partial = cuda.scratch.take("partial attention", N * H * splits * (D + 2) * 4);
   const sums = partial + N * H * splits * D * 4;
   const lanes = dtype !== "f32" && D % 8 === 0 && [x, keys, values].every((address) => address % 16 === 0);
@@ -56,4 +53,12 @@ export function attentionPaged(cuda: CudaRuntime, rule: AttentionRule, qkv: Oper
   cuda.launch(`${kernel}_${dtype}`, grid, [x, sequences, positions, table, keys, values, partial, sums, ...scalars]);
   const combine = [sequences, positions, partial, sums, y, D, splits, splitKeys, rule.window];
   cuda.launch(`attention_paged_combine_${dtype}`, { x: N, y: H }, combine);
+}
+
+/** How the keys of `positions` positions are shared out among the blocks of one row. */
+export function splitsOf(N: number, positions: number): { splits: number; splitKeys: number } {
+  const longest = Math.max(1, positions);
+  const wanted = Math.min(blocks(longest, SPLIT_KEYS), Math.max(1, Math.floor(MOST_SPLITS_OF_ALL_ROWS / N)));
+  const splitKeys = blocks(longest, wanted);
+  return { splits: blocks(longest, splitKeys), splitKeys };
 }
