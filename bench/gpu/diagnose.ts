@@ -26,7 +26,15 @@ const rows = Number(list.includes("--rows") ? list[list.indexOf("--rows") + 1] :
 const found = findCuda();
 if ("reason" in found) throw new Error(found.reason);
 const { driver, images, library, cards } = found;
-const options = { cancelFlag: undefined, profile: false, debug: false, keepDecoded: false, decodeBeside: false, headRows: 0, deterministic: true };
+const options = {
+  cancelFlag: undefined,
+  profile: false,
+  debug: false,
+  keepDecoded: false,
+  decodeBeside: false,
+  headRows: 0,
+  deterministic: true,
+};
 const cuda = new CudaRuntime(driver, cards[0]!, images, library, options);
 cuda.op = "diagnose";
 console.log(`${cards[0]!.model}, cuBLASLt ${library.version}`);
