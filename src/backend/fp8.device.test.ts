@@ -216,12 +216,14 @@ describeOnEachDevice("E4M3", (device) => {
 
   it.runIf(!device.isReference).each(DTYPES)("multiplies as the reference does, %s", async (dtype) => {
     if (!hasFp8(device)) return;
+    // y and dX hold LoRA's part, made of xa, db, A and B as they were rounded, and it is larger than that of these small weights.
+    // Tensor cores add 8-bit products in about 14 bits, into f32 results too: 1.7e-4 of rms on an H100 with 16 terms.
+    const sums = dtype === "f32" && device.backend().device.fp8 === "native" ? 50 : 2;
     for (const shape of CASES) {
       const parts = shape.parts.map(([Out, rank]) => `[${Out}] r${rank}`).join(" | ");
-      // y and dX hold LoRA's part, made of xa, db, A and B as they were rounded, and it is larger than that of these small weights.
       await compareWithReference(device.backend(), linearCase(shape, dtype), {
         label: `e4m3 N=${shape.N} In=${shape.In} ${parts} ${dtype}`,
-        slack: { y: 2, dX: 2 },
+        slack: { y: sums, dX: sums },
       });
     }
   });
