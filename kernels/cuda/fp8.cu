@@ -1,7 +1,8 @@
 // E4M3 (arXiv:2209.05433): rows of activations and of weights to codes under one power-of-two scale each, codes back to floats, codes transposed.
-// Plan, encode: a block of 512 threads owns a row; a thread owns pieces of 8 columns, 4,096 apart. bf16 pieces (up to 8, 32,768 columns) stay in
-// registers between finding the largest magnitude and writing codes; f32 and what lies beyond are read again, from L2. Scales of columns come
-// as exponents, one byte each: as f32 they would move more bytes through L2 than the row itself.
+// Plan, encode: a block owns a row, a thread pieces of 8 columns, a block's width apart. bf16 pieces, up to 8 a thread, stay in registers between
+// finding the largest magnitude and writing codes; f32 and what lies beyond are read again, from L2. A block has 512 threads, or 128 where such a row
+// fits (8,192 columns): registers allow two rows of 512 threads a multiprocessor or seven of 128, at 5,120 columns 20 or 72 kB under way while a row
+// waits for its largest. Scales of columns come as exponents, one byte each: as f32 they would move more bytes through L2 than the row itself.
 // Bytes: 2 (bf16) or 4 (f32) read, 1 written an element. Limit: memory. At Nemo's shape and 8,192 tokens x and d_y of a layer's linears are
 // 28,672 + 45,056 columns: 1.8 GB, 72 GB for 40 layers, 19 ms at 3.9 TB/s.
 // Cards before sm_89 round in integer arithmetic; they only need it where weights are decoded, for they have no 8-bit products.
@@ -64,9 +65,9 @@ template <bool VECTOR> __device__ __forceinline__ void scale_columns(const uint8
   for (int i = 0; i < 8; i++) v[i] *= __uint_as_float(((i < 4 ? words.x : words.y) >> (8 * (i % 4)) & 255) << 23);
 }
 
-template <class T, bool VECTOR>
+template <int THREADS, class T, bool VECTOR>
 __device__ void fp8_encode_row(const T *x, const uint8_t *columns, uint8_t *codes, float *scale, int64_t C, uint32_t *scratch) {
-  constexpr int THREADS = 512, KEEP = VECTOR && sizeof(T) == 2 ? 8 : 0;
+  constexpr int KEEP = VECTOR && sizeof(T) == 2 ? 8 : 0;
   uint4 kept[KEEP ? KEEP : 1];
   uint32_t largest = 0;
   const auto compare = [&](int64_t c, float v[8]) {
@@ -116,20 +117,20 @@ __device__ void fp8_encode_row(const T *x, const uint8_t *columns, uint8_t *code
   }
 }
 
-// launch: grid N, block 512. x [N, C] → codes u8 [N, C], scales f32 [N]. columns u8 [C], or 0: x[n, c] · 2^(columns[c] - 127) is what is rounded.
-#define FP8_ENCODE(suffix, T)                                                                                                          \
-  extern "C" __global__ void __launch_bounds__(512) fp8_encode_block_per_row_##suffix(const T *x, const uint8_t *columns, uint8_t *codes, \
-                                                                                      float *scales, int64_t C) {                      \
-    __shared__ uint32_t scratch[16];                                                                                                   \
+// launch: grid N. x [N, C] → codes u8 [N, C], scales f32 [N]. columns u8 [C], or 0: x[n, c] · 2^(columns[c] - 127) is what is rounded.
+#define FP8_ENCODE(name, THREADS, T)                                                                                                   \
+  extern "C" __global__ void __launch_bounds__(THREADS) fp8_encode_##name(const T *x, const uint8_t *columns, uint8_t *codes, float *scales, int64_t C) { \
+    __shared__ uint32_t scratch[THREADS / 32];                                                                                         \
     const int64_t row = blockIdx.x;                                                                                                    \
     x += row * C, codes += row * C;                                                                                                    \
     if (C % 8 == 0 && is_aligned16(x) && ((reinterpret_cast<uintptr_t>(codes) | reinterpret_cast<uintptr_t>(columns)) & 7) == 0)         \
-      fp8_encode_row<T, true>(x, columns, codes, scales + row, C, scratch);                                                            \
+      fp8_encode_row<THREADS, T, true>(x, columns, codes, scales + row, C, scratch);                                                   \
     else                                                                                                                               \
-      fp8_encode_row<T, false>(x, columns, codes, scales + row, C, scratch);                                                           \
+      fp8_encode_row<THREADS, T, false>(x, columns, codes, scales + row, C, scratch);                                                  \
   }
-FP8_ENCODE(f32, float)
-FP8_ENCODE(bf16, bf16_t)
+FP8_ENCODE(block_per_row_f32, 512, float)
+FP8_ENCODE(block_per_row_bf16, 512, bf16_t)
+FP8_ENCODE(four_warps_per_row_bf16, 128, bf16_t)
 
 // The exponents of power-of-two scales, as bytes: columns of the kernel above. launch: grid ceil(count / 256), block 256.
 extern "C" __global__ void __launch_bounds__(256) fp8_scale_exponents(const float *scales, uint8_t *exponents, int64_t count) {

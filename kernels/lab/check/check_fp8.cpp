@@ -5,6 +5,8 @@
 namespace check {
 static std::string named(const char *kernel, int dtype) { return std::string(kernel) + "_" + suffix(dtype); }
 static uint32_t blocks(int64_t items, int64_t per) { return static_cast<uint32_t>(std::max<int64_t>(1, (items + per - 1) / per)); }
+struct Encoder { const char *kernel; uint32_t threads; bool bf16_only; };
+static const Encoder ENCODERS[] = {{"fp8_encode_block_per_row", 512, false}, {"fp8_encode_four_warps_per_row", 128, true}};
 
 void check_fp8() {
   remora_context *ctx = reference_context();
@@ -24,9 +26,13 @@ void check_fp8() {
         columns.push();
         for (int64_t i = 0; i < x.count; i++) put(scaled.ptr(), i, F32, x.at(i) * (has_columns ? std::ldexp(1.0, columns.host[i % s.C] - 127) : 1.0));
         reference.fp8_encode(ctx, scaled.ptr(), want_codes.ptr<uint8_t>(), want_scales.ptr<float>(), s.N, s.C, F32);
-        check_case(named("fp8_encode_block_per_row", dtype) + " " + std::to_string(s.N) + "x" + std::to_string(s.C) + (has_columns ? " columns" : ""),
-                   {{&codes, &want_codes, 0}, {&scales, &want_scales, 0}}, [&] { codes.poison(), scales.poison(); },
-                   [&] { launch(named("fp8_encode_block_per_row", dtype).c_str(), {static_cast<uint32_t>(s.N)}, 512, 0, x.dev(), has_columns ? columns.dev() : nullptr, codes.dev(), scales.dev(), s.C); });
+        for (const Encoder &encoder : ENCODERS) {
+          if (encoder.bf16_only && dtype != BF16) continue;
+          const std::string kernel = named(encoder.kernel, dtype);
+          check_case(kernel + " " + std::to_string(s.N) + "x" + std::to_string(s.C) + (has_columns ? " columns" : ""), {{&codes, &want_codes, 0}, {&scales, &want_scales, 0}},
+                     [&] { codes.poison(), scales.poison(); },
+                     [&] { launch(kernel.c_str(), {static_cast<uint32_t>(s.N)}, encoder.threads, 0, x.dev(), has_columns ? columns.dev() : nullptr, codes.dev(), scales.dev(), s.C); });
+        }
       }
   {
     Array scales(F32, 300), exponents(U8, 300), want(U8, 300);
@@ -65,11 +71,14 @@ void check_fp8() {
 }
 void bench_fp8() {
   struct Shape { const char *name; int64_t C; bool columns; };
-  for (const Shape s : {Shape{"x of q|k|v, 5120", 5120, false}, Shape{"x of down, 14336", 14336, false}, Shape{"dY of q|k|v, 6144", 6144, true}, Shape{"dY of gate|up, 28672", 28672, true}}) {
+  for (const Shape s : {Shape{"x of o, 4096", 4096, false}, Shape{"x of q|k|v, 5120", 5120, false}, Shape{"x of down, 14336", 14336, false}, Shape{"dY of q|k|v, 6144", 6144, true}, Shape{"dY of gate|up, 28672", 28672, true}}) {
     const int64_t N = 8192;
     Array x = random_array(BF16, N * s.C), columns(U8, s.C), codes(U8, N * s.C), scales(F32, N);
     std::memset(columns.host.data(), 120, columns.host.size()), columns.push();
-    bench(std::string("fp8_encode bf16 ") + s.name + ", 8192 rows", 3.0 * N * s.C, 0, [&] { launch("fp8_encode_block_per_row_bf16", {static_cast<uint32_t>(N)}, 512, 0, x.dev(), s.columns ? columns.dev() : nullptr, codes.dev(), scales.dev(), s.C); });
+    for (const Encoder &encoder : ENCODERS) {
+      if (!encoder.bf16_only || s.C <= 8192)
+        bench(std::string(encoder.kernel) + " " + s.name + ", 8192 rows", 3.0 * N * s.C, 0, [&] { launch(named(encoder.kernel, BF16).c_str(), {static_cast<uint32_t>(N)}, encoder.threads, 0, x.dev(), s.columns ? columns.dev() : nullptr, codes.dev(), scales.dev(), s.C); });
+    }
   }
   Array codes = byte_array(28672ll * 5120), out(U8, 28672ll * 5120);
   bench("fp8_transpose 28672x5120", 2.0 * 28672 * 5120, 0, [&] { launch("fp8_transpose_64x64", {80, 448}, 256, 0, codes.dev(), out.dev(), 28672, 5120, static_cast<int64_t>(28672)); });

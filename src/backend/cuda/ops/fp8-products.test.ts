@@ -41,7 +41,7 @@ it("rounds x once and multiplies each part into its columns, with the scales of 
   const { cuda, enqueued } = recorder();
   fp8Forward(cuda, linear, state, { ...rows, beta: 1 });
   expect(enqueued).toEqual([
-    "fp8_encode_block_per_row_bf16",
+    "fp8_encode_four_warps_per_row_bf16",
     "e4m3>bf16 8x32x64 1000·100 → 5000/48 beta 1 scales 2000,200",
     "e4m3>bf16 8x16x64 1000·300 → 5064/48 beta 1 scales 2000,400",
   ]);
@@ -51,7 +51,7 @@ it("adds from f32 where the library refuses to add, and does not ask again", () 
   const { cuda, enqueued } = recorder("CUBLAS_STATUS_NOT_SUPPORTED");
   fp8Forward(cuda, linear, state, { ...rows, beta: 1 });
   expect(enqueued).toEqual([
-    "fp8_encode_block_per_row_bf16",
+    "fp8_encode_four_warps_per_row_bf16",
     "e4m3>f32 8x32x64 1000·100 → 3000/32 beta 0 scales 2000,200",
     "copy_matrix_f32_to_bf16",
     "e4m3>f32 8x16x64 1000·300 → 3000/16 beta 0 scales 2000,400",

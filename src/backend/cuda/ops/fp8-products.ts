@@ -16,6 +16,9 @@ import { copyMatrix } from "./adapter-copies.ts";
 import { blocks } from "./grids.ts";
 import type { LinearState, TransposedCodes } from "./linear-state.ts";
 
+/** Widest row of which four warps keep all in registers. */
+const FOUR_WARPS_WIDTH = 8192;
+
 interface Rows {
   readonly N: number;
   readonly dtype: ActivationDType;
@@ -80,8 +83,20 @@ function multiply(cuda: CudaRuntime, part: Omit<Product, "dtype" | "transposeB">
 function encodeRows(cuda: CudaRuntime, dtype: ActivationDType, source: number, exponents: number, N: number, C: number) {
   const codes = cuda.scratch.take("E4M3 rows", N * C);
   const scales = cuda.scratch.take("E4M3 row scales", N * 4);
-  cuda.launch(`fp8_encode_block_per_row_${dtype}`, N, [source, exponents, codes, scales, C]);
+  launchEncode(cuda, dtype, [source, exponents, codes, scales], N, C);
   return { codes, scales };
+}
+
+/** Rows [N, C] → codes and scales: addresses, as `fp8_encode` takes them. */
+export function launchEncode(
+  cuda: CudaRuntime,
+  dtype: ActivationDType,
+  [source, exponents, codes, scales]: readonly [source: number, exponents: number, codes: number, scales: number],
+  N: number,
+  C: number,
+): void {
+  const strategy = dtype === "bf16" && C <= FOUR_WARPS_WIDTH ? "four_warps_per_row" : "block_per_row";
+  cuda.launch(`fp8_encode_${strategy}_${dtype}`, N, [source, exponents, codes, scales, C]);
 }
 
 function transposedCodes(cuda: CudaRuntime, linear: LinearOperand, state: LinearState): TransposedCodes {
