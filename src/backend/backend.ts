@@ -203,6 +203,8 @@ export interface Backend {
   gatherRows(x: Operand, rows: Operand, out: Operand): void;
 
   // ---- norms ----
+  // `reader`, here and at the gate: the linear whose forward (or backward) reads y (or the gradient) in the very next op. A hint: the device may
+  // write it in the form that linear wants as well.
   rmsNormForward(
     x: Operand,
     residual: Operand | null,
@@ -211,6 +213,7 @@ export interface Backend {
     y: Operand,
     rstd: Operand | null,
     eps: number,
+    reader?: LinearOperand,
   ): void;
   rmsNormBackward(
     s: Operand,
@@ -220,6 +223,7 @@ export interface Backend {
     dResidual: Operand | null,
     dSum: Operand,
     weightGradient: Operand | null,
+    reader?: LinearOperand,
   ): void;
   rmsNormApply(s: Operand, weight: Operand, rstd: Operand, y: Operand): void;
   layerNormForward(x: Operand, residual: Operand | null, weight: Operand, bias: Operand, y: Operand, eps: number): void;
@@ -265,8 +269,8 @@ export interface Backend {
   attentionPaged(rule: AttentionRule, qkv: Operand, cache: PagedCacheOperand, out: Operand): void;
 
   // ---- gated MLP ----
-  gatedForward(gateUp: Operand, y: Operand, kind: GatedKind): void;
-  gatedBackward(gateUp: Operand, dY: Operand, dGateUp: Operand, kind: GatedKind): void;
+  gatedForward(gateUp: Operand, y: Operand, kind: GatedKind, reader?: LinearOperand): void;
+  gatedBackward(gateUp: Operand, dY: Operand, dGateUp: Operand, kind: GatedKind, reader?: LinearOperand): void;
   geluForward(x: Operand, y: Operand, kind: "erf" | "tanh"): void;
 
   // ---- embedding, head ----
