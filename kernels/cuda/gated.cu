@@ -1,6 +1,7 @@
 // Gated MLP activation (SwiGLU, GeGLU) and plain GELU: forward and backward.
 // Plan: a thread owns 8 columns of a row; gate and up are F apart in the same row. backward may write over gate_up, because a thread
-// reads what it will overwrite before it writes. Bytes: forward 3 F per row, backward 5 F. Limit: memory; exp and tanh stay under it.
+// reads what it will overwrite before it writes. Bytes: forward 3 F elements a row, backward 5 F, rounded 1 byte more for each written. Limit: memory;
+// exp and tanh stay under it.
 #include "e4m3.cuh"
 #include "gate.cuh"
 

@@ -1,7 +1,7 @@
 // Root-mean-square norm with the residual stream: forward, backward, apply (remora.h gives the formulas).
 // Plan: one warp (narrow rows, C <= 2,048) or one block of 256 (wider) owns a row. A thread owns pieces of 8 columns, THREADS*8 apart,
 // and keeps up to KEEP of them in registers between the two passes; columns beyond that are read again (from L2).
-// Bytes: forward 2 or 4 rows of C (x, residual, sum, y), backward 3 or 4 (s, d_y, d_residual, d_sum). Limit: memory.
+// Bytes: forward 2 or 4 rows of C (x, residual, sum, y), backward 3 or 4 (s, d_y, d_residual, d_sum), rounded C bytes more. Limit: memory.
 #include "e4m3.cuh"
 
 // ROUNDED: for a linear in E4M3 that reads y, returns the largest magnitude of what the thread stored.
