@@ -71,7 +71,7 @@ part fp8 520 "
   REMORA_REQUIRE_CUDA=1 REMORA_TEST_DEVICES=cuda:0 timeout 40 $node $gpu/device-tests.mjs E4M3
   timeout 30 $gpu/cuda-check --images $gpu/build/cuda --bench --family fp8
   timeout 25 $node $gpu/fp8-products.mjs
-  REMORA_CUDA_FP8_FAST=1 timeout 25 $node $gpu/fp8-products.mjs
+  REMORA_CUDA_FP8_FAST=0 timeout 25 $node $gpu/fp8-products.mjs
   timeout 140 $node $gpu/bench-gpu.mjs --match 'peaks|NF4, cheap|NF4 kept|fp8' --only ours --seconds 45 --total 135 --out $out/gpu-fp8.json
   REMORA_BENCH_PLANS=1 timeout 45 $node $gpu/first-run.mjs fp8
   timeout 200 $node $gpu/fp8-curves.mjs --model $model --data $data --out $out/fp8-curves.json"

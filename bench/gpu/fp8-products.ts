@@ -3,7 +3,7 @@
  * when the rounding is taken off. Without adapters cuBLASLt writes its result, with rank 16 it adds to what the adapter wrote. Verified first: y
  * against bf16 weights and rows that hold the same values, whose product in bf16 is exact but for the order of its sums.
  *
- *   [REMORA_CUDA_FP8_FAST=1] node .gpu/fp8-products.mjs [--rows 8192] [--device cuda:0]
+ *   [REMORA_CUDA_FP8_FAST=0|1] node .gpu/fp8-products.mjs [--rows 8192] [--device cuda:0]
  */
 import process from "node:process";
 import type { DType, LinearOperand, LoraOperand, WeightOperand } from "../../src/backend/backend.ts";
@@ -23,7 +23,8 @@ const RANK = 16;
 const backend = await openBackend(option("--device", "cuda:0"));
 const arena = new Arena(backend);
 try {
-  const mode = process.env.REMORA_CUDA_FP8_FAST === "1" ? "fast accumulation" : "accumulation in f32";
+  const modes: Readonly<Record<string, string>> = { "0": "accumulation in f32", "1": "fast accumulation" };
+  const mode = modes[process.env.REMORA_CUDA_FP8_FAST ?? ""] ?? "fast accumulation of short sums";
   console.log(`${backend.device.model}, ${rows} rows, E4M3 with ${mode}; ms, TFLOP/s of the 8-bit product without its rounding`);
   for (const [name, Out, In] of shapes) await measure(name, Out, In);
 } catch (error) {

@@ -13,10 +13,10 @@ test("products and attention are those of the plan", () => {
   expect(flops / 8192 / flopsPerToken(NEMO_SHAPE, { ...settings, ...sizes })).toBeCloseTo(1, 6);
 });
 
-test("fp8 changes the unit of the layers' products, and rounds 28,672 + 45,056 columns a token and layer instead of decoding", () => {
+test("fp8 changes the unit of the layers' products, and rounds 28,672 + 45,056 columns a token and layer instead of decoding, 10,240 of them apart", () => {
   const fp8 = countStep(NEMO_SHAPE, { tokens: 8192, length: 2048, rank: 16, fp8: true });
   const bytes = (ops: typeof fp8, name: string) => ops.find((op) => op.name === name)?.bytes;
-  expect(bytes(fp8, "rounding to E4M3")).toBe(3 * 40 * 8192 * (28672 + 45056));
+  expect(bytes(fp8, "rounding to E4M3")).toBe(40 * 8192 * (28672 + 45056 + 2 * 10240));
   expect(bytes(fp8, "decode of NF4")).toBeUndefined();
   const rates = { product: 700e12, attention: 370e12, copy: 2.9e12 };
   const layers = 4 * 40 * 8192 * (5120 * 6144 + 4096 * 5120 + 5120 * 28672 + 14336 * 5120);

@@ -59,9 +59,12 @@ export function countStep(
     // 2 products forward and 5 backward, of which causality leaves half.
     { name: "attention", unit: "attention", flops: 7 * 2 * layers * H * D * (length / 2) * tokens, bytes: 0 },
     fp8
-      ? memory(
+      ? // Norm and gate write codes beside what they write; x of o and dy of q|k|v are read again.
+        memory(
           "rounding to E4M3",
-          layers * tokens * (ACTIVATION + 1) * linears.reduce((sum, [inputs, outputs]) => sum + inputs + outputs, 0),
+          layers *
+            tokens *
+            (linears.reduce((sum, [inputs, outputs]) => sum + inputs + outputs, 0) + ACTIVATION * (H * D + (H + 2 * K) * D)),
         )
       : memory("decode of NF4", 2 * layers * weights * (NF4_BYTES + ACTIVATION)),
     memory("adapters", everyLayer * thinElements),

@@ -1,78 +1,21 @@
 // E4M3 (arXiv:2209.05433): rows of activations and of weights to codes under one power-of-two scale each, codes back to floats, codes transposed.
-// Plan, encode: a block of 512 threads owns a row; a thread owns pieces of 8 columns, 4,096 apart. bf16 pieces (up to 8, 32,768 columns) stay in
-// registers between finding the largest magnitude and writing codes; f32 and what lies beyond are read again, from L2. Scales of columns come
-// as exponents, one byte each: as f32 they would move more bytes through L2 than the row itself.
+// Plan, encode: a block owns a row, a thread pieces of 8 columns, a block's width apart. bf16 pieces, up to 8 a thread, stay in registers between
+// finding the largest magnitude and writing codes; f32 and what lies beyond are read again, from L2. A block has 512 threads, or 128 where such a row
+// fits (8,192 columns): registers allow two rows of 512 threads a multiprocessor or seven of 128, at 5,120 columns 20 or 72 kB under way while a row
+// waits for its largest. Scales of columns come as exponents, one byte each: as f32 they would move more bytes through L2 than the row itself.
 // Bytes: 2 (bf16) or 4 (f32) read, 1 written an element. Limit: memory. At Nemo's shape and 8,192 tokens x and d_y of a layer's linears are
 // 28,672 + 45,056 columns: 1.8 GB, 72 GB for 40 layers, 19 ms at 3.9 TB/s.
 // Cards before sm_89 round in integer arithmetic; they only need it where weights are decoded, for they have no 8-bit products.
-#include "common.cuh"
+#include "e4m3.cuh"
 
-#define E4M3_NAN 0x7fu
-
-// |x| <= 448, as under a row's scale, or NaN.
-__device__ __forceinline__ uint32_t e4m3_code(float x) {
-  const uint32_t u = __float_as_uint(x), a = u & 0x7fffffffu, sign = (u >> 24) & 0x80u;
-  if (a > 0x7f800000u) return E4M3_NAN;
-  // Below 2^-6 the unit stays 2^-9: the addition rounds there, and leaves the units in the last bits.
-  if (a < 0x3c800000u) return sign | (__float_as_uint(__fadd_rn(__uint_as_float(a), 16384.0f)) - 0x46800000u);
-  return sign | (((a + 0x7ffffu + ((a >> 20) & 1u)) >> 20) - (120u << 3));
-}
-// Two codes, `low` first in memory.
-__device__ __forceinline__ uint32_t e4m3_pair(float low, float high) {
-#if !defined(REMORA_EMULATE) && __CUDA_ARCH__ >= 890
-  uint16_t y;
-  asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(y) : "f"(high), "f"(low));
-  return y;
-#else
-  return e4m3_code(high) << 8 | e4m3_code(low);
-#endif
-}
-__device__ __forceinline__ float e4m3_value(uint32_t code) {
-  const uint32_t a = code & 0x7fu;
-  // Moving exponent and fraction up and multiplying by 2^120 rebiases the exponent and normalizes subnormals at the same time.
-  const float size = a == E4M3_NAN ? __uint_as_float(0x7fc00000u) : __fmul_rn(__uint_as_float(a << 20), 0x1p120f);
-  return __uint_as_float(__float_as_uint(size) | (code & 0x80u) << 24);
-}
-// The smallest power of two, at least 2^-126, that brings a magnitude with these bits within 448 = 1.75 · 2^8; NaN when it is not finite.
-__device__ __forceinline__ float e4m3_scale(uint32_t largest) {
-  if (largest >= 0x7f800000u) return __uint_as_float(0x7fc00000u);
-  const int exponent = static_cast<int>((largest + 0x1fffffu) >> 23) - 8;
-  return __uint_as_float(static_cast<uint32_t>(max(exponent, 1)) << 23);
-}
-
-// Largest of the block's values, in every thread. scratch: THREADS / 32 values.
-template <int THREADS> __device__ __forceinline__ uint32_t block_max_bits(uint32_t x, uint32_t *scratch) {
-#pragma unroll
-  for (int d = 16; d; d >>= 1) x = max(x, __shfl_xor_sync(0xffffffffu, x, d));
-  if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = x;
-  __syncthreads();
-#pragma unroll
-  for (int w = 0; w < THREADS / 32; w++) x = max(x, scratch[w]);
-  return x;
-}
-
-// v[i] · 2^(columns[c + i] - 127), the exponents read 8 at a time.
-template <bool VECTOR> __device__ __forceinline__ void scale_columns(const uint8_t *columns, int64_t c, int64_t C, float v[8]) {
-  if (!columns) return;
-  uint2 words = make_uint2(0, 0);
-  if (VECTOR) {
-    words = *reinterpret_cast<const uint2 *>(columns + c);
-  } else {
-    for (int i = 0; i < 8 && c + i < C; i++) (i < 4 ? words.x : words.y) |= static_cast<uint32_t>(columns[c + i]) << (8 * (i % 4));
-  }
-#pragma unroll
-  for (int i = 0; i < 8; i++) v[i] *= __uint_as_float(((i < 4 ? words.x : words.y) >> (8 * (i % 4)) & 255) << 23);
-}
-
-template <class T, bool VECTOR>
+template <int THREADS, class T, bool VECTOR>
 __device__ void fp8_encode_row(const T *x, const uint8_t *columns, uint8_t *codes, float *scale, int64_t C, uint32_t *scratch) {
-  constexpr int THREADS = 512, KEEP = VECTOR && sizeof(T) == 2 ? 8 : 0;
+  constexpr int KEEP = VECTOR && sizeof(T) == 2 ? 8 : 0;
   uint4 kept[KEEP ? KEEP : 1];
   uint32_t largest = 0;
   const auto compare = [&](int64_t c, float v[8]) {
     scale_columns<VECTOR>(columns, c, C, v);
-#pragma unroll
-    for (int i = 0; i < 8; i++) largest = max(largest, __float_as_uint(v[i]) & 0x7fffffffu);  // as integers: NaN is the largest
+    keep_largest(largest, v);
   };
 #pragma unroll
   for (int k = 0; k < KEEP; k++) {
@@ -94,13 +37,11 @@ __device__ void fp8_encode_row(const T *x, const uint8_t *columns, uint8_t *code
   if (threadIdx.x == 0) *scale = s;
   const auto write = [&](int64_t c, float v[8]) {
     scale_columns<VECTOR>(columns, c, C, v);
-#pragma unroll
-    for (int i = 0; i < 8; i++) v[i] *= inverse;
-    const uint32_t low = e4m3_pair(v[0], v[1]) | e4m3_pair(v[2], v[3]) << 16, high = e4m3_pair(v[4], v[5]) | e4m3_pair(v[6], v[7]) << 16;
+    const uint2 words = e4m3_codes(v, inverse);
     if (VECTOR) {
-      *reinterpret_cast<uint2 *>(codes + c) = make_uint2(low, high);
+      *reinterpret_cast<uint2 *>(codes + c) = words;
     } else {
-      for (int i = 0; i < 8 && c + i < C; i++) codes[c + i] = static_cast<uint8_t>((i < 4 ? low : high) >> (8 * (i % 4)));
+      for (int i = 0; i < 8 && c + i < C; i++) codes[c + i] = static_cast<uint8_t>((i < 4 ? words.x : words.y) >> (8 * (i % 4)));
     }
   };
 #pragma unroll
@@ -116,20 +57,20 @@ __device__ void fp8_encode_row(const T *x, const uint8_t *columns, uint8_t *code
   }
 }
 
-// launch: grid N, block 512. x [N, C] → codes u8 [N, C], scales f32 [N]. columns u8 [C], or 0: x[n, c] · 2^(columns[c] - 127) is what is rounded.
-#define FP8_ENCODE(suffix, T)                                                                                                          \
-  extern "C" __global__ void __launch_bounds__(512) fp8_encode_block_per_row_##suffix(const T *x, const uint8_t *columns, uint8_t *codes, \
-                                                                                      float *scales, int64_t C) {                      \
-    __shared__ uint32_t scratch[16];                                                                                                   \
+// launch: grid N. x [N, C] → codes u8 [N, C], scales f32 [N]. columns u8 [C], or 0: x[n, c] · 2^(columns[c] - 127) is what is rounded.
+#define FP8_ENCODE(name, THREADS, T)                                                                                                   \
+  extern "C" __global__ void __launch_bounds__(THREADS) fp8_encode_##name(const T *x, const uint8_t *columns, uint8_t *codes, float *scales, int64_t C) { \
+    __shared__ uint32_t scratch[THREADS / 32];                                                                                         \
     const int64_t row = blockIdx.x;                                                                                                    \
     x += row * C, codes += row * C;                                                                                                    \
     if (C % 8 == 0 && is_aligned16(x) && ((reinterpret_cast<uintptr_t>(codes) | reinterpret_cast<uintptr_t>(columns)) & 7) == 0)         \
-      fp8_encode_row<T, true>(x, columns, codes, scales + row, C, scratch);                                                            \
+      fp8_encode_row<THREADS, T, true>(x, columns, codes, scales + row, C, scratch);                                                   \
     else                                                                                                                               \
-      fp8_encode_row<T, false>(x, columns, codes, scales + row, C, scratch);                                                           \
+      fp8_encode_row<THREADS, T, false>(x, columns, codes, scales + row, C, scratch);                                                  \
   }
-FP8_ENCODE(f32, float)
-FP8_ENCODE(bf16, bf16_t)
+FP8_ENCODE(block_per_row_f32, 512, float)
+FP8_ENCODE(block_per_row_bf16, 512, bf16_t)
+FP8_ENCODE(four_warps_per_row_bf16, 128, bf16_t)
 
 // The exponents of power-of-two scales, as bytes: columns of the kernel above. launch: grid ceil(count / 256), block 256.
 extern "C" __global__ void __launch_bounds__(256) fp8_scale_exponents(const float *scales, uint8_t *exponents, int64_t count) {

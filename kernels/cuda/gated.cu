@@ -1,6 +1,8 @@
 // Gated MLP activation (SwiGLU, GeGLU) and plain GELU: forward and backward.
 // Plan: a thread owns 8 columns of a row; gate and up are F apart in the same row. backward may write over gate_up, because a thread
-// reads what it will overwrite before it writes. Bytes: forward 3 F per row, backward 5 F. Limit: memory; exp and tanh stay under it.
+// reads what it will overwrite before it writes. Bytes: forward 3 F elements a row, backward 5 F, rounded 1 byte more for each written. Limit: memory;
+// exp and tanh stay under it.
+#include "e4m3.cuh"
 #include "gate.cuh"
 
 // value and derivative of the gate function
@@ -86,6 +88,47 @@ REMORA_FOR_ACTIVATIONS(GATED_BACKWARD)
     }                                                                                                                                 \
   }
 REMORA_FOR_ACTIVATIONS(GATED_BACKWARD_RECOMPUTE)
+
+// Both again for a linear in E4M3 that reads what they write: a block owns a row, so that it knows the largest of it, and writes codes and scale too.
+// launch: grid N, block 256. F a multiple of 8, arrays 16-byte aligned. codes u8 [N, F], scales f32 [N].
+extern "C" __global__ void __launch_bounds__(256) gated_forward_rounded_bf16(const bf16_t *gate_up, bf16_t *y, uint8_t *codes, float *scales, int64_t F, int kind) {
+  __shared__ uint32_t scratch[8];
+  const int64_t n = blockIdx.x;
+  uint32_t largest = 0;
+  for (int64_t c = threadIdx.x * 8; c < F; c += 2048) {
+    const bf16_t *g = gate_up + n * 2 * F + c;
+    float a[8], b[8];
+    load8<true>(g, 8, a), load8<true>(g + F, 8, b);
+#pragma unroll
+    for (int i = 0; i < 8; i++) a[i] = gate_value(a[i], kind) * b[i];
+    store8<true>(y + n * F + c, 8, a);
+    keep_largest_stored<bf16_t>(largest, a, nullptr, c, F);
+  }
+  e4m3_row_again<256>(y + n * F, nullptr, codes + n * F, scales + n, F, largest, scratch);
+}
+// launch: grid N, block 256. d_gate_up may be gate_up. columns u8 [2 F]: d_gate_up · 2^(columns - 127) is what is rounded; codes u8 [N, 2 F], scales f32 [N].
+extern "C" __global__ void __launch_bounds__(256) gated_backward_rounded_bf16(const bf16_t *gate_up, const bf16_t *d_y, bf16_t *d_gate_up, const uint8_t *columns,
+                                                                              uint8_t *codes, float *scales, int64_t F, int kind) {
+  __shared__ uint32_t scratch[8];
+  const int64_t n = blockIdx.x;
+  uint32_t largest = 0;
+  for (int64_t c = threadIdx.x * 8; c < F; c += 2048) {
+    const bf16_t *g = gate_up + n * 2 * F + c;
+    bf16_t *d = d_gate_up + n * 2 * F + c;
+    float a[8], b[8], dy[8];
+    load8<true>(g, 8, a), load8<true>(g + F, 8, b), load8<true>(d_y + n * F + c, 8, dy);
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+      float value, slope;
+      gate_both(a[i], kind, value, slope);
+      a[i] = dy[i] * b[i] * slope;
+      b[i] = dy[i] * value;
+    }
+    store8<true>(d, 8, a), store8<true>(d + F, 8, b);
+    keep_largest_stored<bf16_t>(largest, a, columns, c, 2 * F), keep_largest_stored<bf16_t>(largest, b, columns, F + c, 2 * F);
+  }
+  e4m3_row_again<256>(d_gate_up + n * 2 * F, columns, codes + n * 2 * F, scales + n, 2 * F, largest, scratch);
+}
 
 // launch: grid min(ceil(count / 2048), 4096), block 256. kind 0: exact (erf), 1: tanh form. y may be x.
 #define GELU_FORWARD(suffix, T)                                                                                                        \

@@ -1,11 +1,12 @@
 // Root-mean-square norm with the residual stream: forward, backward, apply (remora.h gives the formulas).
 // Plan: one warp (narrow rows, C <= 2,048) or one block of 256 (wider) owns a row. A thread owns pieces of 8 columns, THREADS*8 apart,
 // and keeps up to KEEP of them in registers between the two passes; columns beyond that are read again (from L2).
-// Bytes: forward 2 or 4 rows of C (x, residual, sum, y), backward 3 or 4 (s, d_y, d_residual, d_sum). Limit: memory.
-#include "common.cuh"
+// Bytes: forward 2 or 4 rows of C (x, residual, sum, y), backward 3 or 4 (s, d_y, d_residual, d_sum), rounded C bytes more. Limit: memory.
+#include "e4m3.cuh"
 
-template <class T, bool VECTOR, int THREADS, int KEEP>
-__device__ void rms_norm_forward(const T *x, const T *residual, const float *weight, T *sum, T *y, float *rstd, int64_t row, int thread,
+// ROUNDED: for a linear in E4M3 that reads y, returns the largest magnitude of what the thread stored.
+template <class T, bool VECTOR, int THREADS, int KEEP, bool ROUNDED = false>
+__device__ uint32_t rms_norm_forward(const T *x, const T *residual, const float *weight, T *sum, T *y, float *rstd, int64_t row, int thread,
                                  int64_t C, float eps, float *scratch) {
   x += row * C;
   y += row * C;
@@ -38,12 +39,14 @@ __device__ void rms_norm_forward(const T *x, const T *residual, const float *wei
   squares = block_sum<THREADS>(squares, scratch);
   const float r = 1.0f / sqrtf(squares / static_cast<float>(C) + eps);
   if (rstd && thread == 0) rstd[row] = r;
+  uint32_t largest = 0;
   const auto write = [&](int64_t c, float v[8]) {
     float w[8];
     load8<VECTOR>(weight + c, C - c, w);
 #pragma unroll
     for (int i = 0; i < 8; i++) v[i] = v[i] * r * w[i];
     store8<VECTOR>(y + c, C - c, v);
+    if (ROUNDED) keep_largest_stored<T>(largest, v, nullptr, c, C);
   };
 #pragma unroll
   for (int k = 0; k < KEEP; k++) {
@@ -55,11 +58,13 @@ __device__ void rms_norm_forward(const T *x, const T *residual, const float *wei
     load8<VECTOR>((residual ? sum : x) + c, C - c, v);
     write(c, v);
   }
+  return largest;
 }
 
-template <class T, bool VECTOR, int THREADS, int KEEP>
-__device__ void rms_norm_backward(const T *s, const float *weight, const float *rstd, const T *d_y, const T *d_residual, T *d_sum, int64_t row,
-                                  int thread, int64_t C, float *scratch) {
+// ROUNDED: as above, of d_sum · 2^(columns - 127).
+template <class T, bool VECTOR, int THREADS, int KEEP, bool ROUNDED = false>
+__device__ uint32_t rms_norm_backward(const T *s, const float *weight, const float *rstd, const T *d_y, const T *d_residual, T *d_sum, int64_t row,
+                                      int thread, int64_t C, float *scratch, const uint8_t *columns = nullptr) {
   s += row * C;
   d_y += row * C;
   d_sum += row * C;
@@ -90,6 +95,7 @@ __device__ void rms_norm_backward(const T *s, const float *weight, const float *
   }
   dot = block_sum<THREADS>(dot, scratch);
   const float r = rstd[row], factor = dot / static_cast<float>(C) * r * r;
+  uint32_t largest = 0;
   const auto write = [&](int64_t c, const float sv[8], const float g[8]) {
     float out[8];
     if (d_residual) {
@@ -101,6 +107,7 @@ __device__ void rms_norm_backward(const T *s, const float *weight, const float *
 #pragma unroll
     for (int i = 0; i < 8; i++) out[i] += r * (g[i] - sv[i] * factor);
     store8<VECTOR>(d_sum + c, C - c, out);
+    if (ROUNDED) keep_largest_stored<T>(largest, out, columns, c, C);
   };
 #pragma unroll
   for (int k = 0; k < KEEP; k++) {
@@ -112,6 +119,7 @@ __device__ void rms_norm_backward(const T *s, const float *weight, const float *
     read(c, sv, g);
     write(c, sv, g);
   }
+  return largest;
 }
 
 #define ALL_ALIGNED (C % 8 == 0 && is_aligned16(x) && is_aligned16(y) && is_aligned16(weight) && is_aligned16(residual) && is_aligned16(sum))
@@ -155,6 +163,28 @@ REMORA_FOR_ACTIVATIONS(RMS_NORM_FORWARD)
     else rms_norm_backward<T, false, 256, 1>(s, weight, rstd, d_y, d_residual, d_sum, blockIdx.x, threadIdx.x, C, scratch);            \
   }
 REMORA_FOR_ACTIVATIONS(RMS_NORM_BACKWARD)
+
+// Both again for a linear in E4M3 that reads what they write: codes u8 [N, C] and scales f32 [N] beside it. C a multiple of 8, arrays 16-byte aligned.
+// launch: grid N, block 256. residual, sum and rstd may be 0.
+extern "C" __global__ void __launch_bounds__(256) rms_norm_forward_rounded_bf16(const bf16_t *x, const bf16_t *residual, const float *weight, bf16_t *sum,
+                                                                               bf16_t *y, float *rstd, uint8_t *codes, float *scales, int64_t N, int64_t C,
+                                                                               float eps) {
+  __shared__ float scratch[8];
+  __shared__ uint32_t maxima[8];
+  const int64_t row = blockIdx.x;
+  const uint32_t largest = rms_norm_forward<bf16_t, true, 256, 4, true>(x, residual, weight, sum, y, rstd, row, threadIdx.x, C, eps, scratch);
+  e4m3_row_again<256>(y + row * C, nullptr, codes + row * C, scales + row, C, largest, maxima);
+}
+// launch: grid N, block 256. d_residual may be 0 or d_sum. columns u8 [C]: d_sum · 2^(columns - 127) is what is rounded.
+extern "C" __global__ void __launch_bounds__(256) rms_norm_backward_rounded_bf16(const bf16_t *s, const float *weight, const float *rstd, const bf16_t *d_y,
+                                                                                const bf16_t *d_residual, bf16_t *d_sum, const uint8_t *columns,
+                                                                                uint8_t *codes, float *scales, int64_t N, int64_t C) {
+  __shared__ float scratch[8];
+  __shared__ uint32_t maxima[8];
+  const int64_t row = blockIdx.x;
+  const uint32_t largest = rms_norm_backward<bf16_t, true, 256, 3, true>(s, weight, rstd, d_y, d_residual, d_sum, row, threadIdx.x, C, scratch, columns);
+  e4m3_row_again<256>(d_sum + row * C, columns, codes + row * C, scales + row, C, largest, maxima);
+}
 
 // A thread owns 8 columns of one chunk of rows. partials f32 [chunks, C] = sum over the chunk's rows of d_y · s · rstd;
 // add_partials_f32 adds them to the gradient.  launch: grid (ceil(C / 2048), chunks), block 256.

@@ -218,6 +218,8 @@ export interface Backend {
   gatherRows(x: Operand, rows: Operand, out: Operand): void;
 
   // ---- norms ----
+  // `reader`, here and at the gate: the linear whose forward (or backward) reads y (or the gradient) in the very next op. A hint: the device may
+  // write it in the form that linear wants as well.
   rmsNormForward(
     x: Operand,
     residual: Operand | null,
@@ -226,6 +228,7 @@ export interface Backend {
     y: Operand,
     rstd: Operand | null,
     eps: number,
+    reader?: LinearOperand,
   ): void;
   rmsNormBackward(
     s: Operand,
@@ -235,6 +238,7 @@ export interface Backend {
     dResidual: Operand | null,
     dSum: Operand,
     weightGradient: Operand | null,
+    reader?: LinearOperand,
   ): void;
   rmsNormApply(s: Operand, weight: Operand, rstd: Operand, y: Operand): void;
   layerNormForward(x: Operand, residual: Operand | null, weight: Operand, bias: Operand, y: Operand, eps: number): void;
@@ -286,8 +290,8 @@ export interface Backend {
   attentionStep?(rope: RopeOperand, rule: AttentionRule, qkv: Operand, cache: PagedCacheOperand, out: Operand): boolean;
 
   // ---- gated MLP ----
-  gatedForward(gateUp: Operand, y: Operand, kind: GatedKind): void;
-  gatedBackward(gateUp: Operand, dY: Operand, dGateUp: Operand, kind: GatedKind): void;
+  gatedForward(gateUp: Operand, y: Operand, kind: GatedKind, reader?: LinearOperand): void;
+  gatedBackward(gateUp: Operand, dY: Operand, dGateUp: Operand, kind: GatedKind, reader?: LinearOperand): void;
   geluForward(x: Operand, y: Operand, kind: "erf" | "tanh"): void;
 
   // ---- embedding, head ----

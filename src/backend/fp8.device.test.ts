@@ -216,14 +216,58 @@ describeOnEachDevice("E4M3", (device) => {
 
   it.runIf(!device.isReference).each(DTYPES)("multiplies as the reference does, %s", async (dtype) => {
     if (!hasFp8(device)) return;
+    // y and dX hold LoRA's part, made of xa, db, A and B as they were rounded, and it is larger than that of these small weights.
+    // Tensor cores add 8-bit products in about 14 bits, into f32 results too: 1.7e-4 of rms on an H100 with 16 terms.
+    const sums = dtype === "f32" && device.backend().device.fp8 === "native" ? 50 : 2;
     for (const shape of CASES) {
       const parts = shape.parts.map(([Out, rank]) => `[${Out}] r${rank}`).join(" | ");
-      // y and dX hold LoRA's part, made of xa, db, A and B as they were rounded, and it is larger than that of these small weights.
       await compareWithReference(device.backend(), linearCase(shape, dtype), {
         label: `e4m3 N=${shape.N} In=${shape.In} ${parts} ${dtype}`,
-        slack: { y: 2, dX: 2 },
+        slack: { y: sums, dX: sums },
       });
     }
+  });
+
+  it("gives the same bits where norm and gate round for the linear that reads them", async () => {
+    if (!hasFp8(device)) return;
+    const backend = device.backend();
+    const [N, C, F] = [130, 64, 96];
+    const results: Uint8Array[][] = [];
+    for (const told of [true, false]) {
+      const arrays = new TestArrays(backend);
+      const random = new RandomData(5);
+      const group = (In: number, ...parts: (readonly [number, number])[]) => makeLinear(arrays, { N, In, parts }, random);
+      const [gateUp, down] = [group(C, [F, 4], [F, 4]), group(F, [C, 4])];
+      const [readsGateUp, readsDown] = told ? [gateUp, down] : [];
+      const rows = (width: number) => arrays.input("bf16", [N, width], random.normals(N * width));
+      const made = (name: string, width: number) => arrays.output(name, "bf16", [N, width]);
+      const [x, residual, dOut, weight] = [rows(C), rows(C), rows(C), arrays.input("f32", [C], random.normals(C))];
+      const [sum, normed, wide, gate, out] = [made("sum", C), made("normed", C), made("wide", 2 * F), made("gate", F), made("out", C)];
+      const [dGate, dWide, dNormed, dSum, dX] = [
+        made("dGate", F),
+        made("dWide", 2 * F),
+        made("dNormed", C),
+        made("dSum", C),
+        made("dX", F),
+      ];
+      const rstd = arrays.output("rstd", "f32", [N]);
+      const thin = (name: string, ranks: number) => arrays.output(name, "bf16", [N, ranks]);
+      const [low, lowDown, db, dbDown] = [thin("xa", 8), thin("xa of down", 4), thin("db", 8), thin("db of down", 4)];
+      arrays.reset();
+      backend.rmsNormForward(x, residual, weight, sum, normed, rstd, 1e-5, readsGateUp);
+      backend.linearForward(gateUp, normed, wide, low);
+      backend.gatedForward(wide, gate, "silu", readsDown);
+      backend.linearForward(down, gate, out, lowDown);
+      backend.linearBackwardInput(down, dOut, dGate, dbDown);
+      backend.gatedBackward(wide, dGate, dWide, "silu", readsGateUp);
+      backend.linearBackwardInput(gateUp, dWide, dNormed, db);
+      backend.rmsNormBackward(sum, weight, rstd, dNormed, dOut, dSum, null, readsDown);
+      backend.linearBackwardInput(down, dSum, dX, dbDown);
+      results.push(await Promise.all(arrays.written.map(({ operand }) => backend.download(operand))));
+      arrays.release();
+    }
+    expect(results[0]!.length).toBe(15);
+    for (const [i, bytes] of results[0]!.entries()) expect(Buffer.from(bytes).equals(Buffer.from(results[1]![i]!))).toBe(true);
   });
 
   it("replays in a captured step as it ran, with what x and the adapter hold by then", async () => {

@@ -108,16 +108,17 @@ function decoderLayer(
   input: DecoderInput,
 ): [Tensor, Tensor] {
   const eps = shape.rmsNormEps;
+  const qkvReader = layer.queryKeyValue.operand(tape);
   const attentionInput = pending
-    ? addRmsNorm(tape, stream, pending, layer.attentionNorm, eps)
-    : { sum: stream, y: rmsNorm(tape, stream, layer.attentionNorm, eps) };
+    ? addRmsNorm(tape, stream, pending, layer.attentionNorm, eps, qkvReader)
+    : { sum: stream, y: rmsNorm(tape, stream, layer.attentionNorm, eps, qkvReader) };
   const qkv = layer.queryKeyValue.forward(tape, attentionInput.y); // [N, (H+2K)·D]
   const attended = attend(tape, shape, layer, index, qkv, input); // [N, H·D]
   let attentionOutput = layer.attentionOutput.forward(tape, attended); // [N, C]
   if (layer.attentionOutputNorm) attentionOutput = rmsNorm(tape, attentionOutput, layer.attentionOutputNorm, eps);
 
-  const mlpInput = addRmsNorm(tape, attentionInput.sum, attentionOutput, layer.mlpNorm, eps);
-  const activated = gated(tape, layer.gateUp.forward(tape, mlpInput.y), shape.activation); // [N, F]
+  const mlpInput = addRmsNorm(tape, attentionInput.sum, attentionOutput, layer.mlpNorm, eps, layer.gateUp.operand(tape));
+  const activated = gated(tape, layer.gateUp.forward(tape, mlpInput.y), shape.activation, layer.down.operand(tape)); // [N, F]
   let mlpOutput = layer.down.forward(tape, activated); // [N, C]
   if (layer.mlpOutputNorm) mlpOutput = rmsNorm(tape, mlpOutput, layer.mlpOutputNorm, eps);
   return [mlpInput.sum, mlpOutput];

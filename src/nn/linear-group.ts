@@ -57,6 +57,11 @@ export class LinearGroup {
     return linear(tape, x, this.#op(tape));
   }
 
+  /** As the backend sees it on this tape: what norm and gate name as the reader of what they write. */
+  operand(tape: Tape): LinearOperand {
+    return this.#describe(tape.isTraining);
+  }
+
   /** The group with what stands around it and the one that runs next, for few rows; null when it must run by itself. See `linearStep`. */
   step(tape: Tape, x: Tensor, around: Omit<StepSurroundings, "next">, next?: LinearGroup): Tensor | null {
     return linearStep(tape, x, this.#op(tape), { ...around, next: next ? next.#describe(tape.isTraining) : undefined });
@@ -65,7 +70,7 @@ export class LinearGroup {
   #op(tape: Tape): LinearOp {
     return {
       path: this.path,
-      operand: this.#describe(tape.isTraining),
+      operand: this.operand(tape),
       inFeatures: this.inFeatures,
       outFeatures: this.outFeatures,
       rankTotal: this.rankTotal,

@@ -4,7 +4,7 @@
  * Memory is never left to the garbage collector. A tensor is born with one reference, held by the scope it was made in; whoever keeps it
  * longer (the tape, a cache) calls `retain`, and the last `release` gives the bytes back at once. Views share their parent's storage.
  */
-import type { DeviceMemory, DType, Operand } from "../backend/backend.ts";
+import type { DeviceMemory, DType, LinearOperand, Operand } from "../backend/backend.ts";
 import { ReleasedMemoryError } from "../errors/released-memory-error.ts";
 import { ShapeError } from "../errors/shape-error.ts";
 import type { Arena, Piece } from "./arena.ts";
@@ -50,6 +50,8 @@ export class Tensor implements Operand {
   requiresGradient = false;
   /** Set by ops whose output is cheap to make again. */
   recipe: Recipe | undefined;
+  /** Set by a linear on its output: who reads this tensor's gradient. What makes that gradient just before may tell the device. */
+  gradientReader: LinearOperand | undefined;
   readonly #storage: Storage;
   readonly #viewOffset: number;
 

@@ -18,9 +18,9 @@ static void check_lora_add() {
   struct Shape { int N, Out, R; };
   for (int dtype : {BF16, F16}) {
     const auto run = [&](const Shape &s, Array &xa, Array &b, Array &y) {
-      launch(named("lora_add", dtype).c_str(), {static_cast<uint32_t>((s.Out + 127) / 128), static_cast<uint32_t>((s.N + 63) / 64)}, 128, 0, xa.dev(), b.dev(), y.dev(), static_cast<int64_t>(s.N), s.Out, s.R);
+      launch(named("lora_add", dtype).c_str(), {static_cast<uint32_t>((s.Out + 63) / 64), static_cast<uint32_t>((s.N + 255) / 256)}, 128, 25600, xa.dev(), b.dev(), y.dev(), static_cast<int64_t>(s.N), s.Out, s.R);
     };
-    for (const Shape s : {Shape{1, 8, 2}, Shape{70, 136, 16}, Shape{33, 256, 48}, Shape{130, 40, 22}})
+    for (const Shape s : {Shape{1, 8, 2}, Shape{70, 136, 16}, Shape{33, 256, 48}, Shape{130, 40, 22}, Shape{600, 72, 80}, Shape{260, 64, 146}})
       for (const bool zero : {false, true}) {
         Array xa = random_array(dtype, s.N * s.R), b = random_array(dtype, s.Out * s.R, zero ? 0 : 0.3), start = random_array(dtype, s.N * s.Out), y(dtype, s.N * s.Out), want(dtype, s.N * s.Out);
         for (int n = 0; n < s.N; n++)
@@ -176,7 +176,7 @@ void bench_lora() {
   {
     const int N = 8192, Out = 28672, R = 32;
     Array xa = random_array(BF16, static_cast<int64_t>(N) * R), b = random_array(BF16, static_cast<int64_t>(Out) * R, 0.01), y = random_array(BF16, static_cast<int64_t>(N) * Out);
-    bench("lora_add gate_up, 8192 x 28672, R 32", 4.0 * N * Out, 2.0 * N * Out * R, [&] { launch("lora_add_bf16", {static_cast<uint32_t>(Out / 128), static_cast<uint32_t>(N / 64)}, 128, 0, xa.dev(), b.dev(), y.dev(), static_cast<int64_t>(N), Out, R); });
+    bench("lora_add gate_up, 8192 x 28672, R 32", 4.0 * N * Out, 2.0 * N * Out * R, [&] { launch("lora_add_bf16", {static_cast<uint32_t>(Out / 64), static_cast<uint32_t>(N / 256)}, 128, 25600, xa.dev(), b.dev(), y.dev(), static_cast<int64_t>(N), Out, R); });
   }
   {
     const int rows = 14336, cols = 5120;

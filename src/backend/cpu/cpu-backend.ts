@@ -165,11 +165,12 @@ export class CpuBackend implements Backend {
   }
 
   // ---- norms ----
-  rmsNormForward(...args: Parameters<Backend["rmsNormForward"]>): void {
-    norms.rmsNormForward(this.#call, ...args);
+  // A linear that reads what these write (`reader`) rounds it itself here.
+  rmsNormForward(...[x, residual, weight, sum, y, rstd, eps]: Parameters<Backend["rmsNormForward"]>): void {
+    norms.rmsNormForward(this.#call, x, residual, weight, sum, y, rstd, eps);
   }
-  rmsNormBackward(...args: Parameters<Backend["rmsNormBackward"]>): void {
-    norms.rmsNormBackward(this.#call, ...args);
+  rmsNormBackward(...[s, weight, rstd, dY, dResidual, dSum, weightGradient]: Parameters<Backend["rmsNormBackward"]>): void {
+    norms.rmsNormBackward(this.#call, s, weight, rstd, dY, dResidual, dSum, weightGradient);
   }
   rmsNormApply(s: Operand, weight: Operand, rstd: Operand, y: Operand): void {
     norms.rmsNormApply(this.#call, s, weight, rstd, y);

@@ -15,7 +15,6 @@ import type {
   DeviceDescription,
   DeviceMemory,
   DeviceTuning,
-  GatedKind,
   HeadShape,
   LinearOperand,
   LinearSurroundings,
@@ -242,10 +241,10 @@ export class CudaBackend implements Backend {
 
   // ---- norms ----
   rmsNormForward(...args: Parameters<Backend["rmsNormForward"]>): void {
-    this.#cuda.run("rmsNormForward", () => norms.rmsNormForward(this.#cuda, ...args));
+    this.#cuda.run("rmsNormForward", () => norms.rmsNormForward(this.#cuda, this.#linears, ...args));
   }
   rmsNormBackward(...args: Parameters<Backend["rmsNormBackward"]>): void {
-    this.#cuda.run("rmsNormBackward", () => norms.rmsNormBackward(this.#cuda, ...args));
+    this.#cuda.run("rmsNormBackward", () => norms.rmsNormBackward(this.#cuda, this.#linears, ...args));
   }
   rmsNormApply(s: Operand, weight: Operand, rstd: Operand, y: Operand): void {
     this.#cuda.run("rmsNormApply", () => norms.rmsNormApply(this.#cuda, s, weight, rstd, y));
@@ -304,11 +303,11 @@ export class CudaBackend implements Backend {
   }
 
   // ---- gated MLP ----
-  gatedForward(gateUp: Operand, y: Operand, kind: GatedKind): void {
-    this.#cuda.run("gatedForward", () => activations.gatedForward(this.#cuda, gateUp, y, kind));
+  gatedForward(...args: Parameters<Backend["gatedForward"]>): void {
+    this.#cuda.run("gatedForward", () => activations.gatedForward(this.#cuda, this.#linears, ...args));
   }
-  gatedBackward(gateUp: Operand, dY: Operand, dGateUp: Operand, kind: GatedKind): void {
-    this.#cuda.run("gatedBackward", () => activations.gatedBackward(this.#cuda, gateUp, dY, dGateUp, kind));
+  gatedBackward(...args: Parameters<Backend["gatedBackward"]>): void {
+    this.#cuda.run("gatedBackward", () => activations.gatedBackward(this.#cuda, this.#linears, ...args));
   }
   geluForward(x: Operand, y: Operand, kind: "erf" | "tanh"): void {
     this.#cuda.run("geluForward", () => activations.geluForward(this.#cuda, x, y, kind));

@@ -30,6 +30,18 @@ const NON_BLOCKING = 1;
 const EARLY_STARTS = { major: 9, driver: 12030 } as const;
 const UPLOAD_SLOTS = { count: 16, bytes: 2 * 2 ** 20 } as const;
 
+/** Rows [N, C] at `address`, in E4M3 beside them: codes u8 [N, C], scales f32 [N]. `exponents`: as in `fp8-products.ts`. */
+export interface RoundedRows {
+  readonly address: number;
+  readonly N: number;
+  readonly C: number;
+  readonly exponents: number;
+  readonly codes: number;
+  readonly scales: number;
+  /** Number of the op that wrote them. */
+  readonly madeBy: number;
+}
+
 export interface RuntimeOptions {
   readonly cancelFlag: Int32Array | undefined;
   readonly profile: boolean;
@@ -71,6 +83,10 @@ export class CudaRuntime {
   capturing = false;
   /** Raised when memory may have changed without `writable`: a graph was replayed or recorded. */
   epoch = 0;
+  /** Ops run so far: what one op leaves for the next is old after that. */
+  opCount = 0;
+  /** What the op before rounded for the one that runs. */
+  rounded: RoundedRows | undefined;
   /** False once the library refused to add an E4M3 product to what is there. */
   addsFp8 = true;
   readonly #context: bigint;
@@ -123,6 +139,7 @@ export class CudaRuntime {
   /** The same for moving bytes, which is allowed after cancelling: a cancelled run still writes its checkpoint. */
   transfer(op: string, body: () => void): void {
     this.op = op;
+    this.opCount++;
     if (this.#disposed) throw new ReleasedMemoryError(op, this.name, "was used after it was disposed");
     if (current !== this.#context) this.#makeCurrent();
     const timed = this.times !== null && !this.capturing;

@@ -38,6 +38,7 @@ export function linear(tape: Tape, x: Tensor, op: LinearOp): Tensor {
   const trainsWeights = op.weightGradients.some((gradient) => gradient !== undefined);
   if (!tape.needsGradient([x], trainsAdapter || trainsWeights)) return y;
 
+  y.gradientReader = op.operand;
   const keptX = trainsAdapter || trainsWeights ? tape.keep(x) : undefined;
   const keptXa = trainsAdapter ? tape.keep(xa) : undefined;
   tape.record({

@@ -6,27 +6,42 @@
  * Keeps for backward: s and rstd (one f32 a row). y is cheap to make again from them, so it carries a recipe.
  * Source: Zhang & Sennrich 2019, arXiv:1910.07467.
  */
+import type { LinearOperand } from "../../backend/backend.ts";
 import type { VectorParameter } from "../parameter.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** @param x act [N, C]  @returns y, act [N, C] */
-export function rmsNorm(tape: Tape, x: Tensor, weight: VectorParameter, eps: number): Tensor {
-  return normalize(tape, x, null, weight, eps).y;
+/** @param x act [N, C]  @param reader the linear that reads y next  @returns y, act [N, C] */
+export function rmsNorm(tape: Tape, x: Tensor, weight: VectorParameter, eps: number, reader?: LinearOperand): Tensor {
+  return normalize(tape, x, null, weight, eps, reader).y;
 }
 
-/** @param x, residual act [N, C]  @returns sum (the new residual stream) and y, act [N, C] */
-export function addRmsNorm(tape: Tape, x: Tensor, residual: Tensor, weight: VectorParameter, eps: number): { sum: Tensor; y: Tensor } {
-  return normalize(tape, x, residual, weight, eps);
+/** @param x, residual act [N, C]  @param reader as above  @returns sum (the new residual stream) and y, act [N, C] */
+export function addRmsNorm(
+  tape: Tape,
+  x: Tensor,
+  residual: Tensor,
+  weight: VectorParameter,
+  eps: number,
+  reader?: LinearOperand,
+): { sum: Tensor; y: Tensor } {
+  return normalize(tape, x, residual, weight, eps, reader);
 }
 
-function normalize(tape: Tape, x: Tensor, residual: Tensor | null, weight: VectorParameter, eps: number): { sum: Tensor; y: Tensor } {
+function normalize(
+  tape: Tape,
+  x: Tensor,
+  residual: Tensor | null,
+  weight: VectorParameter,
+  eps: number,
+  reader: LinearOperand | undefined,
+): { sum: Tensor; y: Tensor } {
   const rows = x.shape[0]!;
   const needsGradient = tape.needsGradient([x, residual], weight.gradient !== undefined);
   const sum = residual ? tape.allocate(x.dtype, x.shape, "residual stream") : x;
   const y = tape.allocate(x.dtype, x.shape, `output of ${weight.path}`);
   const rstd = needsGradient ? tape.allocate("f32", [rows], `rstd of ${weight.path}`) : null;
-  tape.backend.rmsNormForward(x, residual, weight.value, residual ? sum : null, y, rstd, eps);
+  tape.backend.rmsNormForward(x, residual, weight.value, residual ? sum : null, y, rstd, eps, reader);
   if (!rstd) return { sum, y };
 
   y.recipe = {
@@ -56,6 +71,7 @@ function normalize(tape: Tape, x: Tensor, residual: Tensor | null, weight: Vecto
         dResidualStream ?? null,
         dSum,
         weight.gradient ?? null,
+        (residual ?? x).gradientReader,
       );
       return [dSum, dSum];
     },

@@ -5,16 +5,24 @@
  *   forward    y  = diag(t) (X₈ W₈ᵀ) diag(s)         X₈, t: rows of x rounded       W₈, s: the weight, a scale an output
  *   backward   dX = diag(t) (G₈ W₈)                  G₈, t: rows of dY·diag(s) rounded: s belongs to what is summed over, so it goes in first
  *
+ * Where norm or gate wrote x or dY in the op before, they have rounded it already (`roundedFor`).
  * Tensor cores of sm_90 read 8-bit operands along the sum only, so dX needs W₈ by columns: a transposed copy of the codes, made once a weight.
  */
+import process from "node:process";
 import { CudaError } from "../../../errors/cuda-error.ts";
 import type { ActivationDType, LinearOperand } from "../../backend.ts";
 import { BYTES_PER_ELEMENT } from "../../element-types.ts";
-import type { CudaRuntime } from "../cuda-runtime.ts";
+import type { CudaRuntime, RoundedRows } from "../cuda-runtime.ts";
 import type { Product } from "../product.ts";
 import { copyMatrix } from "./adapter-copies.ts";
 import { blocks } from "./grids.ts";
-import type { LinearState, TransposedCodes } from "./linear-state.ts";
+import type { LinearState, LinearStates, TransposedCodes } from "./linear-state.ts";
+
+/** Widest row of which four warps keep all in registers. */
+const FOUR_WARPS_WIDTH = 8192;
+
+/** Of fewer rows, norm and gate do not round for their reader: a block a row would leave most of the card empty. */
+const FUSED_ROWS = 128;
 
 interface Rows {
   readonly N: number;
@@ -76,12 +84,53 @@ function multiply(cuda: CudaRuntime, part: Omit<Product, "dtype" | "transposeB">
   copyMatrix(cuda, outDType, apart, c.address, M, N, N, c.ld, 1, true);
 }
 
-/** Codes u8 [N, C] and scales f32 [N] in scratch. `exponents` u8 [C]: powers of two that go into the columns first; 0 for none. */
+/** Where codes u8 [N, C] and scales f32 [N] of one op's rows lie. */
+function takeRows(cuda: CudaRuntime, N: number, C: number) {
+  return { codes: cuda.scratch.take("E4M3 rows", N * C), scales: cuda.scratch.take("E4M3 row scales", N * 4) };
+}
+
+/** Rows in E4M3: those that the op before wrote, or made now. `exponents` u8 [C]: powers of two that go into the columns first; 0 for none. */
 function encodeRows(cuda: CudaRuntime, dtype: ActivationDType, source: number, exponents: number, N: number, C: number) {
-  const codes = cuda.scratch.take("E4M3 rows", N * C);
-  const scales = cuda.scratch.take("E4M3 row scales", N * 4);
-  cuda.launch(`fp8_encode_block_per_row_${dtype}`, N, [source, exponents, codes, scales, C]);
+  const { rounded } = cuda;
+  if (rounded && rounded.madeBy === cuda.opCount - 1 && rounded.address === source && rounded.exponents === exponents) {
+    if (rounded.N === N && rounded.C === C && dtype === "bf16") return rounded;
+  }
+  const { codes, scales } = takeRows(cuda, N, C);
+  launchEncode(cuda, dtype, [source, exponents, codes, scales], N, C);
   return { codes, scales };
+}
+
+/**
+ * For an op that writes bf16 rows [N, C] of which it knows the `reader`: where to write them in E4M3 too, for the next op to find; undefined when they
+ * are not wanted. A row then costs 1 byte an element instead of the 3 of rounding it later. REMORA_CUDA_FP8_FUSED=0 leaves it to later.
+ * @param arrays addresses that the op's kernel reads in pieces of 16 bytes
+ */
+export function roundedFor(
+  cuda: CudaRuntime,
+  states: LinearStates,
+  reader: LinearOperand | undefined,
+  way: "forward" | "backward",
+  { address, N, C, dtype, arrays }: { address: number; N: number; C: number; dtype: ActivationDType; arrays: readonly number[] },
+): RoundedRows | undefined {
+  if (!reader || dtype !== "bf16" || N < FUSED_ROWS || process.env.REMORA_CUDA_FP8_FUSED === "0") return undefined;
+  const state = states.of(reader);
+  const { fp8, In, outs } = state.sizes;
+  if (!fp8 || C !== (way === "forward" ? In : outs) || arrays.some((array) => array % 16 !== 0)) return undefined;
+  const exponents = way === "forward" ? 0 : transposedCodes(cuda, reader, state).exponents.address!;
+  cuda.rounded = { address, N, C, exponents, ...takeRows(cuda, N, C), madeBy: cuda.opCount };
+  return cuda.rounded;
+}
+
+/** Rows [N, C] → codes and scales: addresses, as `fp8_encode` takes them. */
+export function launchEncode(
+  cuda: CudaRuntime,
+  dtype: ActivationDType,
+  [source, exponents, codes, scales]: readonly [source: number, exponents: number, codes: number, scales: number],
+  N: number,
+  C: number,
+): void {
+  const strategy = dtype === "bf16" && C <= FOUR_WARPS_WIDTH ? "four_warps_per_row" : "block_per_row";
+  cuda.launch(`fp8_encode_${strategy}_${dtype}`, N, [source, exponents, codes, scales, C]);
 }
 
 function transposedCodes(cuda: CudaRuntime, linear: LinearOperand, state: LinearState): TransposedCodes {

@@ -30,6 +30,9 @@ import type { LinearStates } from "./linear-state.ts";
 import { mergesAdapters } from "./merged-weights.ts";
 import { splitProduct } from "./split-product.ts";
 
+/** lora_add.cu: B of 64 outputs, and two tiles of y for each of its warps. */
+const LORA_ADD_SHARED_BYTES = 25_600;
+
 export function linearForward(
   cuda: CudaRuntime,
   states: LinearStates,
@@ -67,7 +70,8 @@ export function linearForward(
     const down = { a: { address: dropped, ld: In }, b: { address: a.address!, ld: In }, c: low, M: N, N: ranks, K: In };
     cuda.multiply({ ...down, transposeB: true, dtype, alpha: keptFactor(linear) });
     if (atRandom) {
-      cuda.launch(`lora_add_${dtype}`, { x: blocks(outs, 128), y: blocks(N, 64) }, [rankOutput, b.address!, output, N, outs, ranks]);
+      const grid = { x: blocks(outs, 64), y: blocks(N, 256) };
+      cuda.launch(`lora_add_${dtype}`, grid, [rankOutput, b.address!, output, N, outs, ranks], LORA_ADD_SHARED_BYTES);
     } else if (!merged) {
       const up = { a: low, b: { address: b.address!, ld: ranks }, c: { address: output, ld: outs }, M: N, N: outs, K: ranks };
       cuda.multiply({ ...up, transposeB: true, dtype, beta: split ? 1 : 0 });

@@ -1,8 +1,10 @@
 /** RMS norm and layer norm. Kernels: rms_norm.cu, layer_norm.cu. */
-import type { Operand } from "../../backend.ts";
+import type { LinearOperand, Operand } from "../../backend.ts";
 import { layerNormForwardSizes, rmsNormApplySizes, rmsNormBackwardSizes, rmsNormForwardSizes } from "../../shapes/norms.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
+import { roundedFor } from "./fp8-products.ts";
 import { blocks, gridRows } from "./grids.ts";
+import type { LinearStates } from "./linear-state.ts";
 
 /** Widest row that one warp keeps in registers. */
 const WARP_WIDTH = 2048;
@@ -13,6 +15,7 @@ function rowStrategy(N: number, C: number): { name: string; grid: number } {
 
 export function rmsNormForward(
   cuda: CudaRuntime,
+  states: LinearStates,
   x: Operand,
   residual: Operand | null,
   weight: Operand,
@@ -20,16 +23,24 @@ export function rmsNormForward(
   y: Operand,
   rstd: Operand | null,
   eps: number,
+  reader?: LinearOperand,
 ): void {
   const { N, C, dtype } = rmsNormForwardSizes(x, residual, weight, sum, y, rstd);
-  const { name, grid } = rowStrategy(N, C);
   const inputs = [cuda.in(x), cuda.optionalIn(residual), cuda.in(weight)];
-  const outputs = [cuda.optionalOut(sum), cuda.out(y), cuda.optionalOut(rstd)];
+  const outputs = [cuda.optionalOut(sum), cuda.out(y), cuda.optionalOut(rstd)] as const;
+  const arrays = [...inputs, outputs[0], outputs[1]];
+  const rounded = roundedFor(cuda, states, reader, "forward", { address: outputs[1], N, C, dtype, arrays });
+  if (rounded) {
+    cuda.launch("rms_norm_forward_rounded_bf16", N, [...inputs, ...outputs, rounded.codes, rounded.scales, N, C, eps]);
+    return;
+  }
+  const { name, grid } = rowStrategy(N, C);
   cuda.launch(`rms_norm_forward_${name}_${dtype}`, grid, [...inputs, ...outputs, N, C, eps]);
 }
 
 export function rmsNormBackward(
   cuda: CudaRuntime,
+  states: LinearStates,
   s: Operand,
   weight: Operand,
   rstd: Operand,
@@ -37,6 +48,7 @@ export function rmsNormBackward(
   dResidual: Operand | null,
   dSum: Operand,
   weightGradient: Operand | null,
+  reader?: LinearOperand,
 ): void {
   const { N, C, dtype } = rmsNormBackwardSizes(s, weight, rstd, dY, dResidual, dSum, weightGradient);
   // First: dSum may take the place of what this reads.
@@ -48,9 +60,15 @@ export function rmsNormBackward(
     cuda.launch(`rms_norm_weight_gradient_partials_${dtype}`, grid, [cuda.in(s), cuda.in(rstd), cuda.in(dY), partials, N, C, rows]);
     cuda.launch("add_partials_f32", blocks(C, 256), [partials, cuda.out(weightGradient), chunks, C, 1]);
   }
+  const arrays = [cuda.in(s), cuda.in(weight), cuda.in(rstd), cuda.in(dY), cuda.optionalIn(dResidual), cuda.out(dSum)] as const;
+  const rounded = roundedFor(cuda, states, reader, "backward", { address: arrays[5], N, C, dtype, arrays });
+  if (rounded) {
+    const { exponents, codes, scales } = rounded;
+    cuda.launch("rms_norm_backward_rounded_bf16", N, [...arrays, exponents, codes, scales, N, C]);
+    return;
+  }
   const { name, grid } = rowStrategy(N, C);
-  const inputs = [cuda.in(s), cuda.in(weight), cuda.in(rstd), cuda.in(dY), cuda.optionalIn(dResidual)];
-  cuda.launch(`rms_norm_backward_${name}_${dtype}`, grid, [...inputs, cuda.out(dSum), N, C]);
+  cuda.launch(`rms_norm_backward_${name}_${dtype}`, grid, [...arrays, N, C]);
 }
 
 export function rmsNormApply(cuda: CudaRuntime, s: Operand, weight: Operand, rstd: Operand, y: Operand): void {

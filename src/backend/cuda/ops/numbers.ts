@@ -5,6 +5,7 @@ import { fp8EncodeSizes, nf4EncodeSizes, nf4NestSizes, sampleSizes, weightDecode
 import { checkWeight } from "../../shapes/weights.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { sumPartials } from "./elementwise.ts";
+import { launchEncode } from "./fp8-products.ts";
 import { blocks } from "./grids.ts";
 import { decodeRows } from "./weights.ts";
 
@@ -33,7 +34,7 @@ export function nf4Nest(
 
 export function fp8Encode(cuda: CudaRuntime, x: Operand, codes: Operand, scales: Operand): void {
   const { rows, cols, dtype } = fp8EncodeSizes(x, codes, scales);
-  cuda.launch(`fp8_encode_block_per_row_${dtype}`, rows, [cuda.in(x), 0, cuda.out(codes), cuda.out(scales), cols]);
+  launchEncode(cuda, dtype, [cuda.in(x), 0, cuda.out(codes), cuda.out(scales)], rows, cols);
 }
 
 export function weightDecode(cuda: CudaRuntime, weight: WeightOperand, out: Operand, row: number, rowCount: number): void {
