@@ -2,6 +2,7 @@
  * The part of vitest that device tests use, in one file, so that a bundle of them runs on a machine that has Node and nothing else.
  * Tests run one after the other in the order they are written; a failure prints its message and the run goes on.
  */
+import process from "node:process";
 import { isDeepStrictEqual } from "node:util";
 
 type Body = () => unknown;
@@ -63,6 +64,22 @@ function makeTest(runs: boolean): Test {
 }
 export const it = makeTest(true);
 export const test = it;
+
+const stubbed = new Map<string, string | undefined>();
+export const vi = {
+  stubEnv: (name: string, value: string | undefined): void => {
+    if (!stubbed.has(name)) stubbed.set(name, process.env[name]);
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  },
+  unstubAllEnvs: (): void => {
+    for (const [name, value] of stubbed) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+    stubbed.clear();
+  },
+};
 
 function show(value: unknown): string {
   return typeof value === "bigint" ? `${value}n` : (JSON.stringify(value) ?? String(value)).slice(0, 400);
