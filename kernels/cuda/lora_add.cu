@@ -88,7 +88,7 @@ template <class T> __device__ void lora_add(const T *xa, const T *b, T *y, int64
 #pragma unroll
       for (int j = 0; j < 8; j++) body(j, 0), body(j, 1);
     };
-    bool numbers = true;
+    bool numbers = true;  // a lane with NaN among its sums rounds them to nearest: raising the bits of NaN could make a number of it
     each_pair([&](int j, int half) {
       const float2 old = unpack2<T>(word(j, half));
       float &low = share[j][2 * half], &high = share[j][2 * half + 1];

@@ -61,6 +61,25 @@ __device__ uint32_t rms_norm_forward(const T *x, const T *residual, const float 
   return largest;
 }
 
+// 8 elements as they lie in memory.
+template <class T> struct alignas(16) Piece {
+  uint4 words;
+  __device__ __forceinline__ void unpack(float v[8]) const { unpack8<T>(words, v); }
+};
+template <> struct alignas(16) Piece<float> {
+  float4 low, high;
+  __device__ __forceinline__ void unpack(float v[8]) const { v[0] = low.x, v[1] = low.y, v[2] = low.z, v[3] = low.w, v[4] = high.x, v[5] = high.y, v[6] = high.z, v[7] = high.w; }
+};
+template <bool VECTOR, class T> __device__ __forceinline__ Piece<T> load_piece(const T *p, int64_t n) {
+  if (VECTOR) return *reinterpret_cast<const Piece<T> *>(p);
+  Piece<T> piece;
+  float v[8];
+  load8<false>(p, n, v);
+  store8_vector(reinterpret_cast<T *>(&piece), v);
+  return piece;
+}
+
+// All a row's pieces are asked for at once, and kept as they lie in memory: as floats they would cost twice the registers, and half the rows under way.
 // ROUNDED: as above, of d_sum · 2^(columns - 127).
 template <class T, bool VECTOR, int THREADS, int KEEP, bool ROUNDED = false>
 __device__ uint32_t rms_norm_backward(const T *s, const float *weight, const float *rstd, const T *d_y, const T *d_residual, T *d_sum, int64_t row,
@@ -69,41 +88,46 @@ __device__ uint32_t rms_norm_backward(const T *s, const float *weight, const flo
   d_y += row * C;
   d_sum += row * C;
   if (d_residual) d_residual += row * C;
-  float kept_s[KEEP][8], kept_g[KEEP][8], dot = 0;
-  const auto read = [&](int64_t c, float sv[8], float g[8]) {
+  Piece<T> kept_s[KEEP], kept_y[KEEP], kept_residual[KEEP];
+  float dot = 0;
+  // s and g = d_y · weight of 8 columns
+  const auto unpack = [&](int64_t c, const Piece<T> &s_piece, const Piece<T> &y_piece, float sv[8], float g[8]) {
     float w[8];
-    load8<VECTOR>(s + c, C - c, sv);
-    load8<VECTOR>(d_y + c, C - c, g);
     load8<VECTOR>(weight + c, C - c, w);
+    s_piece.unpack(sv);
+    y_piece.unpack(g);
 #pragma unroll
     for (int i = 0; i < 8; i++) g[i] *= w[i];
+  };
+  const auto add = [&](const float sv[8], const float g[8]) {
+#pragma unroll
+    for (int i = 0; i < 8; i++) dot += sv[i] * g[i];
   };
 #pragma unroll
   for (int k = 0; k < KEEP; k++) {
     const int64_t c = (k * THREADS + thread) * 8;
-    if (c < C) {
-      read(c, kept_s[k], kept_g[k]);
+    if (c >= C) continue;
+    kept_s[k] = load_piece<VECTOR>(s + c, C - c);
+    kept_y[k] = load_piece<VECTOR>(d_y + c, C - c);
+    if (d_residual) kept_residual[k] = load_piece<VECTOR>(d_residual + c, C - c);
+  }
 #pragma unroll
-      for (int i = 0; i < 8; i++) dot += kept_s[k][i] * kept_g[k][i];
-    }
+  for (int k = 0; k < KEEP; k++) {
+    const int64_t c = (k * THREADS + thread) * 8;
+    float sv[8], g[8];
+    if (c < C) unpack(c, kept_s[k], kept_y[k], sv, g), add(sv, g);
   }
   for (int64_t c = (KEEP * THREADS + thread) * 8; c < C; c += THREADS * 8) {
     float sv[8], g[8];
-    read(c, sv, g);
-#pragma unroll
-    for (int i = 0; i < 8; i++) dot += sv[i] * g[i];
+    unpack(c, load_piece<VECTOR>(s + c, C - c), load_piece<VECTOR>(d_y + c, C - c), sv, g), add(sv, g);
   }
   dot = block_sum<THREADS>(dot, scratch);
   const float r = rstd[row], factor = dot / static_cast<float>(C) * r * r;
   uint32_t largest = 0;
-  const auto write = [&](int64_t c, const float sv[8], const float g[8]) {
-    float out[8];
-    if (d_residual) {
-      load8<VECTOR>(d_residual + c, C - c, out);
-    } else {
-#pragma unroll
-      for (int i = 0; i < 8; i++) out[i] = 0;
-    }
+  const auto write = [&](int64_t c, const Piece<T> &s_piece, const Piece<T> &y_piece, const Piece<T> &residual) {
+    float sv[8], g[8], out[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+    unpack(c, s_piece, y_piece, sv, g);
+    if (d_residual) residual.unpack(out);
 #pragma unroll
     for (int i = 0; i < 8; i++) out[i] += r * (g[i] - sv[i] * factor);
     store8<VECTOR>(d_sum + c, C - c, out);
@@ -112,12 +136,12 @@ __device__ uint32_t rms_norm_backward(const T *s, const float *weight, const flo
 #pragma unroll
   for (int k = 0; k < KEEP; k++) {
     const int64_t c = (k * THREADS + thread) * 8;
-    if (c < C) write(c, kept_s[k], kept_g[k]);
+    if (c < C) write(c, kept_s[k], kept_y[k], kept_residual[k]);
   }
   for (int64_t c = (KEEP * THREADS + thread) * 8; c < C; c += THREADS * 8) {
-    float sv[8], g[8];
-    read(c, sv, g);
-    write(c, sv, g);
+    Piece<T> residual{};
+    if (d_residual) residual = load_piece<VECTOR>(d_residual + c, C - c);
+    write(c, load_piece<VECTOR>(s + c, C - c), load_piece<VECTOR>(d_y + c, C - c), residual);
   }
   return largest;
 }
@@ -152,14 +176,14 @@ REMORA_FOR_ACTIVATIONS(RMS_NORM_FORWARD)
       const T *s, const float *weight, const float *rstd, const T *d_y, const T *d_residual, T *d_sum, int64_t N, int64_t C) {         \
     const int64_t row = blockIdx.x * 8ll + threadIdx.x / 32;                                                                           \
     if (row >= N) return;                                                                                                              \
-    if (ALL_ALIGNED_BACKWARD) rms_norm_backward<T, true, 32, 4>(s, weight, rstd, d_y, d_residual, d_sum, row, threadIdx.x % 32, C, nullptr); \
+    if (ALL_ALIGNED_BACKWARD) rms_norm_backward<T, true, 32, sizeof(T) == 2 ? 4 : 2>(s, weight, rstd, d_y, d_residual, d_sum, row, threadIdx.x % 32, C, nullptr); \
     else rms_norm_backward<T, false, 32, 1>(s, weight, rstd, d_y, d_residual, d_sum, row, threadIdx.x % 32, C, nullptr);               \
   }                                                                                                                                    \
   /* launch: grid N, block 256; any C, best above 2048. d_residual may be 0 or d_sum. */                                               \
   extern "C" __global__ void __launch_bounds__(256) rms_norm_backward_block_per_row_##suffix(                                          \
       const T *s, const float *weight, const float *rstd, const T *d_y, const T *d_residual, T *d_sum, int64_t N, int64_t C) {         \
     __shared__ float scratch[8];                                                                                                       \
-    if (ALL_ALIGNED_BACKWARD) rms_norm_backward<T, true, 256, 3>(s, weight, rstd, d_y, d_residual, d_sum, blockIdx.x, threadIdx.x, C, scratch); \
+    if (ALL_ALIGNED_BACKWARD) rms_norm_backward<T, true, 256, sizeof(T) == 2 ? 3 : 2>(s, weight, rstd, d_y, d_residual, d_sum, blockIdx.x, threadIdx.x, C, scratch); \
     else rms_norm_backward<T, false, 256, 1>(s, weight, rstd, d_y, d_residual, d_sum, blockIdx.x, threadIdx.x, C, scratch);            \
   }
 REMORA_FOR_ACTIVATIONS(RMS_NORM_BACKWARD)
