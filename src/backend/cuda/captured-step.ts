@@ -63,8 +63,9 @@ export class CapturedStep implements CapturedWork {
     driver.check("capture", driver.fn.cuStreamBeginCapture_v2(cuda.stream, RELAXED));
     cuda.capturing = true;
     cuda.memory.pins++;
-    // Copies made from operands must be made inside the graph too.
+    // Copies made from operands must be made inside the graph too, and rows rounded in it.
     cuda.epoch++;
+    cuda.rounded = undefined;
     let recorded = false;
     try {
       this.#run();

@@ -84,7 +84,7 @@ function multiply(cuda: CudaRuntime, part: Omit<Product, "dtype" | "transposeB">
   copyMatrix(cuda, outDType, apart, c.address, M, N, N, c.ld, 1, true);
 }
 
-/** Where codes u8 [N, C] and scales f32 [N] of one op's rows lie. */
+/** Where codes u8 [N, C] and scales f32 [N] lie. Scratch, which may outlive its op by one here: nothing else takes it, and the next op reads before it takes. */
 function takeRows(cuda: CudaRuntime, N: number, C: number) {
   return { codes: cuda.scratch.take("E4M3 rows", N * C), scales: cuda.scratch.take("E4M3 row scales", N * 4) };
 }
