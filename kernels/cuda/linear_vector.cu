@@ -317,7 +317,7 @@ __device__ __forceinline__ void linear_vector(const LinearPart *parts, int part_
 
 // y [N, y_stride] = linear(norm(x)) + residual, or the gate of the first part times the second when gate >= 0 (0 SiLU, 1 GELU in its tanh form), which are
 // then alike in out. next (or NULL), next_count, next_In, next_shares: what the kernel that follows is given as parts, part_count, In and shares. norm f32 [In] and residual like y may be NULL; residual may be y. N <= ROWS; In a multiple of 64; at most 4 parts; x 16-byte aligned.
-// shares: into how many the rows of each part are cut. launch: grid min(shares, multiprocessors), block 640 for rows1, else 512; dynamic shared 65536 + ROWS · C · 1024
+// shares: into how many the rows of each part are cut. launch: grid min(shares, multiprocessors), block 768 for rows1, else 512; dynamic shared 65536 + ROWS · C · 1024
 // + P · (In / 64 · 8 + C · 64 · ROWS + 8), C = ceil(In / 512), P = sum over parts of ceil(ceil(out / shares) / 2), the pairs of a share.
 #define LINEAR_VECTOR(name, ROWS, WARPS, BLOCKS, UNITS, GROUP, T)                                                                      \
   extern "C" __global__ void __launch_bounds__(WARPS * 32, BLOCKS) linear_vector_nf4_##name(                                           \
@@ -327,10 +327,10 @@ __device__ __forceinline__ void linear_vector(const LinearPart *parts, int part_
                                                  next_count, next_In, next_shares);                                                    \
   }
 #ifndef REMORA_VARIANTS
-IF_BF16(LINEAR_VECTOR(rows1_bf16, 1, 20, 1, 1, 4, bf16_t))
+IF_BF16(LINEAR_VECTOR(rows1_bf16, 1, 24, 1, 1, 2, bf16_t))
 IF_BF16(LINEAR_VECTOR(rows2_bf16, 2, 16, 1, 1, 2, bf16_t))
 IF_BF16(LINEAR_VECTOR(rows4_bf16, 4, 16, 1, 1, 2, bf16_t))
-LINEAR_VECTOR(rows1_f16, 1, 20, 1, 1, 4, f16_t)
+LINEAR_VECTOR(rows1_f16, 1, 24, 1, 1, 2, f16_t)
 LINEAR_VECTOR(rows2_f16, 2, 16, 1, 1, 2, f16_t)
 LINEAR_VECTOR(rows4_f16, 4, 16, 1, 1, 2, f16_t)
 #endif

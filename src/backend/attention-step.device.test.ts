@@ -1,6 +1,5 @@
 /** `attentionStep`, on devices that have it, against rotation, cache write and attention one after the other on the same device. */
-import process from "node:process";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { ActivationDType, AttentionRule, Backend, PagedCacheOperand, RopeOperand } from "./backend.ts";
 import { describeOnEachDevice } from "./testing/describe-on-each-device.ts";
 import { expectClose, TOLERANCE } from "./testing/expect-close.ts";
@@ -24,13 +23,6 @@ const CASES: readonly StepCase[] = [
 const POSITIONS = [0, 63, 64, 200, 17];
 
 describeOnEachDevice("attention step", (device) => {
-  beforeAll(() => {
-    process.env.REMORA_CUDA_ATTENTION_STEP = "1";
-  });
-  afterAll(() => {
-    delete process.env.REMORA_CUDA_ATTENTION_STEP;
-  });
-
   it("equals rotation, cache write and attention one by one, op by op and in a captured step", async () => {
     const backend = device.backend();
     if (!backend.attentionStep) return;

@@ -113,7 +113,7 @@ void check_norms() {
           copy(start, gradient), copy(want_gradient, gradient);
           want_rstd.push();
           reference.rms_norm_backward(ctx, x.ptr(), w.ptr<float>(), want_rstd.ptr<float>(), d_y.ptr(), residual ? r.ptr() : nullptr, want_d.ptr(), want_gradient.ptr<float>(), N, C, dtype);
-          check_case("rms_norm_backward" + tail + label, {{&d_sum, &want_d, tolerance_of(dtype, C == 1 ? 1e-4 : 2e-6)}}, [&] { d_sum.poison(); },
+          check_case("rms_norm_backward" + tail + label, {{&d_sum, &want_d, tolerance_of(dtype, C == 1 ? 5e-4 : 2e-6)}}, [&] { d_sum.poison(); },
                      [&] {
                        launch(("rms_norm_backward" + tail).c_str(), grid, 256, 0, x.dev(), w.dev(), want_rstd.dev(), d_y.dev(), residual ? r.dev() : nullptr, d_sum.dev(), N, C);
                      });

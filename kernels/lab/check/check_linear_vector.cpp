@@ -12,7 +12,7 @@ static uint32_t vector_shared(const std::vector<int> &outs, int64_t In, int rows
   const int64_t chunks = ceil_div(In, 512);
   return static_cast<uint32_t>(65536 + rows * chunks * 1024 + pairs * (In / 64 * 8 + chunks * 64 * rows + 8));
 }
-static uint32_t vector_threads(int rows) { return rows == 1 ? 640 : 512; }
+static uint32_t vector_threads(int rows) { return rows == 1 ? 768 : 512; }
 
 struct VectorCase {
   const char *label;
