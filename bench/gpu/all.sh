@@ -61,7 +61,7 @@ part profile 60 "REMORA_BENCH_PLANS=1 $node $gpu/first-run.mjs cheap-profile; RE
 part racecheck 120 "compute-sanitizer --tool racecheck --report-api-errors no --error-exitcode 9 $gpu/cuda-check --images $gpu/build/cuda --family attention --only hopper"
 part parity 150 "$PYTHON bench/gpu/parity.py /tmp/remora/parity && $node $gpu/parity.mjs /tmp/remora/parity --out $out/parity.json; rm -rf /tmp/remora/parity"
 part curve 110 "$node $gpu/curve.mjs --model $model --data $data --out $out/curve.json"
-part bench 330 "$node $gpu/bench-gpu.mjs --match '${BENCH_MATCH:-}' --seconds 60 --total \$PART_SECONDS --out $out/gpu.json"
+part bench 560 "$node $gpu/bench-gpu.mjs --match '${BENCH_MATCH:-}' --seconds 60 --total \$PART_SECONDS --out $out/gpu.json"
 part unsloth 400 "mkdir -p /tmp/remora/unsloth && tar xf $gpu/unsloth.tar.xz -C /tmp/remora/unsloth && export PYTHONPATH=\"\${PYTHONPATH:+\$PYTHONPATH:}/tmp/remora/unsloth\" && timeout 120 $PYTHON bench/peers/unsloth-gpu.py --tiny --steps 2; $node $gpu/bench-gpu.mjs --match 'train.*(Unsloth|NF4, cheap|NF4, layers again|bitsandbytes NF4, check)' --seconds 60 --total \$((PART_SECONDS - 60)) --out $out/gpu-unsloth.json"
 part sanitize 120 "for tool in memcheck racecheck initcheck; do echo == \$tool; timeout ${SANITIZE_SECONDS:-36} compute-sanitizer --tool \$tool --report-api-errors no --error-exitcode 9 $gpu/cuda-check --images $gpu/build/cuda; echo \$tool: exit \$?; done"
 part load 150 "$node $gpu/load-bench.mjs --folder /tmp/remora/nemo --write-seconds 50 --out $out/load.json"

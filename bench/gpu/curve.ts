@@ -40,6 +40,9 @@ try {
   for (const compute of ["bf16", "f16"] as const) {
     if (list.includes(`--no-${compute}`)) continue;
     curve(`card ${compute} against CPU f32`, await train(`card-${compute}`, { device, compute }), onCpu, LIMIT[compute]);
+    // Decoded at each use, NF4 weights take LoRA's share along.
+    const merged = await train(`card-${compute}-each-use`, { device, compute, decodedWeights: "each-use" });
+    curve(`card ${compute}, weights decoded at each use, against CPU f32`, merged, onCpu, LIMIT[compute]);
   }
 } catch (error) {
   report("the runs", false, { error: String((error as Error).stack) });
