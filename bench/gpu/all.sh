@@ -77,7 +77,7 @@ part fp8 520 "
   timeout 200 $node $gpu/fp8-curves.mjs --model $model --data $data --out $out/fp8-curves.json"
 
 card=$(nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null | head -1)
-if [ -f "$out/tests.log" ]; then
+if [ -n "$tests_exit" ]; then
   passed=$(grep -c '^ok' "$out/tests.log") failed=$(grep -c '^FAILED' "$out/tests.log")
   printf '{"commit":"%s","card":"%s","command":"REMORA_REQUIRE_CUDA=1, device tests on cuda:0","exit":%s,"passed":%s,"failed":%s,"when":"%s"}\n' \
     "$REMORA_COMMIT" "$card" "$tests_exit" "$passed" "$failed" "$(date -u +%FT%TZ)" > "$out/require-cuda.json"

@@ -31,9 +31,13 @@ const RECOMPUTE: Readonly<Record<RecomputePolicy, Price>> = {
   layers: [1.47, "whole layers run again, about 45% slower"],
   host: [1.56, "whole layers run again, their inputs in the host's memory, about 55% slower"],
 };
-const PRICES: { readonly [Rung in keyof LadderChoice]: (choice: LadderChoice[Rung]) => Price } = {
+const PRICES: { readonly [Rung in keyof LadderChoice]: (choice: LadderChoice[Rung], facts: LadderFacts) => Price } = {
   recompute: (policy) => RECOMPUTE[policy],
-  decodedWeights: (kept) => (kept === "keep" ? [1, "decoded once and kept"] : [1.02, "decoded at each use, about 2% slower"]),
+  decodedWeights: (kept, { settings }) => {
+    if (kept === "keep") return [1, "decoded once and kept"];
+    // NF4 takes the adapters' share along while it is decoded, which saves what the decoding costs.
+    return settings.base === "nf4" ? [1, "decoded at each use, as quick as kept"] : [1.02, "decoded at each use, about 2% slower"];
+  },
   embedding: (place) => (place === "device" ? [1, "on the card"] : [1.003, "rows gathered over the bus, under 1% slower"]),
   optimizerState: (state) => (state === "f32" ? [1, "f32"] : [1.1, "8 bits a moment: slightly noisier updates"]),
   headRows: (rows) => (rows >= LARGE_HEAD_ROWS ? [1, "large products in the head"] : [1.01, "small products in the head, about 1% slower"]),
@@ -55,7 +59,7 @@ export interface LadderFacts {
 }
 
 export function chooseLadder(asked: LadderAsked, facts: LadderFacts): Ladder {
-  const rungs = combinations(openChoices(asked, facts)).map((choice) => ({ choice, plan: planOf(choice, facts), time: timeOf(choice) }));
+  const rungs = combinations(openChoices(asked, facts)).map((choice) => ({ choice, plan: planOf(choice, facts), time: timeOf(choice, facts) }));
   rungs.sort((a, b) => a.time - b.time || a.plan.totalBytes - b.plan.totalBytes);
   const limit = facts.device.availableBytes * (facts.device.hasOwnMemory ? 1 - MARGIN : 1);
   const found = rungs.find(({ plan }) => plan.totalBytes <= limit) ?? smallest(rungs);
@@ -100,12 +104,12 @@ function planOf(choice: LadderChoice, { model, shape, settings, device, steps }:
   return planMemory(model, shape, { ...settings, ...rungs }, device, steps);
 }
 
-function priceOf<Rung extends keyof LadderChoice>(rung: Rung, choice: LadderChoice): Price {
-  return PRICES[rung](choice[rung]);
+function priceOf<Rung extends keyof LadderChoice>(rung: Rung, choice: LadderChoice, facts: LadderFacts): Price {
+  return PRICES[rung](choice[rung], facts);
 }
 
-function timeOf(choice: LadderChoice): number {
-  return (Object.keys(PRICES) as (keyof LadderChoice)[]).reduce((time, rung) => time * priceOf(rung, choice)[0], 1);
+function timeOf(choice: LadderChoice, facts: LadderFacts): number {
+  return (Object.keys(PRICES) as (keyof LadderChoice)[]).reduce((time, rung) => time * priceOf(rung, choice, facts)[0], 1);
 }
 
 function smallest<T extends { readonly plan: MemoryPlan }>(rungs: readonly T[]): T {
@@ -124,7 +128,7 @@ function describe(choice: LadderChoice, asked: LadderAsked, facts: LadderFacts):
     .map((rung) => ({
       rung,
       choice: String(choice[rung] === 0 ? "smallest" : choice[rung]),
-      price: priceOf(rung, choice)[1],
+      price: priceOf(rung, choice, facts)[1],
       savesBytes: Math.max(0, planOf({ ...choice, [rung]: open[rung][0] }, facts).totalBytes - now),
       by: asked[rung] === "auto" ? ("plan" as const) : ("config" as const),
     }));
