@@ -59,7 +59,11 @@ export interface LadderFacts {
 }
 
 export function chooseLadder(asked: LadderAsked, facts: LadderFacts): Ladder {
-  const rungs = combinations(openChoices(asked, facts)).map((choice) => ({ choice, plan: planOf(choice, facts), time: timeOf(choice, facts) }));
+  const rungs = combinations(openChoices(asked, facts)).map((choice) => ({
+    choice,
+    plan: planOf(choice, facts),
+    time: timeOf(choice, facts),
+  }));
   rungs.sort((a, b) => a.time - b.time || a.plan.totalBytes - b.plan.totalBytes);
   const limit = facts.device.availableBytes * (facts.device.hasOwnMemory ? 1 - MARGIN : 1);
   const found = rungs.find(({ plan }) => plan.totalBytes <= limit) ?? smallest(rungs);
