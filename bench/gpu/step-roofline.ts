@@ -49,8 +49,9 @@ export function countStep(
     [F, C, 1],
   ];
   const weights = linears.reduce((sum, [inputs, outputs]) => sum + inputs * outputs, 0);
-  // Forward reads x and writes the thin result, which the large product reads; backward reads dy and x for both gradients and adds to dx.
-  const thinElements = linears.reduce((sum, [inputs, outputs]) => sum + (inputs + 2 * outputs) + (3 * inputs + 2 * outputs), 0);
+  // Forward reads x, backward dy and x for both gradients and dy for what goes on to x. NF4 carries the adapters' share while it is decoded; E4M3
+  // does not: y is read and written once more for it, and dx.
+  const thinElements = linears.reduce((sum, [inputs, outputs]) => sum + 2 * (inputs + outputs) + (fp8 ? 2 * (inputs + outputs) : 0), 0);
   const trained = layers * rank * linears.reduce((sum, [inputs, outputs, adapters]) => sum + adapters * inputs + outputs, 0);
   const memory = (name: string, bytes: number): CountedOp => ({ name, unit: "memory", flops: 0, bytes });
   return [

@@ -24,7 +24,7 @@ const what = section("Model and data", {
   ...modelOptions,
   compute: option(z.enum(TRAIN_COMPUTE).default("auto"), {
     description: "The dtype of activations, or fp8: bf16 with the frozen linears in 8 bits; sums are always f32",
-    more: "`auto` takes the fastest dtype of the device, never fp8. `f32` is for checking, at twice the memory of activations. `fp8` multiplies base weights and what they meet as E4M3 (2 bytes a weight on a card; Hopper only, cuBLAS 12.9 or later); adapters, attention and head stay bf16. On a CPU it is emulated: the same numbers, slower than bf16. It has not run on a card yet.",
+    more: "`auto` takes the fastest dtype of the device, never fp8. `f32` is for checking, at twice the memory of activations. `fp8` multiplies base weights and what they meet as E4M3 (2 bytes a weight on a card; Hopper only, cuBLAS 12.9 or later); adapters, attention and head stay bf16. On a CPU it is emulated: the same numbers, slower than bf16.",
   }),
   data: option(textOrList(), {
     description:
