@@ -1,5 +1,5 @@
 // Products of one to four rows with what rides along (norm, adapters, bias, residual, gate) against the reference's separate ops; then the shapes of
-// Nemo 12B timed, with the variants of kernels/lab/decode_variants.cu where its image was built.
+// Nemo 12B timed, with the variants of kernels/lab/decode_variants.cu and decode_next.cu where their images were built.
 #include <algorithm>
 #include "harness.h"
 #include "linear_part.h"
@@ -13,6 +13,14 @@ static uint32_t vector_shared(const std::vector<int> &outs, int64_t In, int rows
   return static_cast<uint32_t>(65536 + rows * chunks * 1024 + pairs * (In / 64 * 8 + chunks * 64 * rows + 8));
 }
 static uint32_t vector_threads(int rows) { return rows == 1 ? 768 : 512; }
+
+// The variants of kernels/lab/decode_next.cu: one row, bf16.
+struct HalfVariant {
+  const char *kernel;
+  uint32_t threads, blocks;  // blocks: how many a multiprocessor can hold
+};
+static const HalfVariant half_variants[] = {{"linear_half_nf4_w12b2a0", 384, 2}, {"linear_half_nf4_w12b2a2", 384, 2}, {"linear_half_nf4_w12b2a4", 384, 2}, {"linear_half_nf4_w24b1a2", 768, 1}};
+static constexpr uint32_t HALF_SHARED = 65536;
 
 struct VectorCase {
   const char *label;
@@ -92,6 +100,16 @@ void check_linear_vector() {
                            launch(k.c_str(), {grid}, vector_threads(rows), vector_shared(c.outs, In, rows, shares), table.dev(), part_count, c.bias ? bias.dev() : nullptr, x.dev(), c.norm ? norm.dev() : nullptr, 1e-5f, xa.dev(),
                                   c.residual ? residual.dev() : nullptr, y.dev(), static_cast<int>(N), static_cast<int>(In), width, ranks, c.gate, shares, table.dev(), part_count, static_cast<int>(In), shares);
                          });
+            if (N > 1 || dtype != BF16) continue;
+            for (const HalfVariant &v : half_variants)
+              if (device_has(v.kernel))
+                for (const auto &[shares, grid] : {std::pair<int, uint32_t>{3, 3}, {5, 2}, {1, 1}})
+                  check_case(std::string(v.kernel) + (nested ? " nested" : "") + " In" + std::to_string(In) + " shares" + std::to_string(shares) + " " + c.label,
+                             {{&y, &want, tolerance}}, [&] { y.poison(), xa.poison(); }, [&] {
+                               if (ranks) launch("lora_down_block_per_rank_bf16", {static_cast<uint32_t>(ranks)}, 128, 0, table.dev(), part_count, input.dev(), xa.dev(), 1, static_cast<int>(In), ranks);
+                               launch(v.kernel, {grid}, v.threads, HALF_SHARED, table.dev(), part_count, c.bias ? bias.dev() : nullptr, x.dev(), c.norm ? norm.dev() : nullptr, 1e-5f, xa.dev(),
+                                      c.residual ? residual.dev() : nullptr, y.dev(), 1, static_cast<int>(In), width, ranks, c.gate, shares, table.dev(), part_count, static_cast<int>(In), shares);
+                             });
           }
 }
 
