@@ -39,7 +39,7 @@ struct Share {
   }
 };
 
-// Where a row of W lies: 32 bytes, found once.
+// Where a row of W lies: 32 bytes, found once. The rows of an item lie in two gaps.
 struct Row {
   const uint8_t *codes, *scales;
   const float *nested;  // NULL: scales are f32
@@ -57,11 +57,12 @@ __device__ __forceinline__ void linear_half(const LinearPart *parts, int part_co
   DYNAMIC_SHARED(shared);
   __shared__ LinearPart part[MOST_PARTS];
   __shared__ Share own, coming;
-  __shared__ float squares[WARPS];
+  __shared__ float code[MOST_PARTS][256], squares[WARPS];
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
   const int blocks = In / 64, chunks = (In + ITEM_COLUMNS - 1) / ITEM_COLUMNS;
-  // In the gaps: x [chunks, 2, 32 lanes, 8], nested codes f32 [part_count, 256], Row [rows], sums f32 [groups + WARPS, 8].
-  const int code_at = chunks * ITEM_COLUMNS * 2, rows_at = code_at + part_count * 1024;
+  // In the gaps: x [chunks, 2, 32 lanes, 8], Row [groups, 8], sums f32 [groups + WARPS, 8], added f32 [groups, 8].
+  const int rows_at = chunks * ITEM_COLUMNS * 2;
+  const uint8_t *const lane_x = gap(shared, lane * 16);
 
   for (int i = threadIdx.x; i < part_count * static_cast<int>(sizeof(LinearPart) / 4); i += THREADS)
     reinterpret_cast<uint32_t *>(part)[i] = reinterpret_cast<const uint32_t *>(parts)[i];
@@ -73,13 +74,16 @@ __device__ __forceinline__ void linear_half(const LinearPart *parts, int part_co
     if (begun && threadIdx.x < part_count) own.find(part, threadIdx.x, share, shares);
     __syncthreads();
     const int rows = own.total(part_count), groups = (rows + ITEM_ROWS - 1) / ITEM_ROWS, items = groups * chunks, begin = items * warp / WARPS, end = items * (warp + 1) / WARPS;
-    const int sums_at = rows_at + rows * 32;
+    const int sums_at = rows_at + groups * ITEM_ROWS * 32, added_at = sums_at + (groups + WARPS) * ITEM_ROWS * 4;
     const bool nested = part[0].nested_scales;
-    const auto row_of = [&](int row) -> Row & { return *reinterpret_cast<Row *>(gap(shared, rows_at + min(row, rows - 1) * 32)); };
-    for (int i = threadIdx.x; i < rows; i += THREADS) {
-      int row = i;
+    // Row 0 of a group; row r is r / 4 gaps and r % 4 rows further.
+    const auto group_rows = [&](int group) { return gap(shared, rows_at) + group * 512; };
+    const auto row_of = [&](uint8_t *base, int r) -> Row & { return *reinterpret_cast<Row *>(base + r / 4 * 256 + r % 4 * 32); };
+    // The last group repeats its last row.
+    for (int i = threadIdx.x; i < groups * ITEM_ROWS; i += THREADS) {
+      int row = min(i, rows - 1);
       const int p = own.part_of(row), from = row * blocks;
-      row_of(i) = Row{own.data[p] + static_cast<int64_t>(row) * (In / 2), static_cast<const uint8_t *>(part[p].scales) + static_cast<int64_t>(from) * (nested ? 1 : 4), part[p].nested_scales, from, p};
+      row_of(group_rows(i / ITEM_ROWS), i % ITEM_ROWS) = Row{own.data[p] + static_cast<int64_t>(row) * (In / 2), static_cast<const uint8_t *>(part[p].scales) + static_cast<int64_t>(from) * (nested ? 1 : 4), part[p].nested_scales, from, p};
     }
 
     // ---- scales into L2, before the codes ----
@@ -103,7 +107,7 @@ __device__ __forceinline__ void linear_half(const LinearPart *parts, int part_co
     const auto ask = [&](int i) {
       if (i < end && lane < 16) {
         const int byte = coming_in.chunk * (ITEM_COLUMNS / 2) + lane % 2 * 128;
-        if (byte < In / 2) prefetch_l2(row_of(coming_in.group * ITEM_ROWS + lane / 2).codes + byte);
+        if (byte < In / 2) prefetch_l2(row_of(group_rows(coming_in.group), lane / 2).codes + byte);
       }
       coming_in.step(chunks);
     };
@@ -112,12 +116,13 @@ __device__ __forceinline__ void linear_half(const LinearPart *parts, int part_co
     const auto fetch = [&](uint2 into[PAIRS][2], int i, int nothing) {
       if (i < end) {
         loading.group += nothing;
-        const int byte = loading.chunk * (ITEM_COLUMNS / 2);
+        const uint32_t byte = loading.chunk * (ITEM_COLUMNS / 2);
+        uint8_t *const base = group_rows(loading.group);
 #pragma unroll
         for (int d = 0; d < PAIRS; d++) {
-          const int at = byte + (lane * 8 ^ d * 64), inside = at < In / 2 ? at : 0;
+          const uint32_t at = byte + (lane * 8 ^ d * 64), inside = at < static_cast<uint32_t>(In) / 2 ? at : 0;
 #pragma unroll
-          for (int h = 0; h < 2; h++) into[d][h] = load_once(reinterpret_cast<const uint2 *>(row_of(loading.group * ITEM_ROWS + 2 * d + h).codes + inside));
+          for (int h = 0; h < 2; h++) into[d][h] = load_once(reinterpret_cast<const uint2 *>(row_of(base, 2 * d + h).codes + inside));
         }
       }
       loading.step(chunks);
@@ -129,20 +134,21 @@ __device__ __forceinline__ void linear_half(const LinearPart *parts, int part_co
     for (int i = 0; i < AHEAD; i++) ask(begin + 2 + i);
 
     // ---- the scales of a lane: of rows 2d and 2d + 1 of an item, d and the block being the lane's own ----
-    const int own_pair = g >> 1 ^ t, own_block = 2 * t | (g & 1);
+    const int own_pair = g >> 1 ^ t, own_block = 2 * t | (g & 1), own_rows = own_pair / 2 * 256 + own_pair % 2 * 64;
     struct Scales {
       float value[2], outer[2];  // outer: of nested scales, whose value is a code of 8 bits
       int part[2];
     };
     const auto find_scales = [&](Scales &s, const Place &place) {
-      const int block = min(place.chunk * 8 + own_block, blocks - 1);
+      const uint32_t block = min(place.chunk * 8 + own_block, blocks - 1);
+      uint8_t *const base = group_rows(place.group) + own_rows;
 #pragma unroll
       for (int h = 0; h < 2; h++) {
-        const Row &row = row_of(place.group * ITEM_ROWS + 2 * own_pair + h);
+        const Row &row = row_of(base, h);
         if (nested) {
           s.part[h] = row.part;
           s.value[h] = __int_as_float(row.scales[block]);
-          s.outer[h] = row.nested[(row.from + block) >> 8];
+          s.outer[h] = row.nested[static_cast<uint32_t>(row.from + block) >> 8];
         } else {
           s.value[h] = reinterpret_cast<const float *>(row.scales)[block];
         }
@@ -151,7 +157,7 @@ __device__ __forceinline__ void linear_half(const LinearPart *parts, int part_co
     // bitsandbytes multiplies, then adds.
     const auto scale_of = [&](const Scales &s, int h) {
       if (!nested) return s.value[h];
-      return __fadd_rn(__fmul_rn(*reinterpret_cast<const float *>(gap(shared, code_at + s.part[h] * 1024 + __float_as_int(s.value[h]) * 4)), s.outer[h]), part[s.part[h]].nested_offset);
+      return __fadd_rn(__fmul_rn(code[s.part[h]][__float_as_int(s.value[h])], s.outer[h]), part[s.part[h]].nested_offset);
     };
     Scales scales = {};
     if (begin < end) find_scales(scales, now);
@@ -163,29 +169,38 @@ __device__ __forceinline__ void linear_half(const LinearPart *parts, int part_co
         reinterpret_cast<uint4 *>(shared)[i / 8 * 16 + i % 8] = make_uint4(pair, pair, pair, pair);
       }
       for (int i = threadIdx.x; i < part_count * 256; i += THREADS)
-        if (nested) *reinterpret_cast<float *>(gap(shared, code_at + i * 4)) = part[i >> 8].nested_code[i & 255];
+        if (nested) code[i >> 8][i & 255] = part[i >> 8].nested_code[i & 255];
       if (norm)
         for (int c = threadIdx.x * 32; c < In; c += THREADS * 32) prefetch_l2(norm + c);
       wait_for_previous_kernel();
       let_next_kernel_start();
-      float sum = 0;
+      const auto place_of = [&](int c) { return gap(shared, c / ITEM_COLUMNS * 1024 + c / 8 % 2 * 512 + c % ITEM_COLUMNS / 16 * 16); };
+      if (norm) {
+        float sum = 0;
 #pragma unroll 2
-      for (int c = threadIdx.x * 8; c < chunks * ITEM_COLUMNS; c += THREADS * 8) {
-        float v[8] = {}, w[8];
-        if (c < In) {
-          load8<true>(x + c, 8, v);
-          if (norm) {
+        for (int c = threadIdx.x * 8; c < chunks * ITEM_COLUMNS; c += THREADS * 8) {
+          float v[8] = {}, w[8];
+          if (c < In) {
+            load8<true>(x + c, 8, v);
             load8<true>(norm + c, 8, w);
 #pragma unroll
             for (int i = 0; i < 8; i++) sum += v[i] * v[i], v[i] *= w[i];
           }
+          store8<true>(reinterpret_cast<T *>(place_of(c)), 8, v);
         }
-        store8<true>(reinterpret_cast<T *>(gap(shared, c / ITEM_COLUMNS * 1024 + c / 8 % 2 * 512 + c % ITEM_COLUMNS / 16 * 16)), 8, v);
-      }
-      if (norm) {
         sum = warp_sum(sum);
         if (lane == 0) squares[warp] = sum;
+      } else {
+        for (int c = threadIdx.x * 8; c < chunks * ITEM_COLUMNS; c += THREADS * 8) copy_async_16(shared_address(place_of(c)), x + min(c, In - 8), c < In);
+        copy_async_commit();
+        copy_async_wait<0>();
       }
+    }
+    // What is added to a row's product, asked for together with x.
+    for (int i = threadIdx.x; i < rows; i += THREADS) {
+      int row = i;
+      const int p = own.part_of(row), at = part[p].out_begin + row;
+      *reinterpret_cast<float *>(gap(shared, added_at + i * 4)) = (bias ? bias[at] : 0.0f) + (residual ? to_float(residual[at]) : 0.0f);
     }
     __syncthreads();
 
@@ -197,7 +212,7 @@ __device__ __forceinline__ void linear_half(const LinearPart *parts, int part_co
       uint32_t xr[8];
 #pragma unroll
       for (int s = 0; s < 2; s++) {
-        const uint4 v = *reinterpret_cast<const uint4 *>(gap(shared, now.chunk * 1024 + s * 512 + lane * 16));
+        const uint4 v = *reinterpret_cast<const uint4 *>(lane_x + now.chunk * 2048 + s * 1024);
         xr[4 * s] = v.x, xr[4 * s + 1] = v.y, xr[4 * s + 2] = v.z, xr[4 * s + 3] = v.w;
       }
       float mine[2] = {};
@@ -285,24 +300,22 @@ __device__ __forceinline__ void linear_half(const LinearPart *parts, int part_co
         for (int k = q; k < part[p].rank; k += 8) sum += a[k] * b[k];
 #pragma unroll
         for (int d = 4; d; d >>= 1) sum += __shfl_xor_sync(0xffffffffu, sum, d);
-        return bias ? sum + bias[part[p].out_begin + row] : sum;
+        return sum + *reinterpret_cast<const float *>(gap(shared, added_at + r * 4));
       };
       float value = row_sum(r);
       if (gate >= 0) value = gate_value(value, gate) * row_sum(r + outputs);
       int row = r;
       const int p = own.part_of(row);
       if (q != 0 || i + lane / 8 >= outputs) continue;
-      const int at = part[p].out_begin + row;
-      if (residual) value += to_float(residual[at]);
-      y[at] = from_float<T>(value);
+      y[part[p].out_begin + row] = from_float<T>(value);
     }
     __syncthreads();
   }
 }
 }  // namespace
 
-// The arguments of linear_vector with N = 1. Rows and columns of a share fit the gaps: C · 1024 + part_count · 1024 + R · 32 + (ceil(R / 8) + warps) · 32 <= 32768 bytes,
-// C = ceil(In / 512), R = sum over parts of ceil(out / shares). launch: grid min(shares, multiprocessors), block warps · 32; dynamic shared 65536.
+// The arguments of linear_vector with N = 1. Rows and columns of a share fit the gaps: C · 1024 + G · 320 + warps · 32 <= 32768 bytes,
+// C = ceil(In / 512), G = ceil(sum over parts of ceil(out / shares) / 8).  launch: grid min(shares, multiprocessors), block warps · 32; dynamic shared 65536.
 #define LINEAR_HALF(W, B, A)                                                                                                                       \
   extern "C" __global__ void __launch_bounds__(W * 32, B) linear_half_nf4_w##W##b##B##a##A(                                                        \
       const LinearPart *parts, int part_count, const float *bias, const bf16_t *x, const float *norm, float eps, const float *xa, const bf16_t *residual, bf16_t *y, \
