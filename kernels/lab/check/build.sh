@@ -26,7 +26,7 @@ for f in reference/*.cpp; do
 done
 common=$(ls $out/*.o | grep -v -e /device_ -e /cuda_ -e /emulator.o)
 if [ "$1" = emulator ]; then
-  for f in cuda/*.cu; do
+  for f in cuda/*.cu lab/decode_next.cu; do
     o=$out/cuda_$(basename "$f" .cu).o
     newer "$f" "$o" && $cxx -x c++ -DREMORA_EMULATE -c "$f" -o "$o" || true
   done

@@ -1,5 +1,5 @@
 // Products of one to four rows with what rides along (norm, adapters, bias, residual, gate) against the reference's separate ops; then the shapes of
-// Nemo 12B timed, with the variants of kernels/lab/decode_variants.cu where its image was built.
+// Nemo 12B timed, with the variants of kernels/lab/decode_variants.cu and decode_next.cu where their images were built.
 #include <algorithm>
 #include "harness.h"
 #include "linear_part.h"
@@ -13,6 +13,14 @@ static uint32_t vector_shared(const std::vector<int> &outs, int64_t In, int rows
   return static_cast<uint32_t>(65536 + rows * chunks * 1024 + pairs * (In / 64 * 8 + chunks * 64 * rows + 8));
 }
 static uint32_t vector_threads(int rows) { return rows == 1 ? 768 : 512; }
+
+// The variants of kernels/lab/decode_next.cu: one row, bf16.
+struct HalfVariant {
+  const char *kernel;
+  uint32_t threads, blocks;  // blocks: how many a multiprocessor can hold
+};
+static const HalfVariant half_variants[] = {{"linear_half_nf4_w12b2a0", 384, 2}, {"linear_half_nf4_w12b2a2", 384, 2}, {"linear_half_nf4_w12b2a4", 384, 2}, {"linear_half_nf4_w24b1a2", 768, 1}};
+static constexpr uint32_t HALF_SHARED = 65536;
 
 struct VectorCase {
   const char *label;
@@ -32,9 +40,10 @@ void check_linear_vector() {
   for (int dtype : {BF16, F16})
     for (bool nested : {false, true})
       for (int64_t N : {1, 2, 3, 4})
-        for (int64_t In : {64, 320, 1152, 2560})
+        for (int64_t In : {64, 320, 1152, 2560, 14336})
           for (const VectorCase &c : cases) {
             if (N == 3 && In != 320) continue;
+            if (In == 14336 && (N > 1 || dtype != BF16 || !c.residual)) continue;  // as much as a share of the down projection of Nemo 12B
             const int part_count = static_cast<int>(c.outs.size());
             int total = 0, ranks = 0;
             for (int p = 0; p < part_count; p++) total += c.outs[p], ranks += c.ranks[p];
@@ -92,6 +101,16 @@ void check_linear_vector() {
                            launch(k.c_str(), {grid}, vector_threads(rows), vector_shared(c.outs, In, rows, shares), table.dev(), part_count, c.bias ? bias.dev() : nullptr, x.dev(), c.norm ? norm.dev() : nullptr, 1e-5f, xa.dev(),
                                   c.residual ? residual.dev() : nullptr, y.dev(), static_cast<int>(N), static_cast<int>(In), width, ranks, c.gate, shares, table.dev(), part_count, static_cast<int>(In), shares);
                          });
+            if (N > 1 || dtype != BF16) continue;
+            for (const HalfVariant &v : half_variants)
+              if (device_has(v.kernel))
+                for (const auto &[shares, grid] : {std::pair<int, uint32_t>{3, 3}, {5, 2}, {1, 1}})
+                  check_case(std::string(v.kernel) + (nested ? " nested" : "") + " In" + std::to_string(In) + " shares" + std::to_string(shares) + " " + c.label,
+                             {{&y, &want, tolerance}}, [&] { y.poison(), xa.poison(); }, [&] {
+                               if (ranks) launch("lora_down_block_per_rank_bf16", {static_cast<uint32_t>(ranks)}, 128, 0, table.dev(), part_count, input.dev(), xa.dev(), 1, static_cast<int>(In), ranks);
+                               launch(v.kernel, {grid}, v.threads, HALF_SHARED, table.dev(), part_count, c.bias ? bias.dev() : nullptr, x.dev(), c.norm ? norm.dev() : nullptr, 1e-5f, xa.dev(),
+                                      c.residual ? residual.dev() : nullptr, y.dev(), 1, static_cast<int>(In), width, ranks, c.gate, shares, table.dev(), part_count, static_cast<int>(In), shares);
+                             });
           }
 }
 
@@ -100,6 +119,82 @@ struct VectorVariant {
   uint32_t threads, blocks;
 };
 static const VectorVariant variants[] = {{"w16g4", 512, 1}, {"w16g6", 512, 1}, {"w20g3", 640, 1}, {"w24g2", 768, 1}, {"w24g3", 768, 1}, {"w32g1", 1024, 1}, {"w32g2", 1024, 1}};
+
+// The linears of one layer of Nemo 12B, one after the other in a graph, LAYERS of them: what a kernel costs among its neighbors. Their 140 MB do not stay in L2.
+static void bench_layer(uint32_t multiprocessors) {
+  if (device_is_emulated()) return;
+  constexpr int LAYERS = 8;
+  struct Linear {
+    std::vector<int> outs;
+    int In;
+    bool norm, residual;
+    int gate;
+  };
+  const std::vector<Linear> layer = {{{4096, 1024, 1024}, 5120, true, false, -1}, {{5120}, 4096, false, true, -1}, {{14336, 14336}, 5120, true, false, 0}, {{5120}, 14336, false, true, -1}};
+  std::vector<Array> keep, tables, outputs;
+  keep.reserve(64);
+  Array x = random_array(BF16, 14336), norm = uniform_array(F32, 5120, 0.5, 1.5), residual = random_array(BF16, 5120), code = uniform_array(F32, 256, -1, 1);
+  double bytes = 0;
+  for (const Linear &l : layer) {
+    std::vector<LinearPart> parts(l.outs.size());
+    int begin = 0;
+    for (size_t p = 0; p < parts.size(); p++) {
+      const int64_t count = static_cast<int64_t>(l.outs[p]) * l.In;
+      keep.push_back(byte_array(count / 2)), parts[p].data = keep.back().dev();
+      keep.push_back(byte_array(count / 64)), parts[p].scales = keep.back().dev();
+      keep.push_back(uniform_array(F32, count / 64 / 256 + 1, 0.01, 0.1)), parts[p].nested_scales = keep.back().dev();
+      parts[p].nested_code = code.dev(), parts[p].nested_offset = 0.13f, parts[p].out = l.outs[p], parts[p].out_begin = begin;
+      begin += l.outs[p];
+      bytes += static_cast<double>(count) * (0.5 + 1.0 / 64 + 1.0 / 4096);
+    }
+    tables.push_back(Array(U8, static_cast<int64_t>(80 * parts.size())));
+    std::memcpy(tables.back().host.data(), parts.data(), 80 * parts.size()), tables.back().push();
+    outputs.push_back(Array(BF16, begin));
+  }
+  const auto time = [&](const char *kernel, uint32_t threads, uint32_t per, bool half) {
+    if (!device_has(kernel)) return;
+    const uint32_t grid = multiprocessors * per;
+    const auto shares_of = [&](const Linear &l) {
+      int64_t shares = grid;
+      const auto fits = [&] {
+        if (!half) return vector_shared(l.outs, l.In, 1, shares) <= 220000;
+        int64_t rows = 0;
+        for (int out : l.outs) rows += ceil_div(out, shares);
+        return ceil_div(l.In, 512) * 1024 + ceil_div(rows, 8) * 320 + threads <= 32768;
+      };
+      while (!fits()) shares += grid;
+      return static_cast<int>(shares);
+    };
+    const std::function<void()> run = [&] {
+      for (size_t i = 0; i < layer.size() * LAYERS; i++) {
+        const size_t at = i % layer.size(), then = (i + 1) % layer.size();
+        const Linear &l = layer[at], &n = layer[then];
+        const int shares = shares_of(l);
+        launch(kernel, {grid}, threads, half ? HALF_SHARED : vector_shared(l.outs, l.In, 1, shares), tables[at].dev(), static_cast<int>(l.outs.size()), nullptr, x.dev(), l.norm ? norm.dev() : nullptr, 1e-5f, nullptr,
+               l.residual ? residual.dev() : nullptr, outputs[at].dev(), 1, l.In, l.outs[0], 0, l.gate, shares, tables[then].dev(), static_cast<int>(n.outs.size()), n.In, shares_of(n));
+      }
+    };
+    // Started early or one after the other: the same bits.
+    const std::string name = std::string("layer x") + std::to_string(LAYERS) + " " + kernel + (per > 1 ? " two a multiprocessor" : "");
+    if (!selected(name)) return;
+    std::vector<std::vector<uint8_t>> plain;
+    for (const bool early : {false, true}) {
+      for (Array &y : outputs) y.poison();
+      bench_step(name + (early ? " early" : ""), bytes * LAYERS, run, early);
+      for (Array &y : outputs) y.pull();
+      if (!early)
+        for (Array &y : outputs) plain.push_back(y.host);
+      else {
+        bool same = true;
+        for (size_t i = 0; i < outputs.size(); i++) same = same && outputs[i].host == plain[i];
+        report(name + " early equals one after the other", same, "");
+      }
+    }
+  };
+  time("linear_vector_nf4_rows1_bf16", vector_threads(1), 1, false);
+  for (const HalfVariant &v : half_variants)
+    for (uint32_t per = 1; per <= v.blocks; per++) time(v.kernel, v.threads, per, true);
+}
 void bench_linear_vector() {
   struct Shape {
     const char *name;
@@ -109,6 +204,7 @@ void bench_linear_vector() {
     int gate;
   };
   const uint32_t multiprocessors = static_cast<uint32_t>(device_multiprocessors());
+  bench_layer(multiprocessors);
   for (const Shape &s : {Shape{"qkv 6144x5120", {4096, 1024, 1024}, 5120, false, false, -1}, Shape{"norm+qkv", {4096, 1024, 1024}, 5120, true, false, -1}, Shape{"o 5120x4096", {5120}, 4096, false, false, -1},
                          Shape{"o+residual", {5120}, 4096, false, true, -1}, Shape{"gate_up 28672x5120", {14336, 14336}, 5120, false, false, -1}, Shape{"norm+gate_up+SiLU", {14336, 14336}, 5120, true, false, 0},
                          Shape{"down 5120x14336", {5120}, 14336, false, false, -1}, Shape{"down+residual", {5120}, 14336, false, true, -1}}) {
@@ -150,6 +246,13 @@ void bench_linear_vector() {
     time("linear_vector_nf4_rows1_bf16", 1, 1, vector_threads(1), 1);
     time("linear_vector_nf4_rows2_bf16", 2, 2, vector_threads(2), 1);
     time("linear_vector_nf4_rows4_bf16", 4, 4, vector_threads(4), 1);
+    for (const HalfVariant &v : half_variants)
+      if (device_has(v.kernel))
+        bench(std::string(v.kernel) + " " + s.name, count * (0.5 + 1.0 / 64 + 1.0 / 4096), 2.0 * count, [&] {
+          i = (i + 1) % copies;
+          launch(v.kernel, {multiprocessors}, v.threads, HALF_SHARED, tables[i].dev(), static_cast<int>(s.outs.size()), nullptr, x.dev(), s.norm ? norm.dev() : nullptr, 1e-5f, nullptr, s.residual ? residual.dev() : nullptr, y.dev(), 1,
+                 static_cast<int>(s.in), static_cast<int>(s.gate >= 0 ? s.outs[0] : out), 0, s.gate, static_cast<int>(multiprocessors), nullptr, 0, 0, 0);
+        }, 2 * copies);
     if (!s.norm && !s.residual)
       for (const VectorVariant &v : variants) time(std::string("linear_vector_nf4_") + v.name, 1, 1, v.threads, v.blocks);
   }

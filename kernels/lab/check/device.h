@@ -25,6 +25,8 @@ void *device_host_pinned(size_t bytes, void **device_address);
 bool device_has(const char *kernel);
 // Median milliseconds of `run` over `repeats` timings of `inner` calls each, by events; -1 on the emulator.
 double device_time(void (*run)(void *), void *context, int repeats, int inner);
+// The same of one graph captured from `run`, as the product launches a step; early: each of its kernels may start before the one ahead of it has ended.
+double device_time_step(void (*run)(void *), void *context, int repeats, bool early);
 
 // Arguments by address, as cuLaunchKernel takes them; `sizes` are compared with the kernel's own.
 void launch_raw(const char *kernel, Grid grid, uint32_t threads, uint32_t shared, void **args, const size_t *sizes, int count,

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <map>
 #include "device.h"
@@ -40,8 +41,13 @@ DRIVER(cuEventSynchronize)
 DRIVER(cuFuncGetParamInfo)
 DRIVER(cuFuncSetAttribute)
 DRIVER(cuGetErrorString)
+DRIVER(cuGraphDestroy)
+DRIVER(cuGraphExecDestroy)
+DRIVER(cuGraphInstantiateWithFlags)
+DRIVER(cuGraphLaunch)
 DRIVER(cuInit)
 DRIVER(cuLaunchKernel)
+DRIVER(cuLaunchKernelEx)
 DRIVER(cuMemAlloc)
 DRIVER(cuMemFree)
 DRIVER(cuMemHostAlloc)
@@ -52,12 +58,15 @@ DRIVER(cuMemsetD8)
 DRIVER(cuMemsetD8Async)
 DRIVER(cuModuleGetFunction)
 DRIVER(cuModuleLoadData)
+DRIVER(cuStreamBeginCapture)
 DRIVER(cuStreamCreate)
+DRIVER(cuStreamEndCapture)
 DRIVER(cuStreamSynchronize)
 DRIVER(cuTensorMapEncodeTiled)
 static CUcontext context;
 static CUstream stream;
 static CUdevice device;
+static bool launches_early;
 static std::vector<CUmodule> modules;
 static std::map<std::string, CUfunction> functions;
 
@@ -154,17 +163,26 @@ void launch_raw(const char *kernel, Grid grid, uint32_t threads, uint32_t shared
   }
   if (shared > 48 << 10) need(call_cuFuncSetAttribute(f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, static_cast<int>(shared)), kernel);
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  if (launches_early) {
+    CUlaunchAttribute early{};
+    early.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, early.value.programmaticStreamSerializationAllowed = 1;
+    CUlaunchConfig config{};
+    config.gridDimX = grid.x, config.gridDimY = grid.y, config.gridDimZ = grid.z, config.blockDimX = threads, config.blockDimY = config.blockDimZ = 1;
+    config.sharedMemBytes = shared, config.hStream = stream, config.attrs = &early, config.numAttrs = 1;
+    need(call_cuLaunchKernelEx(&config, f, args, nullptr), kernel);
+    return;
+  }
   need(call_cuLaunchKernel(f, grid.x, grid.y, grid.z, threads, 1, 1, shared, stream, args, nullptr), kernel);
 }
-double device_time(void (*run)(void *), void *data, int repeats, int inner) {
+static double median_time(const std::function<void()> &run, int repeats, int inner) {
   CUevent a, b;
   need(call_cuEventCreate(&a, 0), "event");
   need(call_cuEventCreate(&b, 0), "event");
-  for (int i = 0; i < 3; i++) run(data);
+  for (int i = 0; i < 3; i++) run();
   std::vector<float> times;
   for (int r = 0; r < repeats; r++) {
     need(call_cuEventRecord(a, stream), "record");
-    for (int i = 0; i < inner; i++) run(data);
+    for (int i = 0; i < inner; i++) run();
     need(call_cuEventRecord(b, stream), "record");
     need(call_cuEventSynchronize(b), "timed kernels");
     float ms;
@@ -175,6 +193,24 @@ double device_time(void (*run)(void *), void *data, int repeats, int inner) {
   call_cuEventDestroy(b);
   std::sort(times.begin(), times.end());
   return times[times.size() / 2];
+}
+double device_time(void (*run)(void *), void *data, int repeats, int inner) {
+  return median_time([&] { run(data); }, repeats, inner);
+}
+double device_time_step(void (*run)(void *), void *data, int repeats, bool early) {
+  run(data);  // what a capture does not allow is done by now
+  CUgraph graph;
+  CUgraphExec step;
+  need(call_cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_RELAXED), "capture");
+  launches_early = early;
+  run(data);
+  launches_early = false;
+  need(call_cuStreamEndCapture(stream, &graph), "end of capture");
+  need(call_cuGraphInstantiateWithFlags(&step, graph, 0), "graph");
+  const double ms = median_time([&] { need(call_cuGraphLaunch(step, stream), "graph"); }, repeats, 1);
+  call_cuGraphExecDestroy(step);
+  call_cuGraphDestroy(graph);
+  return ms;
 }
 TensorMap tensor_map(const void *base, int dtype, uint64_t columns, uint64_t rows, uint64_t row_bytes, uint32_t box_columns, uint32_t box_rows) {
   TensorMap map;

@@ -50,6 +50,7 @@ void launch_raw(const char *kernel, Grid grid, uint32_t threads, uint32_t shared
              &context);
 }
 double device_time(void (*)(void *), void *, int, int) { return -1; }
+double device_time_step(void (*)(void *), void *, int, bool) { return -1; }
 TensorMap tensor_map(const void *base, int, uint64_t columns, uint64_t rows, uint64_t row_bytes, uint32_t box_columns, uint32_t box_rows) {
   TensorMap map{};
   map.opaque[0] = reinterpret_cast<uint64_t>(base);

@@ -175,14 +175,21 @@ void check_case(const std::string &name, const std::vector<Output> &outputs, con
   report(name, good, detail);
 }
 
-void bench(const std::string &name, double bytes, double operations, const std::function<void()> &run, int inner) {
-  if (!selected(name) || device_is_emulated()) return;
-  const double ms = device_time([](void *f) { (*static_cast<const std::function<void()> *>(f))(); }, const_cast<std::function<void()> *>(&run), 9, inner);
+static void call(void *f) { (*static_cast<const std::function<void()> *>(f))(); }
+static void add_timing(const std::string &name, double ms, double bytes, double operations) {
   char text[300];
   std::snprintf(text, sizeof text, "%-64s %9.4f ms %8.0f GB/s %8.1f TFLOP/s", name.c_str(), ms, bytes / ms / 1e6, operations / ms / 1e9);
   timings.push_back(text);
   std::printf("time %s\n", text);
   std::fflush(stdout);
+}
+void bench(const std::string &name, double bytes, double operations, const std::function<void()> &run, int inner) {
+  if (!selected(name) || device_is_emulated()) return;
+  add_timing(name, device_time(call, const_cast<std::function<void()> *>(&run), 9, inner), bytes, operations);
+}
+void bench_step(const std::string &name, double bytes, const std::function<void()> &run, bool early) {
+  if (!selected(name) || device_is_emulated()) return;
+  add_timing(name, device_time_step(call, const_cast<std::function<void()> *>(&run), 9, early), bytes, 0);
 }
 }  // namespace check
 

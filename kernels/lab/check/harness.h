@@ -64,6 +64,8 @@ void report(const std::string &name, bool good, const std::string &detail);
 extern bool benchmarking;
 // Adds a row to the timing table: bytes moved and floating-point operations of one call.
 void bench(const std::string &name, double bytes, double operations, const std::function<void()> &run, int inner = 4);
+// The same for a step captured in a graph (device_time_step); `run` is the whole step.
+void bench_step(const std::string &name, double bytes, const std::function<void()> &run, bool early);
 double tolerance_of(int dtype, double f32 = 2e-6, double bf16 = 4e-3, double f16 = 6e-4);
 
 struct Family {
