@@ -10,18 +10,7 @@ import type { Attend, AttendStep } from "../models/decoder.ts";
 import { Tape } from "../tensor/tape.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import type { PagedCache } from "./paged-cache.ts";
-import type { SamplingSettings } from "./sampling.ts";
-import { StepInputs } from "./step-inputs.ts";
-
-/** New tokens of one sequence. */
-export interface SequenceRows {
-  readonly slot: number;
-  /** Position of the first new token. */
-  readonly start: number;
-  readonly ids: readonly number[];
-  /** Set when a token is to be drawn after the last of these. */
-  readonly draw?: { readonly settings: SamplingSettings; readonly step: number; readonly history: readonly number[] };
-}
+import { type SequenceRows, StepInputs } from "./step-inputs.ts";
 
 export interface DrawnToken {
   readonly id: number;

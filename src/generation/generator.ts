@@ -9,9 +9,10 @@
 import { CancelledError } from "../errors/cancelled-error.ts";
 import { ConfigValueError } from "../errors/config-value-error.ts";
 import type { CausalLM } from "../models/causal-lm.ts";
-import { type DrawnToken, GenerationStep, type SequenceRows } from "./generation-step.ts";
+import { type DrawnToken, GenerationStep } from "./generation-step.ts";
 import { PagedCache, pagesOf } from "./paged-cache.ts";
 import type { SamplingSettings } from "./sampling.ts";
+import type { SequenceRows } from "./step-inputs.ts";
 
 export interface GenerationRequest {
   /** The prompt, at least one token. */

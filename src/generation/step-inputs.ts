@@ -6,10 +6,20 @@
 import type { Backend } from "../backend/backend.ts";
 import type { CausalLM } from "../models/causal-lm.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import type { SequenceRows } from "./generation-step.ts";
+import type { SamplingSettings } from "./sampling.ts";
 
 /** temperature, top-k, top-p, min-p, repetition penalty: see SamplingOperand. */
 const PARAMS = 5;
+
+/** New tokens of one sequence. */
+export interface SequenceRows {
+  readonly slot: number;
+  /** Position of the first new token. */
+  readonly start: number;
+  readonly ids: readonly number[];
+  /** Set when a token is to be drawn after the last of these. */
+  readonly draw?: { readonly settings: SamplingSettings; readonly step: number; readonly history: readonly number[] };
+}
 
 /** Tensors of one step, all views: of `rows` new tokens, and of `draws` tokens to draw. */
 export interface StepTensors {

@@ -8,8 +8,8 @@
  */
 import type { Operand } from "../backend.ts";
 import { cudaMemory, writesSoFar } from "./cuda-memory.ts";
-import type { CudaRuntime } from "./cuda-runtime.ts";
 import type { Driver } from "./driver.ts";
+import type { Scratch } from "./scratch.ts";
 
 /** CU_STREAM_NON_BLOCKING */
 const NON_BLOCKING = 1;
@@ -18,6 +18,17 @@ const NO_TIMING = 2;
 /** Stream priorities: less is sooner. The products fill the card; a decode takes what they leave. */
 export const MAIN_PRIORITY = -1;
 const DECODE_PRIORITY = 0;
+
+/** What it takes of the runtime that it decodes for. */
+interface Runtime {
+  /** Named in errors. */
+  readonly op: string;
+  readonly epoch: number;
+  readonly stream: bigint;
+  readonly scratch: Scratch;
+  /** Launches of `run` go to `stream`. */
+  onStream(stream: bigint, run: () => void): void;
+}
 
 interface Slot {
   /** Recorded after the decode, and after the products that read it. */
@@ -59,13 +70,7 @@ export class DecodeStream {
    * @param fresh true when it also reads or writes what the main stream has just made or allocated
    * @returns address of at least `bytes` bytes
    */
-  decode(
-    cuda: CudaRuntime,
-    bytes: number,
-    reads: readonly (Operand | undefined)[],
-    fresh: boolean,
-    decode: (address: number) => void,
-  ): number {
+  decode(cuda: Runtime, bytes: number, reads: readonly (Operand | undefined)[], fresh: boolean, decode: (address: number) => void): number {
     this.#turn = this.#turn === 0 ? 1 : 0;
     const slot = this.#slots[this.#turn];
     const address = cuda.scratch.take(`decoded weights ${this.#turn}`, bytes);
@@ -82,7 +87,7 @@ export class DecodeStream {
   }
 
   /** The products of the last decode are enqueued. */
-  done(cuda: CudaRuntime): void {
+  done(cuda: Runtime): void {
     if (!this.#open) return;
     const slot = this.#slots[this.#turn];
     this.#record(cuda, slot.read, cuda.stream);
@@ -98,18 +103,18 @@ export class DecodeStream {
   }
 
   /** What comes here now comes after all that the main stream was given. */
-  #follow(cuda: CudaRuntime): void {
+  #follow(cuda: Runtime): void {
     this.#record(cuda, this.#here, cuda.stream);
     this.#wait(cuda, this.#stream, this.#here);
     for (const slot of this.#slots) slot.waits = false;
     this.#followed = { epoch: cuda.epoch, writes: writesSoFar() };
   }
 
-  #record(cuda: CudaRuntime, event: bigint, stream: bigint): void {
+  #record(cuda: Runtime, event: bigint, stream: bigint): void {
     this.#driver.check(cuda.op, this.#driver.fn.cuEventRecord(event, stream));
   }
 
-  #wait(cuda: CudaRuntime, stream: bigint, event: bigint): void {
+  #wait(cuda: Runtime, stream: bigint, event: bigint): void {
     this.#driver.check(cuda.op, this.#driver.fn.cuStreamWaitEvent(stream, event, 0));
   }
 }

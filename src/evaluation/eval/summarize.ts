@@ -8,30 +8,13 @@ import { shareInterval } from "../statistics/wilson.ts";
 import type { AnswerScores } from "./answer-scores.ts";
 import { METRICS } from "./metrics.ts";
 import type { Question } from "./questions.ts";
+import type { Summary } from "./summary.ts";
 import { summarySentences } from "./summary-sentences.ts";
 
 export interface ScoredAnswer {
   readonly variant: string;
   readonly id: string;
   readonly scores: AnswerScores;
-}
-
-export interface VariantSummary {
-  readonly variant: string;
-  /** Answered without an error. */
-  readonly count: number;
-  readonly metrics: Readonly<Record<string, Interval>>;
-  readonly answers: AnswerTable;
-  readonly byCategory: Readonly<Record<string, { readonly answers: AnswerTable; readonly metrics: Readonly<Record<string, Interval>> }>>;
-  /** Against the first variant, question by question. */
-  readonly differences: Readonly<Record<string, Difference>>;
-}
-
-export interface Summary {
-  readonly baseline: string;
-  readonly variants: readonly VariantSummary[];
-  /** In English; a Japanese page says the same in its own words. */
-  readonly sentences: readonly string[];
 }
 
 export function summarize(questions: readonly Question[], variants: readonly string[], answers: readonly ScoredAnswer[]): Summary {

@@ -5,7 +5,7 @@
 import type { ReportLanguage } from "../report-language.ts";
 import { MIN_PAIRS } from "../statistics/bootstrap.ts";
 import { METRICS, type Metric } from "./metrics.ts";
-import type { Summary, VariantSummary } from "./summarize.ts";
+import type { Summary, VariantSummary } from "./summary.ts";
 
 /** The figures that people ask about first. */
 const SPOKEN = ["f1", "chrF", "similarity", "groundedness"];

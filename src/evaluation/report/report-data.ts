@@ -4,7 +4,7 @@ import type { AnswerRecord } from "../eval/answer-record.ts";
 import type { AnswerScores } from "../eval/answer-scores.ts";
 import type { JudgedSilence } from "../eval/judge-silence.ts";
 import type { Question, QuestionProblem } from "../eval/questions.ts";
-import type { Summary } from "../eval/summarize.ts";
+import type { Summary } from "../eval/summary.ts";
 import type { JudgedPair } from "../judge/pairwise-judge.ts";
 import type { ReportLanguage } from "../report-language.ts";
 import type { Strength } from "../statistics/bradley-terry.ts";
