@@ -36,6 +36,8 @@ it("says why a device cannot be opened", async () => {
   await expect(openBackend("cuda", {}, none)).rejects.toThrow("this version of remora has no CUDA backend\n  Use --device cpu.");
   await expect(openBackend("cuda:0", {}, broken)).rejects.toThrow("the driver is older than 12.4");
   await expect(openBackend("cuda:3", {}, broken)).rejects.toThrow("there is no such card; found cuda:0");
+  const driverless = cards({ name: "cuda", available: false, reason: "no NVIDIA driver" });
+  await expect(openBackend("cuda:3", {}, driverless)).rejects.toThrow("no NVIDIA driver");
 });
 
 it("lists every device with its reason", async () => {

@@ -30,7 +30,8 @@ export async function openBackend(name: string, options: CpuBackendOptions = {},
   if (index === null) throw new DeviceError(name, "expected auto, cpu, cuda, cuda:N or reference");
   const cuda = await loadCuda();
   if (!cuda) throw new DeviceError(name, "this version of remora has no CUDA backend", "Use --device cpu.");
-  const probe = cuda.probeCuda().find((candidate) => cudaIndex(candidate.name) === index);
+  // A probe named "cuda" alone says why this machine has no card at all.
+  const probe = cuda.probeCuda().find((candidate) => candidate.name === "cuda" || cudaIndex(candidate.name) === index);
   if (!probe)
     throw new DeviceError(
       name,

@@ -166,7 +166,7 @@ test("bad input: names of sources, another tokenizer's tokens, a file that is no
     [
       2,
       "error: Configuring remora pretrain
-      mix.boks: expected one of the sources books, pairs, found "1"
+      mix.boks: expected one of the sources books, pairs, found "boks"
     ",
     ]
   `);

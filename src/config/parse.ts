@@ -26,7 +26,8 @@ function problemsOf(issue: z.core.$ZodIssue, root: unknown, schema: z.ZodObject)
       return { path: full, problem: "there is no such option", nearest: nearestName(key, known) ?? nearestName(full, known) };
     });
   }
-  const found = valueAt(root, issue.path);
+  // What is wrong may be the name of a field, not its value; a check then says what it found.
+  const found = issue.code === "custom" && issue.params && "found" in issue.params ? issue.params.found : valueAt(root, issue.path);
   if (found === undefined) return [{ path, problem: "required, found nothing" }];
   return [{ path, problem: `expected ${expected(issue)}, found ${show(found)}`, nearest: nearestChoice(issue, found) }];
 }

@@ -14,12 +14,19 @@ const adapters = findLoraSites(NEMO_SHAPE, TARGETS, { rank: 16, alpha: 16, rankS
 );
 const AUTO: LadderAsked = { recompute: "auto", decodedWeights: "auto", embedding: "auto", optimizerState: "auto", headRows: "auto" };
 
-function choose(gigabytes: number, batchSize: number, asked: Partial<LadderAsked> = {}, hasOwnMemory = true, fp8 = false) {
+function choose(
+  gigabytes: number,
+  batchSize: number,
+  asked: Partial<LadderAsked> = {},
+  hasOwnMemory = true,
+  fp8 = false,
+  compute: "bf16" | "f32" = "bf16",
+) {
   const settings = {
     method: "qlora",
     base: "nf4",
     embeddingFormat: "bf16",
-    compute: "bf16",
+    compute,
     fp8,
     blockLength: 2048,
     batchSize,
@@ -84,6 +91,11 @@ describe("chooseLadder", () => {
         "headRows: large products in the head, saves 0.0 GB, by plan",
       ]
     `);
+  });
+
+  it("prices decoding at each use where the adapters' share does not come along: in f32", () => {
+    const { plan } = choose(79, 1, { decodedWeights: "each-use" }, true, false, "f32");
+    expect(plan.ladder!.find(({ rung }) => rung === "decodedWeights")!.price).toBe("decoded at each use, about 2% slower");
   });
 
   it("charges fp8 for its codes twice, and leaves no choice about decoded weights", () => {

@@ -35,8 +35,10 @@ const PRICES: { readonly [Rung in keyof LadderChoice]: (choice: LadderChoice[Run
   recompute: (policy) => RECOMPUTE[policy],
   decodedWeights: (kept, { settings }) => {
     if (kept === "keep") return [1, "decoded once and kept"];
-    // NF4 takes the adapters' share along while it is decoded, which saves what the decoding costs.
-    return settings.base === "nf4" ? [1, "decoded at each use, as quick as kept"] : [1.02, "decoded at each use, about 2% slower"];
+    // NF4 takes the adapters' share along while it is decoded, which saves what the decoding costs; not in f32.
+    return settings.base === "nf4" && settings.compute !== "f32"
+      ? [1, "decoded at each use, as quick as kept"]
+      : [1.02, "decoded at each use, about 2% slower"];
   },
   embedding: (place) => (place === "device" ? [1, "on the card"] : [1.003, "rows gathered over the bus, under 1% slower"]),
   optimizerState: (state) => (state === "f32" ? [1, "f32"] : [1.1, "8 bits a moment: slightly noisier updates"]),

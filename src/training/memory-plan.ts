@@ -227,7 +227,11 @@ function knobs(shape: DecoderShape, settings: PlanSettings, device: PlanDevice, 
   if (device.hasOwnMemory && !settings.hostEmbedding && !shape.tiedHead && settings.method !== "full")
     candidates.push({ change: "embedding: host", cost: "rows come over the bus", with: { hostEmbedding: true } });
   if (settings.recompute === "none" || settings.recompute === "cheap")
-    candidates.push({ change: "recompute: layers", cost: "about a third slower", with: { recompute: "layers" } });
+    candidates.push({
+      change: "recompute: layers",
+      cost: device.hasOwnMemory ? "about 45% slower" : "about a third slower",
+      with: { recompute: "layers" },
+    });
   if (device.hasOwnMemory && settings.recompute !== "host")
     candidates.push({
       change: "recompute: host",

@@ -39,7 +39,9 @@ export const command = defineCommand({
       const bytesPerToken = facts.textBytes / (facts.tokens - facts.documents);
       if (json) print(JSON.stringify({ out, ...facts, bytesPerToken }));
       else {
-        say(`${showCount(facts.documents)} documents, ${showCount(facts.tokens)} tokens, ${bytesPerToken.toFixed(2)} bytes a token`);
+        say(
+          `${showCount(facts.documents)} ${facts.documents === 1 ? "document" : "documents"}, ${showCount(facts.tokens)} tokens, ${bytesPerToken.toFixed(2)} bytes a token`,
+        );
         print(out);
       }
       return 0;

@@ -99,7 +99,9 @@ function summaryLines(event: Extract<TrainEvent, { event: "run-end" }>, style: S
     "early-stop": "Stopped early: the held-out loss no longer falls",
   };
   const head = `${style.bold(why[event.reason])}  ${event.steps} steps, ${showCount(event.tokens)} tokens in ${showSeconds(event.seconds)}`;
-  const lines = [`${head} (${showRate(event.tokensPerSecond)}, peak ${showBytes(event.peakMemoryBytes)})`];
+  // A run of a step or two has no pace yet.
+  const rate = event.tokensPerSecond > 0 ? `${showRate(event.tokensPerSecond)}, ` : "";
+  const lines = [`${head} (${rate}peak ${showBytes(event.peakMemoryBytes)})`];
   lines.push(`  training loss ${event.lossFirst.toFixed(4)} → ${event.lossLast.toFixed(4)}`);
   if (event.validationLossFirst !== undefined && event.validationLossBest !== undefined) {
     const at = event.bestStep === undefined ? "" : ` (step ${event.bestStep})`;

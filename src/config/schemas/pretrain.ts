@@ -117,13 +117,14 @@ const pretrainOptions = z.strictObject({ ...what, ...length, ...optimizer, ...wa
 
 /** Names that no source has, and a mix that reads nothing. */
 export const pretrainSchema = pretrainOptions.check(({ value, issues }) => {
-  const refuse = (path: string[], message: string) => void issues.push({ code: "custom", path, message, input: value });
+  const refuse = (path: string[], message: string, found?: string) =>
+    void issues.push({ code: "custom", path, message, input: value, ...(found !== undefined && { params: { found } }) });
   const names = Object.keys(value.data);
   if (names.length === 0) refuse(["data"], "expected at least one source");
   for (const key of ["mix", "finalMix"] as const) {
     const mix = value[key];
     if (mix === undefined) continue;
-    for (const name of Object.keys(mix)) if (!names.includes(name)) refuse([key, name], `one of the sources ${names.join(", ")}`);
+    for (const name of Object.keys(mix)) if (!names.includes(name)) refuse([key, name], `one of the sources ${names.join(", ")}`, name);
     if (Object.values(mix).every((weight) => weight === 0)) refuse([key], "a share above 0");
   }
 });

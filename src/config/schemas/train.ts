@@ -131,7 +131,8 @@ const optimizer = section("Optimizer", {
     more: "`cheap` repeats norms and gates, a few percent of the time; `layers` keeps layer inputs only, a third to a half more time; `host` keeps those in the host's memory. `auto` takes the fastest that fits.",
   }),
   decodedWeights: option(z.enum(["auto", "keep", "each-use"]).default("auto"), {
-    description: "On a card: 4-bit weights decoded once and kept (2 bytes a weight), or at each use (about 2% of the time)",
+    description:
+      "On a card: 4-bit weights decoded once and kept (2 bytes a weight), or at each use (NF4: as quick in 16 bits; other formats: about 2% of the time)",
   }),
   embedding: option(z.enum(["auto", "device", "host"]).default("auto"), {
     description: "On a card: where the embedding lies; the host's memory costs under 1% of the time",

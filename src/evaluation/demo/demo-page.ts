@@ -44,6 +44,7 @@ function outcome({ scores, sentences, rows, instruction, save }: DemoData): Html
   return html`<section aria-labelledby="outcome"><h2 id="outcome">What it came to</h2>
 <p>Asked <q lang="ja">${instruction}</q> (translate the next sentence into English), the model went from <b>${scores.before.chrF.toFixed(1)}</b> to <b>${scores.after.chrF.toFixed(1)}</b> chrF on ${sentences.length} sentences that it never saw: ${gained >= 0 ? "up" : "down"} ${Math.abs(gained).toFixed(1)} points from ${rows.learnt.toLocaleString("en-US")} rows. Merged into 4-bit weights and read from disk again it stands at <b>${scores.saved.chrF.toFixed(1)}</b>${kept !== null && html`, with ${percent(kept)} of what it learnt retained`}.</p>
 <div class="stages">${STAGES.map(({ stage, title, meaning }) => stageCard(title, meaning, scores[stage], stage))}</div>
+<p class="hint">It had read Japanese, English and pairs of both before, and can translate when asked in that form; what it learns here is to do so when told to.</p>
 <p class="hint">chrF: the runs of letters that an answer shares with the right one, 0 to 100.</p></section>`;
 }
 

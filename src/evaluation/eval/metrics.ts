@@ -9,6 +9,8 @@ export interface Metric {
   readonly meaning: Readonly<Record<ReportLanguage, string>>;
   readonly better: "higher" | "lower" | "neither";
   readonly unit: "share" | "number" | "seconds" | "dollars" | "rate";
+  /** Each answer counts 0 or 1, so the interval is that of a share, wide also when all are equal. */
+  readonly counted?: true;
   readonly of: (scores: AnswerScores) => number | undefined;
 }
 
@@ -25,6 +27,7 @@ export const METRICS: readonly Metric[] = [
     },
     better: "neither",
     unit: "share",
+    counted: true,
     of: (scores) => Number(!answered(scores)),
   },
   {
@@ -33,6 +36,7 @@ export const METRICS: readonly Metric[] = [
     meaning: { en: "Equal to a reference, but for case and punctuation", ja: "大文字と小文字、句読点のほかは参照解答と同じ" },
     better: "higher",
     unit: "share",
+    counted: true,
     of: (s) => s.exact,
   },
   {

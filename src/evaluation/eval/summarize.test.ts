@@ -33,6 +33,12 @@ describe("summary of a comparison", () => {
     expect(second!.byCategory["goal A"]!.answers.refused.unanswerable).toBe(2);
   });
 
+  test("a share of 0 or 1 has an interval too, the one of the table of answers", () => {
+    const [first] = summary.variants;
+    expect(first!.metrics.noAnswer).toMatchObject({ mean: 0, low: 0 });
+    expect(first!.metrics.noAnswer!.high).toBeCloseTo(0.161, 3);
+  });
+
   test("in words, with the interval", () => {
     expect(summary.sentences[0]).toMatch(
       /^tuned is better than base in F1 by 80\.0 points \(95% interval \+\d+\.\d to \+\d+\.\d, 15 questions\)\.$/,

@@ -4,6 +4,7 @@
  */
 import { type AnswerTable, answerTable, type JudgedAnswer } from "../no-answer/answer-table.ts";
 import { type Difference, type Interval, meanInterval, pairedDifference } from "../statistics/bootstrap.ts";
+import { shareInterval } from "../statistics/wilson.ts";
 import type { AnswerScores } from "./answer-scores.ts";
 import { METRICS } from "./metrics.ts";
 import type { Question } from "./questions.ts";
@@ -44,8 +45,14 @@ export function summarize(questions: readonly Question[], variants: readonly str
 
 function intervals(scores: ReadonlyMap<string, AnswerScores>): Record<string, Interval> {
   const result: Record<string, Interval> = {};
-  for (const { name, of } of METRICS) {
-    const interval = meanInterval([...scores.values()].map(of).filter((value) => value !== undefined));
+  for (const { name, of, counted } of METRICS) {
+    const values = [...scores.values()].map(of).filter((value) => value !== undefined);
+    const interval = counted
+      ? shareInterval(
+          values.reduce((sum, value) => sum + value, 0),
+          values.length,
+        )
+      : meanInterval(values);
     if (interval) result[name] = interval;
   }
   return result;

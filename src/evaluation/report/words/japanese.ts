@@ -30,7 +30,7 @@ export const JAPANESE: ReportWords = {
     answeredUnanswerable: "答えた（答えのない質問）",
     refusedAnswerable: "答えず（答えのある質問）",
     refusedUnanswerable: "答えず（答えのない質問）",
-    unmarked: "区別なし：答えた / 答えず",
+    unmarked: "答えの有無の指定なし：答えた / 答えず",
     noAnswer: "答えなし",
     rightWhenAnswered: "答えたときの正しさ",
   },
@@ -75,7 +75,7 @@ export const JAPANESE: ReportWords = {
     silence: (variant, id, problem) => `${variant}、質問 ${id}（答えたかどうかは語句で判断）：${problem}`,
     translation: (text, problem) => `翻訳なし：「${text}」：${problem}`,
   },
-  howMade: "この報告の作り方",
+  howMade: "このレポートの作成条件",
 
   // ---- questions ----
   questions: "質問",
