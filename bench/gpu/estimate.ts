@@ -72,7 +72,7 @@ writeFileSync(out, `${JSON.stringify(report, null, 2)}\n`);
 
 console.log("ESTIMATES, Nemo 12B QLoRA r16, packed blocks of 2,048 tokens; ladder as `remora plan` would choose it");
 for (const { name, blocks, tokensPerSecond, fp8TokensPerSecondCheap4x2048: fp8, gigabytes, recompute, measured } of cards) {
-  const beside = measured ? `   measured on one: ${measured.toFixed(0)} at 4 blocks, norms and gates again` : "";
+  const beside = measured ? `   measured on one: ${measured.toFixed(0)} at 4 blocks, nothing again` : "";
   const speed = tokensPerSecond === undefined ? "does not fit" : `${tokensPerSecond.toFixed(0).padStart(6)} tok/s`;
   console.log(`  ${name.padEnd(14)} ${blocks} × 2,048  ${speed}  ${gigabytes.toFixed(1).padStart(5)} GB  recompute: ${recompute}${beside}`);
   if (fp8) console.log(`  ${"".padEnd(14)} 4 × 2,048  ${fp8.toFixed(0).padStart(6)} tok/s with compute fp8, norms and gates again`);
@@ -159,5 +159,5 @@ function measuredOn(name: string): number | undefined {
   const file = JSON.parse(readFileSync(join(root, "bench/results/gpu.json"), "utf8"));
   const results: { name: string; card?: string; tokensPerSecond?: number }[] = file.results;
   const model = name.split(" ")[0]!;
-  return results.find((line) => line.name === "NF4, cheap recompute" && line.card?.includes(model))?.tokensPerSecond;
+  return results.find((line) => line.name === "NF4, nothing recomputed" && line.card?.includes(model))?.tokensPerSecond;
 }

@@ -47,6 +47,17 @@ export function checkFp8(
   return fp8 === "emulated" ? [{ code: "fp8-emulated", message }] : [];
 }
 
+/** A block longer than what the model was made for is trained as asked: some do it to lengthen a model, most by mistake. */
+export function checkBlockLength(
+  { shape }: ModelFiles,
+  { blockLength }: { readonly blockLength: number },
+): readonly { code: string; message: string }[] {
+  const { maxPositions } = shape;
+  if (blockLength <= maxPositions) return [];
+  const message = `blocks of ${blockLength} tokens on a model of ${maxPositions} positions: it has never seen later ones, and the saved config still says ${maxPositions}`;
+  return [{ code: "block-beyond-positions", message }];
+}
+
 export function loraSites(files: ModelFiles, config: Pick<ResolvedTrainConfig, "method" | "lora">): LoraSite[] {
   if (config.method === "full") return [];
   const { rank, alpha, rsLora, targets } = config.lora;

@@ -21,7 +21,7 @@ import { openModelFiles } from "./model-files.ts";
 import { fingerprint, makeBatches, readRunData } from "./run-data.ts";
 import { prepareModel } from "./run-model.ts";
 import { sampler } from "./sample-answer.ts";
-import { checkFp8, planRun, trainFacts } from "./train-config.ts";
+import { checkBlockLength, checkFp8, planRun, trainFacts } from "./train-config.ts";
 
 export async function trainJob(input: TrainConfigInput, host: JobHost): Promise<RunEndEvent> {
   const wanted = parseConfig(trainSchema, input, "Configuring remora train");
@@ -35,10 +35,10 @@ export async function trainJob(input: TrainConfigInput, host: JobHost): Promise<
     using data = await readRunData(asked, files, trainFacts(files, backend), host);
     const { split } = data.loaded;
     const config = resolveTrainConfig(asked, trainFacts(files, backend, data.facts));
-    const fp8Warnings = checkFp8(files, backend, config);
+    const modelWarnings = [...checkFp8(files, backend, config), ...checkBlockLength(files, config)];
     const { plan, choice } = planRun(files, backend, config);
     if (!plan.fits && !asked.force) throw new PlanError(plan);
-    for (const warning of [...data.warnings, ...fp8Warnings]) host.emit({ event: "warning", ...warning } satisfies TrainEvent);
+    for (const warning of [...data.warnings, ...modelWarnings]) host.emit({ event: "warning", ...warning } satisfies TrainEvent);
 
     planned = plan;
     const { deterministic } = config;
