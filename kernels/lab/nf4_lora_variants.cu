@@ -20,8 +20,8 @@
 __device__ __forceinline__ constexpr uint32_t odd_multiplier(uint32_t j) { return mixed_bits(j + 1) | 1; }
 
 // 8 elements of a row: decoded, their share added. PIECE: which of the lane's 8 pieces.
-template <int PIECE, class T>
-__device__ __forceinline__ uint4 rounded8(uint32_t codes, const float *levels, float absmax, const float share[8], uint32_t hash, bool nearest) {
+template <int PIECE, bool NEAREST, class T>
+__device__ __forceinline__ uint4 rounded8(uint32_t codes, const float *levels, float absmax, const float share[8], uint32_t hash) {
   const uint32_t high = codes >> 2 & 0x3c3c3c3cu, low = codes << 2 & 0x3c3c3c3cu;  // a byte is a level's place in bytes; the even element is the high nibble
   float v[8];
 #pragma unroll
@@ -29,7 +29,7 @@ __device__ __forceinline__ uint4 rounded8(uint32_t codes, const float *levels, f
     const uint32_t place = __byte_perm(i % 2 ? low : high, 0, 0x4440 + i / 2);
     v[i] = fmaf(*reinterpret_cast<const float *>(reinterpret_cast<const uint8_t *>(levels) + place), absmax, share[i]);
   }
-  if (nearest) return pack8<T>(v);
+  if (NEAREST) return pack8<T>(v);
   constexpr uint32_t j = PIECE * 8;
   return make_uint4(pack2_at_random<T, true>(v[0], v[1], hash * odd_multiplier(j), hash * odd_multiplier(j + 1)),
                     pack2_at_random<T, true>(v[2], v[3], hash * odd_multiplier(j + 2), hash * odd_multiplier(j + 3)),
@@ -90,9 +90,15 @@ __device__ __forceinline__ void nf4_decode_lora_staged(const uint8_t *codes, con
       for (uint32_t n = 0; n < AHEAD; n++) {
         const uint32_t k16 = begin + 16 * n, from = k + k16 + lane % 8 * 2;
         v[n] = make_uint4(0, 0, 0, 0);
-        if (k16 < end && column < cols) v[n] = place_at<uint4>(a, (min(k + k16 + rank, R - 1) * cols + column) * 2);
 #pragma unroll
-        for (uint32_t j = 0; j < 4; j++) words[n][j] = from < R ? place_at<uint32_t>(b, (min(row0 + warp * 4 + lane / 8 + 32 * j, last) * b_stride + from) * 2) : 0u;
+        for (uint32_t j = 0; j < 4; j++) words[n][j] = 0;
+        if (k16 >= end) continue;
+        if (column < cols) v[n] = place_at<uint4>(a, (min(k + k16 + rank, R - 1) * cols + column) * 2);
+#pragma unroll
+        for (uint32_t j = 0; j < 4; j++) {
+          const uint32_t word = place_at<uint32_t>(b, (min(row0 + warp * 4 + lane / 8 + 32 * j, last) * b_stride + min(from, R - 2)) * 2);
+          words[n][j] = from < R ? word : 0u;
+        }
       }
 #pragma unroll
       for (uint32_t n = 0; n < AHEAD; n++) {
@@ -119,8 +125,17 @@ __device__ __forceinline__ void nf4_decode_lora_staged(const uint8_t *codes, con
   copy_async_wait<0>();
   bool any_large = __syncthreads_or(large != 0);
 
+  const auto stage_again = [&](uint32_t k) {
+    __syncthreads();
+    stage(k);
+    any_nonzero |= __syncthreads_or(nonzero != 0);
+    any_large |= __syncthreads_or(large != 0);
+  };
+
   const uint32_t half64 = warp % 2, own = warp / 2 * 32, column = column0 + half64 * 64, first = row0 + own + g;
   const uint32_t hash = mixed_bits((first * blocks + column / 64) * 4 + t), line = 2 * cols;
+  const uint32_t code_place = (own + g) * CODE_ROW + half64 * 32 + t * 4, limit = column < cols ? rows : 0;
+  uint8_t *const target = reinterpret_cast<uint8_t *>(out) + (first * line + (column + t * 8) * 2);
   const uint32_t matrix = lane / 8, row_of_matrix = lane % 8;
   const uint32_t a_address = shared_address(a_tile) + half64 * 2 * A_GROUP + (matrix / 2 * CHUNK + matrix % 2 * 8 + row_of_matrix) * 16;
   const uint32_t b_address = shared_address(b_tile) + (own + matrix % 2 * 8 + row_of_matrix) * B_ROW + matrix / 2 * 16;
@@ -140,27 +155,26 @@ __device__ __forceinline__ void nf4_decode_lora_staged(const uint8_t *codes, con
 #pragma unroll
         for (int m = 0; m < 2; m++) mma_16x8x16<T>(share[m][i], left[m], right[i / 2][i % 2 * 2], right[i / 2][i % 2 * 2 + 1]);
     };
-    for (uint32_t k = 0; k < R; k += CHUNK) {
-      if (k > 0 || (half > 0 && R > CHUNK)) {
-        __syncthreads();
-        stage(k);
-        any_nonzero |= __syncthreads_or(nonzero != 0);
-        any_large |= __syncthreads_or(large != 0);
-      }
-      const uint32_t end = min(static_cast<uint32_t>(CHUNK), R - k);
+    if (half > 0 && R > CHUNK) stage_again(0);
+    add_ranks(0);  // apart from the loop: its sums need no zeros
 #pragma unroll 1
-      for (uint32_t k16 = 0; k16 < end; k16 += 16) add_ranks(k16);
+    for (uint32_t k = 16; k < R; k += 16) {
+      if (k % CHUNK == 0) stage_again(k);
+      add_ranks(k % CHUNK);
     }
-    const bool nearest = any_large || !any_nonzero;
-    const auto store = [&](auto i_type) {
+    const auto store = [&](auto i_type, auto nearest_type) {
       constexpr int i = decltype(i_type)::value, c = i % 2 * 2;
-      const float(*s)[4] = share[i / 2];
-      const float mine[8] = {s[0][c], s[0][c + 1], s[1][c], s[1][c + 1], s[2][c], s[2][c + 1], s[3][c], s[3][c + 1]};
-      const uint32_t word = place_at<uint32_t>(code_tile, (own + g + 8 * i) * CODE_ROW + half64 * 32 + half * 16 + t * 4);
-      const uint4 merged = rounded8<half * 4 + i, T>(word, levels, absmax_tile[half64][own + g + 8 * i], mine, hash, nearest);
-      if (first + 8 * i < rows && column < cols) place_at<uint4>(out, (first + 8 * i) * line + (column + half * 32 + t * 8) * 2) = merged;
+      const float(*v)[4] = share[i / 2];
+      const float mine[8] = {v[0][c], v[0][c + 1], v[1][c], v[1][c + 1], v[2][c], v[2][c + 1], v[3][c], v[3][c + 1]};
+      const uint32_t word = place_at<uint32_t>(code_tile, code_place + (8 * i * CODE_ROW + half * 16));
+      const uint4 merged = rounded8<half * 4 + i, decltype(nearest_type)::value, T>(word, levels, absmax_tile[half64][own + g + 8 * i], mine, hash);
+      if (first + 8 * i < limit) place_at<uint4>(target, i * 8 * line + half * 64) = merged;
     };
-    store(Constant<0>()), store(Constant<1>()), store(Constant<2>()), store(Constant<3>());
+    const auto store_all = [&](auto nearest_type) {
+      store(Constant<0>(), nearest_type), store(Constant<1>(), nearest_type), store(Constant<2>(), nearest_type), store(Constant<3>(), nearest_type);
+    };
+    if (any_large || !any_nonzero) store_all(Constant<1>());
+    else store_all(Constant<0>());
   };
   columns32(Constant<0>()), columns32(Constant<1>());
 }
