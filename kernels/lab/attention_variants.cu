@@ -139,12 +139,15 @@ __device__ __forceinline__ void attention_backward_one_pass_direct(const TensorM
         for (int c = 0; c < 4; c++) s[j * 4 + c] = exp2_fast(s[j * 4 + c] * unit - (c & 1 ? two[j].z : two[j].x));
       }
       if (masked) {
-        const int2 *seen = rows + query_tile * STEP + 2 * t;
+        const int4 *seen = reinterpret_cast<const int4 *>(rows + query_tile * STEP) + t;
 #pragma unroll
-        for (int e = 0; e < STEP / 2; e++) {
-          const int2 r = seen[e / 4 * 8 + (e & 1)];
-          const int own = own0 + (e & 2) * 4;
-          if (own < r.x || own >= r.y) s[e] = 0;
+        for (int j = 0; j < STEP / 8; j++) {
+          const int4 r = seen[j * 4];  // the ranges of two queries
+#pragma unroll
+          for (int c = 0; c < 4; c++) {
+            const int own = own0 + (c & 2) * 4;
+            if (own < (c & 1 ? r.z : r.x) || own >= (c & 1 ? r.w : r.y)) s[j * 4 + c] = 0;
+          }
         }
       }
       pack_operands<T>(p, s);

@@ -190,9 +190,11 @@ __device__ __forceinline__ void nf4_decode_lora_staged(const uint8_t *codes, con
       int rows, int cols, int R, int b_stride) {                                                                                       \
     nf4_decode_lora_staged<T, true, C>(codes, scales, nested_scales, nested_code, nested_offset, a, b, out, rows, cols, R, b_stride);  \
   }
+#if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+STAGED(16, 4, bf16, bf16_t)
 STAGED(32, 3, bf16, bf16_t)
 STAGED(32, 4, bf16, bf16_t)
 STAGED(64, 3, bf16, bf16_t)
 STAGED(64, 4, bf16, bf16_t)
-STAGED(16, 4, bf16, bf16_t)
+#endif
 STAGED(32, 3, f16, f16_t)

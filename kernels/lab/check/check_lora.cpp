@@ -133,6 +133,18 @@ static void check_nf4_lora(const Nf4LoraVariant &variant) {
       else launch(kernel.c_str(), {2, 2}, 256, variant.shared(), codes.dev(), absmax.dev(), a.dev(), b.dev(), out.dev(), rows, cols, R, R);
       device_wait("nf4_decode_lora");
       out.pull();
+      if (!nested) {  // the scale of weight 0's block is NaN, that of weight 64's infinite
+        Array broken(dtype, count), scales_of(F32, count / 64);
+        for (int64_t i = 0; i < count / 64; i++) put(scales_of.ptr(), i, F32, i == 0 ? NAN : i == 1 ? INFINITY : absmax.at(i));
+        scales_of.push();
+        launch(kernel.c_str(), {2, 2}, 256, variant.shared(), codes.dev(), scales_of.dev(), a.dev(), b.dev(), broken.dev(), rows, cols, R, R);
+        device_wait("nf4_decode_lora");
+        broken.pull();
+        int64_t lost = 0;
+        for (int64_t i = 0; i < 64; i++) lost += !std::isnan(broken.at(i)) || !std::isinf(broken.at(i + 64));
+        for (int64_t i = 128; i < count; i++) lost += !std::isfinite(broken.at(i));
+        if (selected(kernel)) report(kernel + " keeps NaN and infinity", lost == 0, " " + std::to_string(lost));
+      }
       double arrived = 0;
       for (int64_t i = 0; i < count; i++) {
         const int64_t block = i / 64;
