@@ -1,10 +1,10 @@
 // nf4_lora.cu with its operands staged in shared memory: a candidate to replace it, in several sizes that the check program times in one call.
 //
-// Why. What holds the shipped kernel back is the first-level cache, which serves one line of 128 bytes a cycle: a warp's load of A touches 4 rows a quarter
-// (16 lines), one of B or of codes 8 rows. Counted for a warp's 32 x 64 elements at rank 16: codes 64, scales 40, A 128, B 32, levels 64, stores 64: about 390
-// cycles, 60 us of a multiprocessor over 14336 x 5120 where memory takes 52; a step of 16 ranks more takes 256 (B's rows are then lines of their own), and 284
-// were measured. Here a block of 128 x 128 loads each of its operands once, rows by rows, and warps read fragments by ldmatrix: codes 32, scales 24, A and B 24
-// to load and 24 to read for each 16 ranks, levels 64, stores 64: about 230 cycles.
+// Why. What seems to hold the shipped kernel back is the first-level cache, taken to serve one line of 128 bytes a cycle: a warp's load of A touches 4 rows in
+// each quarter (16 lines), one of B or of codes 8 rows. Counted for a warp's 32 x 64 elements at rank 16, in cycles: codes 64, scales 40, A 128, B 32, levels 64,
+// stores 64: 390, that is 54 us over 14336 x 5120 at 132 multiprocessors of 1.98 GHz (80 measured, memory takes 52); each 16 ranks more 256, 35 us (44
+// measured). Here a block of 128 x 128 loads each operand once, along its rows, and warps read fragments by ldmatrix: codes 32, scales 31, A 8, B 12, fragments 32,
+// levels 64, stores 64: 243 cycles, 33 us; each 16 ranks more 64, 9 us. Instructions of a warp at rank 16: about 820, for 930.
 //
 // Plan. A warp owns 32 rows and 64 columns, 32 at a time, and which column of A is column n of a product's 8 is free, as in the shipped kernel: column n of
 // product i is 8 (n / 2) + 2 i + n % 2 of 32. Codes come by asynchronous copies that start first. A lies so that ldmatrix reads products: [32 columns][product]

@@ -69,7 +69,7 @@ static void check_nf4_lora(const Nf4LoraVariant &variant) {
     for (const bool nested : {false, true}) {
       const std::string prefix = nested ? "nf4_decode_nested_lora_" : "nf4_decode_lora_", shipped = prefix + suffix(dtype), kernel = prefix + variant.name + suffix(dtype);
       if (!device_has(kernel.c_str())) continue;
-      for (const Shape s : {Shape{1, 64, 2, 0, 2}, Shape{37, 192, 16, 16, 48}, Shape{130, 320, 8, 0, 8}, Shape{257, 128, 22, 2, 40}, Shape{40, 576, 64, 0, 64}})
+      for (const Shape s : {Shape{1, 64, 2, 0, 2}, Shape{37, 192, 16, 16, 48}, Shape{130, 320, 8, 0, 8}, Shape{257, 128, 22, 2, 40}, Shape{40, 576, 64, 0, 64}, Shape{70, 192, 146, 2, 150}})
         for (const double size : {0.0, 0.01, 0.3}) {
           const int64_t count = static_cast<int64_t>(s.rows) * s.cols;
           Array codes = byte_array(count / 2), absmax = uniform_array(F32, count / 64, 0.01, 0.3), scale_codes = byte_array(count / 64), scales = uniform_array(F32, count / 64 / 256 + 1, 0.01, 0.2);
