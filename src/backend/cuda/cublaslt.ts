@@ -31,6 +31,9 @@ export const WORKSPACE_BYTES = 32 * 2 ** 20;
  */
 const LONGEST_FAST_SUM = 8192;
 
+/** CUBLAS_STATUS_NOT_SUPPORTED */
+const NOT_SUPPORTED = 15;
+
 interface Plan {
   readonly descriptor: bigint;
   readonly layouts: readonly [first: bigint, second: bigint, out: bigint];
@@ -83,12 +86,20 @@ export class CublasLt {
     return new Map([...this.#plans].map(([key, plan]) => [key, plan.description]));
   }
 
+  /** For measuring: the shape of this product runs by the algorithm that cuBLASLt advises at place `rank`; false when it advises fewer. */
+  choose(op: string, product: Product, rank: number): boolean {
+    const plan = this.#plan(op, product, rank);
+    if (plan) this.#plans.set(planKey(product), plan);
+    return plan !== null;
+  }
+
   /** Enqueues one product with M, N, K ≥ 1. */
   multiply(op: string, stream: bigint, product: Product): void {
     const key = planKey(product);
     let plan = this.#plans.get(key);
     if (!plan) {
-      plan = this.#plan(op, product);
+      plan = this.#plan(op, product, 0) ?? undefined;
+      if (!plan) throw this.#error(`${op} (no algorithm for the product ${key})`, NOT_SUPPORTED);
       this.#plans.set(key, plan);
     }
     const { a, b, c, alpha = 1, beta = 0 } = product;
@@ -126,7 +137,7 @@ export class CublasLt {
     this.#fn.cublasLtDestroy(this.#handle);
   }
 
-  #plan(op: string, product: Product): Plan {
+  #plan(op: string, product: Product, rank: number): Plan | null {
     const { dtype, scales } = product;
     const outDType = outputType(product);
     const { first, second, out } = columnMajor(product);
@@ -145,11 +156,12 @@ export class CublasLt {
       this.#create(op, (at) => this.#fn.cublasLtMatrixLayoutCreate(at, type, rows, cols, ld));
     const inType = DATA_TYPES[dtype];
     const layouts = [layout(inType, first), layout(inType, second), layout(DATA_TYPES[outDType], out)] as const;
-    const algorithm = this.#choose(op, product, descriptor, layouts);
+    const algorithm = this.#advised(op, product, descriptor, layouts, rank);
+    if (!algorithm) return null;
     return { descriptor, layouts, algorithm, description: this.#describe(algorithm) };
   }
 
-  #choose(op: string, product: Product, descriptor: bigint, [first, second, out]: Plan["layouts"]): Uint8Array {
+  #advised(op: string, product: Product, descriptor: bigint, [first, second, out]: Plan["layouts"], rank: number): Uint8Array | null {
     const preference = this.#create(op, (at) => this.#fn.cublasLtMatmulPreferenceCreate(at));
     const prefer = (attribute: number, value: ArrayBufferView) =>
       this.#check(op, this.#fn.cublasLtMatmulPreferenceSetAttribute(preference, attribute, value, value.byteLength));
@@ -160,14 +172,25 @@ export class CublasLt {
     prefer(PREFERENCE.alignmentB, Uint32Array.of(alignmentOf(a.address)));
     prefer(PREFERENCE.alignmentC, Uint32Array.of(alignmentOf(c.address)));
     prefer(PREFERENCE.alignmentD, Uint32Array.of(alignmentOf(c.address)));
-    const result = new Uint8Array(RESULT_BYTES);
+    const wanted = rank + 1;
+    const results = new Uint8Array(wanted * RESULT_BYTES);
     const found = new Int32Array(1);
-    const status = this.#fn.cublasLtMatmulAlgoGetHeuristic(this.#handle, descriptor, first, second, out, out, preference, 1, result, found);
+    const status = this.#fn.cublasLtMatmulAlgoGetHeuristic(
+      this.#handle,
+      descriptor,
+      first,
+      second,
+      out,
+      out,
+      preference,
+      wanted,
+      results,
+      found,
+    );
     this.#fn.cublasLtMatmulPreferenceDestroy(preference);
-    if (status !== 0 || found[0] === 0) {
-      throw this.#error(`${op} (no algorithm for the product ${planKey(product)})`, status);
-    }
-    return result.slice(0, ALGORITHM_BYTES);
+    if (status !== 0 || found[0]! < wanted) return null;
+    const at = rank * RESULT_BYTES;
+    return results.slice(at, at + ALGORITHM_BYTES);
   }
 
   #describe(algorithm: Uint8Array): string {
