@@ -5,6 +5,8 @@
 // - 1 and 2 compute 64 keys each, transposed, as the kernel for keys does; each leaves its half of dS in shared memory (two buffers).
 // - 0 makes dQ of the tile, dSᵀ K over the block's 128 keys, and adds it to an f32 sum in global memory by bulk reduction; one of its threads
 //   keeps three stages of Q and dO full. A stage is free when both halves of the next dS are there, so it needs no barrier of its own.
+// A thread of 1 and 2 reads the statistics of its own 16 queries from the caches, before it waits for the step's tiles, into the registers that dP takes after the
+// scores are packed; bounds and ranges too.
 // Then attention_backward_convert makes 16-bit dQ of the sums.
 // The sums of one 64-row tile and head lie as the accumulator of their product does, [4 warps][D / 8][32 lanes][4] f32, so that a warp's share is
 // one run of bytes on both sides; `sums` is [H, T · 2] such tiles, zeroed before.
@@ -58,15 +60,26 @@ template <int D> struct StagedSums {
   }
 };
 
+// 16 bytes that other warps of the block read too: they stay in the first-level cache.
+__device__ __forceinline__ float4 load_kept(const float4 *p) {
+#ifdef REMORA_EMULATE
+  return *p;
+#else
+  float4 v;
+  asm volatile("ld.global.nc.v4.f32 {%0,%1,%2,%3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "l"(p) : "memory");
+  return v;
+#endif
+}
+
 template <class T, int D, class Sums = StagedSums<D>>
 __device__ __forceinline__ void attention_backward_one_pass(const TensorMap *qkv_map, const TensorMap *q_map, const TensorMap *d_out_map, const int2 *rows, const int4 *bounds,
                                                             const int32_t *key_order, const int2 *key_ranges, const float2 *stats, float *sums, T *d_qkv, int N, int padded_rows, int H,
                                                             int K, float scale) {
   constexpr int STAGES = 3, STEP = 64;
-  constexpr uint32_t TILE = TILE_BYTES<128, D>, STEP_TILE = TILE_BYTES<STEP, D>, STAGE = 2 * STEP_TILE, PANEL = 128 * 128, SUM = STEP * D * 4, NOTES = STEP * 16 + 16;  // notes: statistics, ranges and bounds of a step
+  constexpr uint32_t TILE = TILE_BYTES<128, D>, STEP_TILE = TILE_BYTES<STEP, D>, STAGE = 2 * STEP_TILE, PANEL = 128 * 128, SUM = STEP * D * 4;
   DYNAMIC_SHARED(shared);
-  const uint32_t k_tile = shared_address(shared), v_tile = k_tile + TILE, stages = v_tile + TILE, panels = stages + STAGES * STAGE, sum = panels + 2 * PANEL, notes = sum + SUM;
-  const uint32_t kv_full = notes + 2 * NOTES, full = kv_full + 8, ds_full = full + 8 * STAGES, ds_empty = ds_full + 16;
+  const uint32_t k_tile = shared_address(shared), v_tile = k_tile + TILE, stages = v_tile + TILE, panels = stages + STAGES * STAGE, sum = panels + 2 * PANEL;
+  const uint32_t kv_full = sum + SUM, full = kv_full + 8, ds_full = full + 8 * STAGES, ds_empty = ds_full + 16;
   const int group = __shfl_sync(0xffffffffu, threadIdx.x / 128, 0), heads = H / K, warp = threadIdx.x / 32 % 4, lane = threadIdx.x % 32;
   const int tile = key_order[blockIdx.x / K], kv = blockIdx.x % K;
   const int2 range = key_ranges[tile];
@@ -86,16 +99,13 @@ __device__ __forceinline__ void attention_backward_one_pass(const TensorMap *qkv
   __syncthreads();
   if (group == 0) {
     registers_give<72>();
-    // Step i: Q and dO into stage i % 3, which step i - 3 has left, notes into i % 2, which step i - 2 has read.
+    // Step i: Q and dO into stage i % 3, which step i - 3 has left.
     int head = kv * heads, query_tile = range.x;  // of the next step to load
     const auto load = [&](int i) {
       const int row0 = query_tile * STEP, s = i % STAGES;
-      const uint32_t barrier = full + 8 * s, note = notes + i % 2 * NOTES;
-      barrier_expect(barrier, STAGE + NOTES);
+      const uint32_t barrier = full + 8 * s;
+      barrier_expect(barrier, STAGE);
       load_panels<STEP, D>(stages + s * STAGE, q_map, head * D, row0, barrier);
-      copy_bulk(note, stats + static_cast<int64_t>(head) * padded_rows + row0, STEP * 8, barrier);
-      copy_bulk(note + STEP * 8, rows + row0, STEP * 8, barrier);
-      copy_bulk(note + STEP * 16, bounds + query_tile, 16, barrier);
       load_panels<STEP, D>(stages + s * STAGE + STEP_TILE, d_out_map, head * D, row0, barrier);
       if (++query_tile == range.y) query_tile = range.x, head++;
     };
@@ -139,11 +149,15 @@ __device__ __forceinline__ void attention_backward_one_pass(const TensorMap *qkv
     for (int i = 0; i < D / 2; i++) dk[i] = dv[i] = 0;
     Ring ring;
     const float unit = scale * LOG2E;
+    int query_tile = range.x, head_rows = kv * heads * padded_rows;  // of the next step
     if (total > 0) barrier_wait(kv_full, 0);
     for (int i = 0; i < total; i++) {
       const uint32_t q = stages + ring.stage * STAGE, o = q + STEP_TILE;
-      const uint8_t *note = shared + (notes - k_tile) + i % 2 * NOTES;
-      float dots[STEP / 8][2];  // of out and d_out, for this thread's queries
+      float4 two[STEP / 8];  // the statistics of this thread's queries, two by two; they arrive while the scores are made
+#pragma unroll
+      for (int j = 0; j < STEP / 8; j++) two[j] = load_kept(reinterpret_cast<const float4 *>(stats) + ((head_rows + query_tile * STEP) / 2 + t) + j * 4);
+      const int2 b = reinterpret_cast<const int2 *>(bounds + query_tile)[1];
+      const bool masked = b.x > key0 || b.y < key0 + 64;
       barrier_wait(full + 8 * ring.stage, ring.parity);
       wgmma_begin();
       multiply_rows<T, STEP, D, 128>(s, k_tile, half * 64, q);
@@ -152,19 +166,19 @@ __device__ __forceinline__ void attention_backward_one_pass(const TensorMap *qkv
       pin(s);
 #pragma unroll
       for (int j = 0; j < STEP / 8; j++) {
-        const float4 two = reinterpret_cast<const float4 *>(note)[j * 4 + t];  // the statistics of two queries
-        dots[j][0] = two.y, dots[j][1] = two.w;
 #pragma unroll
-        for (int c = 0; c < 4; c++) s[j * 4 + c] = exp2_fast(s[j * 4 + c] * unit - (c & 1 ? two.z : two.x));
+        for (int c = 0; c < 4; c++) s[j * 4 + c] = exp2_fast(s[j * 4 + c] * unit - (c & 1 ? two[j].z : two[j].x));
       }
-      const int4 b = *reinterpret_cast<const int4 *>(note + STEP * 16);
-      if (b.z > key0 || b.w < key0 + 64) {
-        const int2 *seen = reinterpret_cast<const int2 *>(note + STEP * 8) + 2 * t;
+      if (masked) {
+        const int4 *seen = reinterpret_cast<const int4 *>(rows + query_tile * STEP) + t;
 #pragma unroll
-        for (int e = 0; e < STEP / 2; e++) {
-          const int2 r = seen[e / 4 * 8 + (e & 1)];
-          const int own = own0 + (e & 2) * 4;
-          if (own < r.x || own >= r.y) s[e] = 0;
+        for (int j = 0; j < STEP / 8; j++) {
+          const int4 r = seen[j * 4];  // the ranges of two queries
+#pragma unroll
+          for (int c = 0; c < 4; c++) {
+            const int own = own0 + (c & 2) * 4;
+            if (own < (c & 1 ? r.z : r.x) || own >= (c & 1 ? r.w : r.y)) s[j * 4 + c] = 0;
+          }
         }
       }
       pack_operands<T>(p, s);
@@ -177,8 +191,8 @@ __device__ __forceinline__ void attention_backward_one_pass(const TensorMap *qkv
 #pragma unroll
       for (int e = 0; e < STEP / 2; e += 2) {
         const float2 probability = unpack2<T>(p[e / 8][e % 8 / 2]);  // as rounded for dV: registers do not suffice for both
-        dp[e] = probability.x * (dp[e] - dots[e / 4][0]);
-        dp[e + 1] = probability.y * (dp[e + 1] - dots[e / 4][1]);
+        dp[e] = probability.x * (dp[e] - two[e / 4].y);
+        dp[e + 1] = probability.y * (dp[e + 1] - two[e / 4].w);
       }
       pack_operands<T>(ds, dp);
       pin(dv);
@@ -196,6 +210,7 @@ __device__ __forceinline__ void attention_backward_one_pass(const TensorMap *qkv
       pin(dv);
       pin(dk);
       ring.next<STAGES>();
+      if (++query_tile == range.y) query_tile = range.x, head_rows += padded_rows;
     }
     const int64_t stride = static_cast<int64_t>(H + 2 * K) * D;
     store_accumulator<T, D>(dk, scale, scale, d_qkv + static_cast<int64_t>(H + kv) * D, own0, N, stride);
@@ -203,7 +218,7 @@ __device__ __forceinline__ void attention_backward_one_pass(const TensorMap *qkv
   }
 }
 
-// launch: grid T · K, block 384, dynamic shared 1536 · D + 32768 + 2080 + 64. T = ceil(N / 128), padded_rows 128 · T.
+// launch: grid T · K, block 384, dynamic shared 1536 · D + 32768 + 64. T = ceil(N / 128), padded_rows 128 · T.
 // Inputs as attention_backward_keys_hopper. sums f32 [H, padded_rows, D], zeroed, 16-byte aligned. Writes the key and value columns of d_qkv.
 #define ONE_PASS(name, D, T, ...)                                                                                                      \
   extern "C" __global__ void __launch_bounds__(384, 1) attention_backward_one_pass_hopper_##name(                                      \

@@ -11,26 +11,25 @@ out=../build/check
 mkdir -p $out
 cxx="${CXX:-g++} -std=c++17 -O1 -fPIC -fvisibility=hidden -Wno-unknown-pragmas -Wno-attributes -Wno-psabi"
 newer() { [ ! -f "$2" ] || [ "$1" -nt "$2" ] || [ -n "$(find cuda lab/emulator lab/check cpu/context.h include reference -name '*.*h' -newer "$2" | head -1)" ]; }
+compile() { if newer "$1" "$2"; then $cxx "${@:3}" -c "$1" -o "$2"; fi; }  # source, object, flags: an object that is newer than all it is made of stays
 header=$(ls -d "$CUDA_HOME"/include /usr/local/cuda/include /usr/local/cuda-*/include /usr/local/lib/python*/dist-packages/nvidia/cu*/include 2>/dev/null | while read -r d; do [ -f "$d/cuda.h" ] && echo "$d" && break; done)
 for f in lab/check/*.cpp; do
   o=$out/$(basename "$f" .cpp).o
   case $f in
-    lab/check/device_cuda.cpp) [ "$1" = emulator ] && continue; newer "$f" "$o" && $cxx -I"$header" -c "$f" -o "$o" ;;
-    lab/check/device_emulated.cpp) [ "$1" = emulator ] || continue; newer "$f" "$o" && $cxx -c "$f" -o "$o" ;;
-    *) newer "$f" "$o" && $cxx -c "$f" -o "$o" ;;
-  esac || true
+    lab/check/device_cuda.cpp) [ "$1" = emulator ] && continue; compile "$f" "$o" -I"$header" ;;
+    lab/check/device_emulated.cpp) [ "$1" = emulator ] || continue; compile "$f" "$o" ;;
+    *) compile "$f" "$o" ;;
+  esac
 done
 for f in reference/*.cpp; do
-  o=$out/reference_$(basename "$f" .cpp).o
-  newer "$f" "$o" && $cxx -O2 -c "$f" -o "$o" || true
+  compile "$f" "$out/reference_$(basename "$f" .cpp).o" -O2
 done
 common=$(ls $out/*.o | grep -v -e /device_ -e /cuda_ -e /emulator.o)
 if [ "$1" = emulator ]; then
-  for f in cuda/*.cu lab/decode_next.cu lab/nf4_lora_variants.cu lab/attention_variants.cu; do  # the variants that are checked before a card times them
-    o=$out/cuda_$(basename "$f" .cu).o
-    newer "$f" "$o" && $cxx -x c++ -DREMORA_EMULATE -c "$f" -o "$o" || true
+  for f in cuda/*.cu lab/decode_next.cu lab/attention_variants.cu; do  # the variants that are checked before a card times them
+    compile "$f" "$out/cuda_$(basename "$f" .cu).o" -x c++ -DREMORA_EMULATE
   done
-  newer lab/emulator/emulator.cpp $out/emulator.o && $cxx -Wno-dangling-pointer -c lab/emulator/emulator.cpp -o $out/emulator.o || true
+  compile lab/emulator/emulator.cpp $out/emulator.o -Wno-dangling-pointer
   ${CXX:-g++} -shared -Wl,-Bsymbolic -o $out/emulated.so $out/cuda_*.o $out/emulator.o
   ${CXX:-g++} -o $out/emulated-check $common $out/device_emulated.o -ldl
 else

@@ -51,15 +51,9 @@ static void check_lora_add() {
 
 // NF4 decoded with LoRA's share: near W + sBA, W to the bit where B is zero, never a whole unit away, and on average right where each share is a small part of
 // the weight's unit.
-// Sizes of kernels/lab/nf4_lora_variants.cu, where they were built: ranks in shared memory at a time, blocks a multiprocessor.
-struct Nf4LoraVariant {
-  std::string name;  // empty: the kernel that ships
-  int chunk = 0;
-  uint32_t shared() const { return chunk == 0 ? 0 : static_cast<uint32_t>(512 * chunk + 12416); }
-};
-static const Nf4LoraVariant NF4_LORA_VARIANTS[] = {{"", 0}, {"c16b4_", 16}, {"c32b3_", 32}, {"c32b4_", 32}, {"c64b3_", 64}, {"c64b4_", 64}};
+static constexpr uint32_t NF4_LORA_SHARED = 45184;
 
-static void check_nf4_lora(const Nf4LoraVariant &variant) {
+static void check_nf4_lora() {
   remora_context *ctx = reference_context();
   struct Shape { int rows, cols, R, before, stride; };  // B is columns [before, before + R) of rows `stride` apart
   Array map(F32, 256);
@@ -67,7 +61,7 @@ static void check_nf4_lora(const Nf4LoraVariant &variant) {
   map.push();
   for (int dtype : {BF16, F16})
     for (const bool nested : {false, true}) {
-      const std::string prefix = nested ? "nf4_decode_nested_lora_" : "nf4_decode_lora_", shipped = prefix + suffix(dtype), kernel = prefix + variant.name + suffix(dtype);
+      const std::string kernel = named(nested ? "nf4_decode_nested_lora" : "nf4_decode_lora", dtype);
       if (!device_has(kernel.c_str())) continue;
       for (const Shape s : {Shape{1, 64, 2, 0, 2}, Shape{37, 192, 16, 16, 48}, Shape{130, 320, 8, 0, 8}, Shape{257, 128, 22, 2, 40}, Shape{40, 576, 64, 0, 64}, Shape{70, 192, 146, 2, 150}})
         for (const double size : {0.0, 0.01, 0.3}) {
@@ -91,27 +85,14 @@ static void check_nf4_lora(const Nf4LoraVariant &variant) {
             if (size > 0) put(want.ptr(), i, dtype, exact[i]);
           }
           const std::string label = kernel + " " + std::to_string(s.rows) + "x" + std::to_string(s.cols) + " R" + std::to_string(s.R) + (size == 0 ? " B zero" : size < 0.1 ? " small" : "");
-          const auto run = [&](const std::string &name, uint32_t shared, Array &target) {
+          const auto run = [&] {
             const Grid grid{static_cast<uint32_t>((s.cols + 127) / 128), static_cast<uint32_t>((s.rows + 127) / 128)};
             const uint8_t *from = b.dev<uint8_t>() + 2 * s.before;
-            if (nested) launch(name.c_str(), grid, 256, shared, codes.dev(), scale_codes.dev(), scales.dev(), map.dev(), 0.17f, a.dev(), from, target.dev(), s.rows, s.cols, s.R, s.stride);
-            else launch(name.c_str(), grid, 256, shared, codes.dev(), absmax.dev(), a.dev(), from, target.dev(), s.rows, s.cols, s.R, s.stride);
+            if (nested) launch(kernel.c_str(), grid, 256, NF4_LORA_SHARED, codes.dev(), scale_codes.dev(), scales.dev(), map.dev(), 0.17f, a.dev(), from, out.dev(), s.rows, s.cols, s.R, s.stride);
+            else launch(kernel.c_str(), grid, 256, NF4_LORA_SHARED, codes.dev(), absmax.dev(), a.dev(), from, out.dev(), s.rows, s.cols, s.R, s.stride);
           };
-          check_case(label, {{&out, &want, size == 0 ? 0 : tolerance_of(dtype, 0, 6e-3, 8e-4)}}, [&] { out.poison(); }, [&] { run(kernel, variant.shared(), out); });
+          check_case(label, {{&out, &want, size == 0 ? 0 : tolerance_of(dtype, 0, 6e-3, 8e-4)}}, [&] { out.poison(); }, run);
           if (size == 0 || !selected(label)) continue;
-          if (variant.chunk > 0) {
-            Array other(dtype, count);
-            run(shipped, 0, other);
-            device_wait("nf4_decode_lora");
-            other.pull();
-            int64_t differ = 0;
-            for (int64_t piece = 0; piece < count; piece += 8) {
-              double largest = 0;
-              for (int64_t i = piece; i < piece + 8; i++) largest = std::max(largest, std::fabs(exact[i] - plain.at(i)));
-              if (largest < 1.99) differ += std::memcmp(&other.host[piece * 2], &out.host[piece * 2], 16) != 0;  // the one that ships rounds to nearest where a share is 2 or more
-            }
-            report(label + " equal to the bit to " + shipped, differ == 0, " " + std::to_string(differ));
-          }
           int64_t far = 0;
           for (int64_t i = 0; i < count; i++) {
             const double unit = std::ldexp(dtype == BF16 ? 1.0 / 128 : 1.0 / 1024, std::max(std::ilogb(exact[i]), dtype == BF16 ? -100 : -14));
@@ -129,15 +110,15 @@ static void check_nf4_lora(const Nf4LoraVariant &variant) {
       for (int i = 0; i < R * cols; i++) put(a.ptr(), i, dtype, 0.5);
       for (int i = 0; i < rows * R; i++) put(b.ptr(), i, dtype, share);
       codes.push(), scale_codes.push(), scales.push(), a.push(), b.push();
-      if (nested) launch(kernel.c_str(), {2, 2}, 256, variant.shared(), codes.dev(), scale_codes.dev(), scales.dev(), map.dev(), 1.03f, a.dev(), b.dev(), out.dev(), rows, cols, R, R);
-      else launch(kernel.c_str(), {2, 2}, 256, variant.shared(), codes.dev(), absmax.dev(), a.dev(), b.dev(), out.dev(), rows, cols, R, R);
+      if (nested) launch(kernel.c_str(), {2, 2}, 256, NF4_LORA_SHARED, codes.dev(), scale_codes.dev(), scales.dev(), map.dev(), 1.03f, a.dev(), b.dev(), out.dev(), rows, cols, R, R);
+      else launch(kernel.c_str(), {2, 2}, 256, NF4_LORA_SHARED, codes.dev(), absmax.dev(), a.dev(), b.dev(), out.dev(), rows, cols, R, R);
       device_wait("nf4_decode_lora");
       out.pull();
       if (!nested) {  // the scale of weight 0's block is NaN, that of weight 64's infinite
         Array broken(dtype, count), scales_of(F32, count / 64);
         for (int64_t i = 0; i < count / 64; i++) put(scales_of.ptr(), i, F32, i == 0 ? NAN : i == 1 ? INFINITY : absmax.at(i));
         scales_of.push();
-        launch(kernel.c_str(), {2, 2}, 256, variant.shared(), codes.dev(), scales_of.dev(), a.dev(), b.dev(), broken.dev(), rows, cols, R, R);
+        launch(kernel.c_str(), {2, 2}, 256, NF4_LORA_SHARED, codes.dev(), scales_of.dev(), a.dev(), b.dev(), broken.dev(), rows, cols, R, R);
         device_wait("nf4_decode_lora");
         broken.pull();
         int64_t lost = 0;
@@ -157,7 +138,7 @@ static void check_nf4_lora(const Nf4LoraVariant &variant) {
 
 void check_lora() {
   check_lora_add();
-  for (const Nf4LoraVariant &variant : NF4_LORA_VARIANTS) check_nf4_lora(variant);
+  check_nf4_lora();
   for (int dtype : {F32, BF16, F16}) {
     Array a = random_array(F32, 7 * 300), b = random_array(F32, 90 * 5), ta(dtype, 7 * 300), tb(dtype, 90 * 12), tc(dtype, 5 * 90), wa(dtype, 7 * 300), wb(dtype, 90 * 12), wc(dtype, 5 * 90), table(U8, 3 * 48);
     const PackEntry entries[3] = {{a.dev(), ta.dev(), 7, 300, 300, 300, 0, 1.0f, {}}, {b.dev(), tb.dev<uint8_t>() + 3 * bytes_of(dtype), 90, 5, 5, 12, 0, 0.5f, {}}, {b.dev(), tc.dev(), 5, 90, 5, 90, 1, 2.0f, {}}};
@@ -223,14 +204,10 @@ void bench_lora() {
     int i = 0;
     for (const int R : {16, 64}) {
       Array a = random_array(BF16, static_cast<int64_t>(R) * cols, 0.01), b = random_array(BF16, static_cast<int64_t>(rows) * R, 0.01);
-      for (const Nf4LoraVariant &variant : NF4_LORA_VARIANTS) {
-        const std::string kernel = "nf4_decode_nested_lora_" + variant.name + "bf16";
-        if (!device_has(kernel.c_str())) continue;
-        bench(kernel + " 14336x5120 R" + std::to_string(R), count * (0.5 + 1.0 / 64 + 2), 2.0 * count * R, [&] {
-          i = (i + 1) % COPIES;
-          launch(kernel.c_str(), {cols / 128, rows / 128}, 256, variant.shared(), codes[i].dev(), scale_codes.dev(), scales.dev(), map.dev(), 0.17f, a.dev(), b.dev(), outs[i].dev(), rows, cols, R, R);
-        }, 12);
-      }
+      bench("nf4_decode_nested_lora bf16 14336x5120 R" + std::to_string(R), count * (0.5 + 1.0 / 64 + 2), 2.0 * count * R, [&] {
+        i = (i + 1) % COPIES;
+        launch("nf4_decode_nested_lora_bf16", {cols / 128, rows / 128}, 256, NF4_LORA_SHARED, codes[i].dev(), scale_codes.dev(), scales.dev(), map.dev(), 0.17f, a.dev(), b.dev(), outs[i].dev(), rows, cols, R, R);
+      }, 12);
     }
   }
   struct Shape { const char *name; int R, C; };

@@ -65,7 +65,7 @@ export function hopperBackward(
     const sums = cuda.scratch.take("attention's sums of dQ", bytes);
     cuda.zero(sums, bytes);
     const values = [...keyInputs, stats, sums, dQkv, N, plan.paddedRows, H, K, scale];
-    cuda.launch(`attention_backward_one_pass_${tail}`, plan.tiles * K, values, 1536 * D + 32768 + 2080 + 64);
+    cuda.launch(`attention_backward_one_pass_${tail}`, plan.tiles * K, values, 1536 * D + 32768 + 64);
     cuda.launch(`attention_backward_convert_${tail}`, 2 * plan.tiles * H, [sums, dQkv, N, H, K, scale]);
     return;
   }

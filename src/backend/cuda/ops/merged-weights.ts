@@ -12,6 +12,8 @@ import { type DenseTarget, nf4Parts } from "./weights.ts";
 
 /** The kernel counts bytes in 32 bits. */
 const MOST_BYTES = 2 ** 32;
+/** nf4_lora.cu: codes, A and B of a block. */
+const SHARED_BYTES = 45_184;
 
 /** Whether a group's adapters go into its decoded weights. REMORA_CUDA_LORA_MERGED=0: none do. */
 export function mergesAdapters(cuda: CudaRuntime, linear: LinearOperand, state: LinearState, dtype: ActivationDType): boolean {
@@ -42,5 +44,5 @@ export function decodeMerged(
   const grid = { x: blocks(cols, 128), y: blocks(rows, 128) };
   const kernel = nested ? "nf4_decode_nested_lora" : "nf4_decode_lora";
   const values = [cuda.in(weight.data), scales, ...(nested ?? []), a, b, target.address, rows, cols, rank, ranks];
-  cuda.launch(`${kernel}_${target.dtype}`, grid, values);
+  cuda.launch(`${kernel}_${target.dtype}`, grid, values, SHARED_BYTES);
 }
