@@ -70,6 +70,15 @@ for (const [name, M, Out, In] of SHAPES) {
   compare(`${name} forward`, { M, N: Out, K: In, transposeB: true }, name === "head" ? rows / HEAD_ROWS : 40);
   compare(`${name} backward`, { M, N: In, K: Out, transposeB: dtype === "e4m3" }, name === "head" ? rows / HEAD_ROWS : 40);
 }
+if (dtype === "bf16") {
+  for (const [name, In, ranks] of [
+    ["qkv", 5120, 48],
+    ["o", 4096, 16],
+    ["gate|up", 5120, 32],
+    ["down", 14336, 16],
+  ] as const)
+    compare(`xa of ${name}`, { M: rows, N: ranks, K: In, transposeB: true }, 40);
+}
 console.log(`a step would be ${saved.toFixed(1)} ms shorter`);
 cuda.dispose();
 

@@ -35,8 +35,8 @@ export const WORKSPACE_BYTES = 32 * 2 ** 20;
  */
 const LONGEST_FAST_SUM = 8192;
 
-/** Multiplications and additions from which a product is worth trials: a tenth of a millisecond on an H100. */
-const WORTH_TRIALS = 6e10;
+/** A product is worth trials from so many operations or elements of its three matrices on: some twenty microseconds of an H100, at least. */
+const WORTH_TRIALS = { operations: 2e10, elements: 3e7 } as const;
 const MOST_TRIED = 8;
 /** Of a result, what is compared: the first rows. */
 const COMPARED_BYTES = 2 ** 18;
@@ -267,7 +267,7 @@ export class CublasLt {
 
 /** Products that add to what is there cannot be run twice. */
 function worthTrials({ M, N, K, beta = 0 }: Product): boolean {
-  return beta === 0 && 2 * M * N * K >= WORTH_TRIALS;
+  return beta === 0 && (2 * M * N * K >= WORTH_TRIALS.operations || M * K + K * N + M * N >= WORTH_TRIALS.elements);
 }
 
 function startOfResult(product: Product): { readonly address: number; readonly bytes: number } {
