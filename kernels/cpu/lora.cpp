@@ -32,7 +32,11 @@ int32_t lora_backward(remora_context *ctx, const remora_linear_part *parts, int3
       done += rows;
     }
   };
-  if (const int32_t status = transposed_product(TransposedProduct{ctx, kind, N, db, dtype, group.rank, group.rank, source, 0, group.in}, add_a)) return status;
+  if (x != nullptr) {
+    const TransposedProduct product{ctx, kind, N, db, dtype, group.rank, group.rank, source, 0, group.in};
+    if (const int32_t status = transposed_product(product, add_a)) return status;
+  }
+  if (xa == nullptr) return REMORA_OK;
 
   const remora_weight gradient = dense_weight(d_y, dtype, N, group.out);
   int64_t column = 0, rank = 0;

@@ -32,7 +32,7 @@ extern "C" {
 #endif
 
 /* Raised on every incompatible change; the loader refuses a library whose number differs from its bindings. */
-#define REMORA_ABI_VERSION 1
+#define REMORA_ABI_VERSION 2
 
 /* ---- statuses: written out, never reused ---- */
 #define REMORA_OK 0
@@ -180,7 +180,8 @@ REMORA_API int32_t remora_linear_forward(remora_context *ctx, const remora_linea
 REMORA_API int32_t remora_linear_backward_input(remora_context *ctx, const remora_linear_part *parts, int32_t part_count,
                                                 const void *d_y, void *d_x, void *db, int64_t N, int32_t dtype, float dropout,
                                                 const uint64_t *seed);
-/* Adds to lora_a_grad = dbᵀ drop(x) and lora_b_grad = scale · d_yᵀ xa of every part with an adapter. */
+/* Adds to lora_a_grad = dbᵀ drop(x), unless x is NULL, and to lora_b_grad = scale · d_yᵀ xa, unless xa is NULL, of every part with an adapter.
+ * db is read with x only, d_y with xa only. */
 REMORA_API int32_t remora_lora_backward(remora_context *ctx, const remora_linear_part *parts, int32_t part_count, const void *x,
                                         const void *xa, const void *d_y, const void *db, int64_t N, int32_t dtype, float dropout,
                                         const uint64_t *seed);

@@ -138,21 +138,24 @@ static int32_t lora_backward(remora_context *ctx, const remora_linear_part *part
                              const void *d_y, const void *db, int64_t N, int32_t dtype, float dropout, const uint64_t *seed) {
   const Group group = group_of(parts, part_count);
   const int64_t In = group.In;
-  double *dropped = doubles_of(ctx, 0, x, N * In, dtype);
-  REMORA_NEED(dropped);
-  for (int64_t i = 0; i < N * In; i++) dropped[i] *= dropout_factor(dropout, seed, i);
+  double *dropped = nullptr;
+  if (x != nullptr) {
+    dropped = doubles_of(ctx, 0, x, N * In, dtype);
+    REMORA_NEED(dropped);
+    for (int64_t i = 0; i < N * In; i++) dropped[i] *= dropout_factor(dropout, seed, i);
+  }
   int64_t first_column = 0, first_rank = 0;
   for (int32_t p = 0; p < part_count; p++) {
     const remora_linear_part &part = parts[p];
     for (int64_t r = 0; r < part.rank; r++) {
       const int64_t column = first_rank + r;
-      for (int64_t c = 0; c < In && part.lora_a_grad != nullptr; c++) {
+      for (int64_t c = 0; c < In && x != nullptr && part.lora_a_grad != nullptr; c++) {
         double total = 0;
         for (int64_t n = 0; n < N; n++) total += get(db, n * group.ranks + column, dtype) * dropped[n * In + c];
         float &target = part.lora_a_grad[r * In + c];
         target = static_cast<float>(target + total);
       }
-      for (int64_t o = 0; o < part.weight.rows && part.lora_b_grad != nullptr; o++) {
+      for (int64_t o = 0; o < part.weight.rows && xa != nullptr && part.lora_b_grad != nullptr; o++) {
         double total = 0;
         for (int64_t n = 0; n < N; n++) {
           total += get(d_y, n * group.outs + first_column + o, dtype) * get(xa, n * group.ranks + column, dtype);

@@ -252,8 +252,13 @@ export interface Backend {
    * @throws ShapeError when y or the residual do not fit
    */
   linearStep?(linear: LinearOperand, x: Operand, y: Operand, around: LinearSurroundings): boolean;
-  linearBackwardInput(linear: LinearOperand, dY: Operand, dX: Operand | null, db: Operand | null): void;
-  loraBackward(linear: LinearOperand, x: Operand, xa: Operand, dY: Operand, db: Operand): void;
+  /**
+   * What reads dY: dX = dY W + db A through the mask, db = dY (scale·B) of all parts side by side; given xa, also B gradients += scale · dYᵀ xa.
+   * One op, so that a device may read dY, which is large, once for both db and B gradients.
+   */
+  linearBackwardInput(linear: LinearOperand, dY: Operand, dX: Operand | null, db: Operand | null, xa?: Operand | null): void;
+  /** A gradients += dbᵀ drop(x). */
+  loraBackwardA(linear: LinearOperand, x: Operand, db: Operand): void;
   /** dW += dYᵀ x for the columns [column, column + Out) of dY, where [Out, In] is the shape of dW. */
   linearBackwardWeight(x: Operand, dY: Operand, dW: Operand, dBias: Operand | null, column: number): void;
 

@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { ActivationDType, LinearOperand } from "./backend.ts";
 import { ACTIVATION_DTYPES } from "./element-types.ts";
 import { compareWithReference } from "./testing/compare-with-reference.ts";
@@ -70,6 +70,33 @@ const CASES: readonly LinearCase[] = [
   }, // prettier-ignore
 ];
 
+/** Ranks and columns of every variant of lora_backward.cu: one part and several, one without an adapter, odd numbers of rows. */
+const ONE_PASS_CASES: readonly LinearCase[] = [
+  { N: 1, In: 16, parts: [["f32", 8, 8]] },
+  { N: 131, In: 64, parts: [["nf4-nested", 1032, 16]], dropout: 0.25 },
+  {
+    N: 77,
+    In: 64,
+    parts: [
+      ["nf4", 1040, 16],
+      ["bf16", 24, 0],
+      ["nf4", 200, 8],
+      ["nf4-nested", 48, 16],
+    ],
+    bias: true,
+  }, // prettier-ignore
+  {
+    N: 65,
+    In: 128,
+    parts: [
+      ["nf4", 520, 8],
+      ["bf16", 72, 32],
+    ],
+  }, // prettier-ignore
+  { N: 50, In: 64, parts: [["nf4", 600, 64]] },
+  { N: 50, In: 64, parts: [["nf4", 600, 40]] },
+];
+
 /** Each stored format once as a matrix-vector product, once with a few rows and once with many. */
 const FORMAT_CASES = STORED_FORMATS.flatMap((format) =>
   [1, 4, 37].map((N): LinearCase => ({ N, In: fittingColumns(format, 320), parts: [[format, 29, 2]] })),
@@ -124,8 +151,8 @@ function linearCase(shape: LinearCase, dtype: ActivationDType) {
     const keptDb = ranks > 0 ? arrays.input(dtype, [N, ranks], random.normals(N * ranks)) : null;
     return () => {
       arrays.backend.linearForward(linear, x, y, xa);
-      arrays.backend.linearBackwardInput(linear, dY, dX, db);
-      if (keptXa && keptDb) arrays.backend.loraBackward(linear, x, keptXa, dY, keptDb);
+      arrays.backend.linearBackwardInput(linear, dY, dX, db, keptXa);
+      if (keptDb) arrays.backend.loraBackwardA(linear, x, keptDb);
     };
   };
 }
@@ -173,6 +200,20 @@ describeOnEachDevice("linear", (device) => {
         label: `${describeCase(shape)} ${dtype}`,
         slack: slackOf(shape, dtype),
       });
+    }
+  });
+
+  it.runIf(!device.isReference).each(["bf16", "f16"] as const)("reads dY once for db and the gradients of B, %s", async (dtype) => {
+    vi.stubEnv("REMORA_CUDA_LORA_ONE_PASS", "1"); // for few rows too
+    try {
+      for (const shape of ONE_PASS_CASES) {
+        await compareWithReference(device.backend(), linearCase(shape, dtype), {
+          label: `one pass ${describeCase(shape)} ${dtype}`,
+          slack: slackOf(shape, dtype),
+        });
+      }
+    } finally {
+      vi.unstubAllEnvs();
     }
   });
 
@@ -273,8 +314,8 @@ describeOnEachDevice("linear", (device) => {
     device.backend().zero(lora.aGradient!);
     device.backend().zero(lora.bGradient!);
     forward();
-    device.backend().linearBackwardInput(linear, dY, dX, db);
-    device.backend().loraBackward(linear, x, xa, dY, db);
+    device.backend().linearBackwardInput(linear, dY, dX, db, xa);
+    device.backend().loraBackwardA(linear, x, db);
     const check = { arrays, loss };
     await expectGradient({ ...check, name: "dX", input: x, values, gradient: await arrays.read(dX) });
     const [a, b] = [await arrays.read(lora.a), await arrays.read(lora.b)];

@@ -1,4 +1,4 @@
-// Packing, dropout and the thin products of LoRA's backward pass.
+// LoRA's kernels: packing, dropout, the share of a forward product, decoding with the share, and backward at the output's side.
 #include <algorithm>
 #include "../../cpu/context.h"
 #include "harness.h"
@@ -136,9 +136,107 @@ static void check_nf4_lora() {
     }
 }
 
+struct LoraPart { int column, columns, rank; };
+
+// lora_backward.cu as the backend launches it: the arrays of one group, and both kernels.
+struct LoraBackward {
+  int dtype, N, outs, ranks = 0, tiles = 1, width, groups = 0, steps, units, units_a_block, blocks;
+  std::vector<LoraPart> parts;
+  Array d_y, xa, b, db, db_partials, gradient_partials;
+  std::vector<Array> gradients;  // with guards of their own
+  bool without_last_gradient = false;
+  static constexpr float SCALES[3] = {0.5f, 2.0f, 1.25f};
+  LoraBackward(int dtype, int N, const std::vector<LoraPart> &parts, int most_blocks) : dtype(dtype), N(N), parts(parts) {
+    int largest = 0;
+    for (const LoraPart &p : parts) ranks += p.rank, largest = std::max(largest, p.rank);
+    outs = parts.back().column + parts.back().columns;
+    tiles = largest <= 16 ? 1 : largest <= 32 ? 2 : 4, width = tiles == 4 ? 512 : 1024;
+    for (const LoraPart &p : parts) groups += (p.columns + width - 1) / width;
+    steps = (N + 15) / 16, units = groups * steps, units_a_block = (units + most_blocks - 1) / most_blocks, blocks = (units + units_a_block - 1) / units_a_block;
+    d_y = random_array(dtype, static_cast<int64_t>(N) * outs), xa = random_array(dtype, static_cast<int64_t>(N) * ranks), b = random_array(dtype, static_cast<int64_t>(outs) * ranks, 0.1);
+    db = Array(dtype, static_cast<int64_t>(N) * ranks), db_partials = Array(F32, static_cast<int64_t>(units) * 256 * tiles), gradient_partials = Array(F32, static_cast<int64_t>(blocks + groups - 1) * width * 16 * tiles);
+    for (const LoraPart &p : parts) gradients.push_back(random_array(F32, static_cast<int64_t>(p.columns) * p.rank));
+  }
+  double partial_bytes() const { return 4.0 * static_cast<double>(db_partials.count + gradient_partials.count); }
+  double small_bytes() const { return 4.0 * static_cast<double>(xa.count) + 10.0 * outs * parts[0].rank; }  // db, xa, B and its gradients
+  int value(size_t p, int LoraPart::*field) const { return p < parts.size() ? parts[p].*field : 0; }
+  std::string kernel(const char *name) const { return std::string(name) + "_tiles" + std::to_string(tiles) + "_" + suffix(dtype); }
+  void launch_pass() {
+    const uint32_t shared = tiles == 1 ? 151552 : tiles == 2 ? 169984 : 141312;
+    const auto v = [&](size_t p, int LoraPart::*field) { return value(p, field); };
+    launch(kernel("lora_backward").c_str(), {static_cast<uint32_t>(blocks)}, 256, shared, d_y.dev(), xa.dev(), b.dev(), db_partials.dev(), gradient_partials.dev(), N, outs, ranks, v(0, &LoraPart::column), v(0, &LoraPart::columns), v(0, &LoraPart::rank),
+           v(1, &LoraPart::column), v(1, &LoraPart::columns), v(1, &LoraPart::rank), v(2, &LoraPart::column), v(2, &LoraPart::columns), v(2, &LoraPart::rank), units_a_block);
+  }
+  void launch_both() {
+    launch_pass();
+    const auto v = [&](size_t p, int LoraPart::*field) { return value(p, field); };
+    const auto gradient = [&](size_t p) { return p < parts.size() && !(without_last_gradient && p + 1 == parts.size()) ? gradients[p].dev() : nullptr; };
+    const int64_t pairs = static_cast<int64_t>(groups) * width * 8 * tiles + static_cast<int64_t>(parts.size()) * steps * 128 * tiles;
+    launch(kernel("lora_backward_add").c_str(), {static_cast<uint32_t>((pairs + 255) / 256)}, 256, 0, db_partials.dev(), gradient_partials.dev(), db.dev(), gradient(0), gradient(1), gradient(2), SCALES[0], SCALES[1], SCALES[2], N, ranks,
+           v(0, &LoraPart::column), v(0, &LoraPart::columns), v(0, &LoraPart::rank), v(1, &LoraPart::column), v(1, &LoraPart::columns), v(1, &LoraPart::rank), v(2, &LoraPart::column), v(2, &LoraPart::columns), v(2, &LoraPart::rank), units_a_block);
+  }
+};
+
+// db and the gradients of B against f64 sums of the same 16-bit values. Columns between parts belong to a part without an adapter: NaN, never read.
+static void check_lora_backward() {
+  struct Shape { int N, blocks; std::vector<LoraPart> parts; };
+  for (int dtype : {BF16, F16})
+    for (const Shape &s : std::vector<Shape>{{1, 4, {{0, 8, 8}}},
+                                             {16, 1, {{0, 1024, 16}}},
+                                             {131, 5, {{0, 1032, 16}, {1032, 200, 8}}},
+                                             {77, 7, {{8, 1040, 16}, {1080, 24, 16}, {1112, 2056, 8}}},
+                                             {131, 132, {{0, 136, 16}, {136, 136, 16}}},
+                                             {65, 3, {{0, 1096, 8}, {1096, 72, 32}}},
+                                             {50, 3, {{0, 600, 64}}},
+                                             {33, 4, {{0, 600, 40}, {616, 520, 8}}}}) {
+      LoraBackward run(dtype, s.N, s.parts, s.blocks);
+      if (!device_has(run.kernel("lora_backward").c_str())) continue;
+      run.without_last_gradient = s.parts.size() == 3;
+      std::vector<char> read(run.outs, 0);
+      for (const LoraPart &p : s.parts)
+        for (int o = 0; o < p.columns; o++) read[p.column + o] = 1;
+      for (int64_t i = 0; i < run.d_y.count; i++)
+        if (!read[i % run.outs]) put(run.d_y.ptr(), i, dtype, NAN);
+      run.d_y.push();
+      std::vector<Array> starts, wants;
+      Array want_db(dtype, run.db.count);
+      int rank_start = 0;
+      for (size_t p = 0; p < s.parts.size(); p++) {
+        const LoraPart &part = s.parts[p];
+        starts.push_back(Array(F32, run.gradients[p].count)), wants.push_back(Array(F32, run.gradients[p].count));
+        starts[p].host = run.gradients[p].host;
+        const bool kept = run.without_last_gradient && p + 1 == s.parts.size();
+        std::vector<double> low(static_cast<size_t>(s.N) * part.rank, 0), gradient(static_cast<size_t>(part.columns) * part.rank, 0);
+        for (int n = 0; n < s.N; n++)
+          for (int o = 0; o < part.columns; o++) {
+            const double d = run.d_y.at(static_cast<int64_t>(n) * run.outs + part.column + o);
+            for (int r = 0; r < part.rank; r++) {
+              low[n * part.rank + r] += d * run.b.at(static_cast<int64_t>(part.column + o) * run.ranks + rank_start + r);
+              gradient[o * part.rank + r] += d * run.xa.at(static_cast<int64_t>(n) * run.ranks + rank_start + r);
+            }
+          }
+        for (int n = 0; n < s.N; n++)
+          for (int r = 0; r < part.rank; r++) put(want_db.ptr(), static_cast<int64_t>(n) * run.ranks + rank_start + r, dtype, low[n * part.rank + r]);
+        for (int64_t i = 0; i < wants[p].count; i++) put(wants[p].ptr(), i, F32, starts[p].at(i) + (kept ? 0 : LoraBackward::SCALES[p] * gradient[i]));
+        rank_start += part.rank;
+      }
+      std::vector<Output> outputs{{&run.db, &want_db, tolerance_of(dtype)}};
+      for (size_t p = 0; p < s.parts.size(); p++) outputs.push_back({&run.gradients[p], &wants[p], 3e-6});
+      std::string label = run.kernel("lora_backward") + " N" + std::to_string(s.N);
+      for (const LoraPart &p : s.parts) label += " | " + std::to_string(p.columns) + " R" + std::to_string(p.rank);
+      check_case(label, outputs,
+                 [&] {
+                   run.db.poison(), run.db_partials.poison(), run.gradient_partials.poison();
+                   for (size_t p = 0; p < s.parts.size(); p++) run.gradients[p].host = starts[p].host, run.gradients[p].push();
+                 },
+                 [&] { run.launch_both(); });
+    }
+}
+
 void check_lora() {
   check_lora_add();
   check_nf4_lora();
+  check_lora_backward();
   for (int dtype : {F32, BF16, F16}) {
     Array a = random_array(F32, 7 * 300), b = random_array(F32, 90 * 5), ta(dtype, 7 * 300), tb(dtype, 90 * 12), tc(dtype, 5 * 90), wa(dtype, 7 * 300), wb(dtype, 90 * 12), wc(dtype, 5 * 90), table(U8, 3 * 48);
     const PackEntry entries[3] = {{a.dev(), ta.dev(), 7, 300, 300, 300, 0, 1.0f, {}}, {b.dev(), tb.dev<uint8_t>() + 3 * bytes_of(dtype), 90, 5, 5, 12, 0, 0.5f, {}}, {b.dev(), tc.dev(), 5, 90, 5, 90, 1, 2.0f, {}}};
@@ -163,30 +261,6 @@ void check_lora() {
                    [&] { launch(named("dropout", dtype).c_str(), {static_cast<uint32_t>((count + 2047) / 2048)}, 256, 0, in_place ? y.dev() : x.dev(), y.dev(), count, seed.dev(), 0.3f); });
       }
   }
-  struct Shape { int N, R, C, extra; };
-  for (int dtype : {BF16, F16})
-    for (const Shape s : {Shape{1, 16, 64, 0}, Shape{300, 16, 256, 0}, Shape{257, 48, 200, 8}, Shape{100, 5, 131, 3}, Shape{90, 70, 96, 0}}) {
-      const int thin_stride = s.R + s.extra, wide_stride = s.C + s.extra, rows_per_split = 96, splits = (s.N + 95) / 96;
-      Array thin = random_array(dtype, static_cast<int64_t>(s.N) * thin_stride), wide = random_array(dtype, static_cast<int64_t>(s.N) * wide_stride), partials(F32, static_cast<int64_t>(splits) * s.R * s.C);
-      const int rank_begin = s.R / 4, ranks = s.R - rank_begin;
-      for (int transposed : {0, 1}) {
-        Array target = random_array(F32, static_cast<int64_t>(ranks) * s.C), start(F32, target.count), want(F32, target.count);
-        std::memcpy(start.host.data(), target.host.data(), target.host.size());
-        for (int r = 0; r < ranks; r++)
-          for (int c = 0; c < s.C; c++) {
-            double total = 0;
-            for (int n = 0; n < s.N; n++) total += thin.at(static_cast<int64_t>(n) * thin_stride + rank_begin + r) * wide.at(static_cast<int64_t>(n) * wide_stride + c);
-            const int64_t at = transposed ? static_cast<int64_t>(c) * ranks + r : static_cast<int64_t>(r) * s.C + c;
-            put(want.ptr(), at, F32, start.at(at) + 0.5 * total);
-          }
-        check_case(named("lora_thin_product", dtype) + " N" + std::to_string(s.N) + " R" + std::to_string(s.R) + " C" + std::to_string(s.C) + (transposed ? " transposed" : ""), {{&target, &want, 3e-6}},
-                   [&] { std::memcpy(target.host.data(), start.host.data(), target.host.size()), target.push(), partials.poison(); }, [&] {
-                     launch(named("lora_thin_product", dtype).c_str(), {static_cast<uint32_t>((s.C + 127) / 128), static_cast<uint32_t>(splits), static_cast<uint32_t>((s.R + 63) / 64)}, 128, 36864, thin.dev(), wide.dev(), partials.dev(), s.N,
-                            s.R, s.C, static_cast<int64_t>(thin_stride), static_cast<int64_t>(wide_stride), rows_per_split);
-                     launch("lora_thin_product_add", {static_cast<uint32_t>((s.C + 255) / 256), static_cast<uint32_t>(ranks)}, 256, 0, partials.dev(), target.dev(), splits, s.R, s.C, rank_begin, ranks, transposed, 0.5f);
-                   });
-      }
-    }
 }
 void bench_lora() {
   {
@@ -210,14 +284,18 @@ void bench_lora() {
       }, 12);
     }
   }
-  struct Shape { const char *name; int R, C; };
-  for (const Shape s : {Shape{"dA qkv, 48 x 5120", 48, 5120}, Shape{"dA down, 16 x 14336", 16, 14336}, Shape{"dB gate_up, 32 x 28672", 32, 28672}}) {
-    const int N = 8192, rows_per_split = 1024, splits = 8;
-    Array thin = random_array(BF16, static_cast<int64_t>(N) * s.R), wide = random_array(BF16, static_cast<int64_t>(N) * s.C), partials(F32, static_cast<int64_t>(splits) * s.R * s.C), target(F32, static_cast<int64_t>(s.R) * s.C);
-    bench(std::string("lora_thin_product ") + s.name + ", 8192 rows", 2.0 * N * (s.C + s.R), 2.0 * N * s.R * s.C, [&] {
-      launch("lora_thin_product_bf16", {static_cast<uint32_t>(s.C / 128), static_cast<uint32_t>(splits), 1}, 128, 36864, thin.dev(), wide.dev(), partials.dev(), N, s.R, s.C, static_cast<int64_t>(s.R), static_cast<int64_t>(s.C), rows_per_split);
-      launch("lora_thin_product_add", {static_cast<uint32_t>((s.C + 255) / 256), static_cast<uint32_t>(s.R)}, 256, 0, partials.dev(), target.dev(), splits, s.R, s.C, 0, s.R, 0, 1.0f);
-    });
+  // Nemo's groups at 8,192 rows; two products would read d_y twice.
+  for (const auto &[name, parts] : std::vector<std::pair<const char *, std::vector<LoraPart>>>{
+           {"q|k|v", {{0, 4096, 16}, {4096, 1024, 16}, {5120, 1024, 16}}}, {"o", {{0, 5120, 16}}}, {"gate|up", {{0, 14336, 16}, {14336, 14336, 16}}}, {"down", {{0, 5120, 16}}}, {"gate|up", {{0, 14336, 32}, {14336, 14336, 32}}}, {"gate|up", {{0, 14336, 64}, {14336, 14336, 64}}}}) {
+    std::vector<LoraBackward> copies;  // past the second-level cache
+    for (int64_t held = 0; held < 400'000'000; held += copies.back().d_y.count * 2) copies.emplace_back(BF16, 8192, parts, device_multiprocessors());
+    const LoraBackward &first = copies[0];
+    const double bytes = 2.0 * first.N * first.outs, operations = 4.0 * first.N * first.outs * parts[0].rank;
+    char label[160];
+    std::snprintf(label, sizeof label, "lora_backward %s R%d (d_y %.0f MB, partials %.0f)", name, parts[0].rank, bytes / 1e6, first.partial_bytes() / 1e6);
+    size_t i = 0;
+    bench(label, bytes + 2 * first.partial_bytes() + first.small_bytes(), operations, [&] { copies[i++ % copies.size()].launch_both(); }, 12);
+    bench(std::string(label) + " first kernel", bytes + first.partial_bytes(), operations, [&] { copies[i++ % copies.size()].launch_pass(); }, 12);
   }
 }
 }  // namespace check

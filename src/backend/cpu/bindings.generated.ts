@@ -4,7 +4,7 @@
 /** An address in native memory, a JavaScript array whose bytes the call may use while it runs, or NULL. */
 export type Pointer = bigint | ArrayBufferView | null;
 
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 export const OK = 0;
 export const STATUS_SHAPE = 1;
 export const STATUS_DTYPE = 2;

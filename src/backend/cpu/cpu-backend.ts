@@ -183,11 +183,11 @@ export class CpuBackend implements Backend {
   linearForward(group: LinearOperand, x: Operand, y: Operand, xa: Operand | null): void {
     linear.linearForward(this.#call, group, x, y, xa);
   }
-  linearBackwardInput(group: LinearOperand, dY: Operand, dX: Operand | null, db: Operand | null): void {
-    linear.linearBackwardInput(this.#call, group, dY, dX, db);
+  linearBackwardInput(group: LinearOperand, dY: Operand, dX: Operand | null, db: Operand | null, xa: Operand | null = null): void {
+    linear.linearBackwardInput(this.#call, group, dY, dX, db, xa);
   }
-  loraBackward(group: LinearOperand, x: Operand, xa: Operand, dY: Operand, db: Operand): void {
-    linear.loraBackward(this.#call, group, x, xa, dY, db);
+  loraBackwardA(group: LinearOperand, x: Operand, db: Operand): void {
+    linear.loraBackwardA(this.#call, group, x, db);
   }
   linearBackwardWeight(x: Operand, dY: Operand, dW: Operand, dBias: Operand | null, column: number): void {
     linear.linearBackwardWeight(this.#call, x, dY, dW, dBias, column);

@@ -264,11 +264,11 @@ export class CudaBackend implements Backend {
     });
     return taken;
   }
-  linearBackwardInput(group: LinearOperand, dY: Operand, dX: Operand | null, db: Operand | null): void {
-    this.#cuda.run("linearBackwardInput", () => linear.linearBackwardInput(this.#cuda, this.#linears, group, dY, dX, db));
+  linearBackwardInput(group: LinearOperand, dY: Operand, dX: Operand | null, db: Operand | null, xa: Operand | null = null): void {
+    this.#cuda.run("linearBackwardInput", () => linear.linearBackwardInput(this.#cuda, this.#linears, group, dY, dX, db, xa));
   }
-  loraBackward(group: LinearOperand, x: Operand, xa: Operand, dY: Operand, db: Operand): void {
-    this.#cuda.run("loraBackward", () => linear.loraBackward(this.#cuda, this.#linears, group, x, xa, dY, db));
+  loraBackwardA(group: LinearOperand, x: Operand, db: Operand): void {
+    this.#cuda.run("loraBackwardA", () => linear.loraBackwardA(this.#cuda, this.#linears, group, x, db));
   }
   linearBackwardWeight(x: Operand, dY: Operand, dW: Operand, dBias: Operand | null, column: number): void {
     this.#cuda.run("linearBackwardWeight", () => linear.linearBackwardWeight(this.#cuda, x, dY, dW, dBias, column));

@@ -64,22 +64,27 @@ export function linearForwardSizes(sizes: LinearSizes, x: Operand, y: Operand, x
   return { N, dtype };
 }
 
-export function linearBackwardInputSizes(sizes: LinearSizes, dY: Operand, dX: Operand | null, db: Operand | null) {
+export function linearBackwardInputSizes(
+  sizes: LinearSizes,
+  dY: Operand,
+  dX: Operand | null,
+  db: Operand | null,
+  xa: Operand | null,
+) {
   const op = `linearBackwardInput ${sizes.path}`;
   const { N, dtype } = matrix(op, "dY", dY);
   expectExactInFp8(op, sizes, dtype);
   expectMatrix(op, "dY", dY, N, sizes.outs, dtype);
   if (dX) expectMatrix(op, "dX", dX, N, sizes.In, dtype);
   expectRanks(op, "db", sizes, db, N, dtype);
+  if (xa) expectRanks(op, "xa", sizes, xa, N, dtype);
   return { N, dtype };
 }
 
-export function loraBackwardSizes(sizes: LinearSizes, x: Operand, xa: Operand, dY: Operand, db: Operand) {
-  const op = `loraBackward ${sizes.path}`;
+export function loraBackwardASizes(sizes: LinearSizes, x: Operand, db: Operand) {
+  const op = `loraBackwardA ${sizes.path}`;
   const { N, dtype } = matrix(op, "x", x);
   expectMatrix(op, "x", x, N, sizes.In, dtype);
-  expectMatrix(op, "dY", dY, N, sizes.outs, dtype);
-  expectRanks(op, "xa", sizes, xa, N, dtype);
   expectRanks(op, "db", sizes, db, N, dtype);
   return { N, dtype };
 }

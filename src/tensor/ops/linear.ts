@@ -50,9 +50,9 @@ export function linear(tape: Tape, x: Tensor, op: LinearOp): Tensor {
       if (!dY) return [undefined];
       const dX = x.requiresGradient ? tape.allocate(x.dtype, x.shape, `gradient of the input of ${op.path}`) : undefined;
       const db = op.rankTotal > 0 ? tape.allocate(x.dtype, [rows, op.rankTotal], `dY B of ${op.path}`) : null;
-      if (dX || db) tape.backend.linearBackwardInput(op.operand, dY, dX ?? null, db);
+      if (dX || db) tape.backend.linearBackwardInput(op.operand, dY, dX ?? null, db, keptXa?.get());
       const input = keptX?.get();
-      if (input && keptXa && db) tape.backend.loraBackward(op.operand, input, keptXa.get(), dY, db);
+      if (input && trainsAdapter && db) tape.backend.loraBackwardA(op.operand, input, db);
       if (input && trainsWeights) addWeightGradients(tape, op, input, dY);
       return [dX];
     },

@@ -1,6 +1,6 @@
 /** Groups of linears with their LoRA parts, forward and backward. */
 import type { LinearOperand, Operand } from "../../backend.ts";
-import { linearBackwardInputSizes, linearBackwardWeightSizes, linearForwardSizes, loraBackwardSizes } from "../../shapes/linear.ts";
+import { linearBackwardInputSizes, linearBackwardWeightSizes, linearForwardSizes, loraBackwardASizes } from "../../shapes/linear.ts";
 import type { NativeCall } from "../native-call.ts";
 import { DTYPE_CODES } from "../native-codes.ts";
 
@@ -14,20 +14,30 @@ export function linearForward(call: NativeCall, linear: LinearOperand, x: Operan
   call.leave(call.library.remora_linear_forward(ctx, ...inputs, ...outputs, N, DTYPE_CODES[dtype], ...dropout));
 }
 
-export function linearBackwardInput(call: NativeCall, linear: LinearOperand, dY: Operand, dX: Operand | null, db: Operand | null): void {
+export function linearBackwardInput(
+  call: NativeCall,
+  linear: LinearOperand,
+  dY: Operand,
+  dX: Operand | null,
+  db: Operand | null,
+  xa: Operand | null,
+): void {
   const ctx = call.enter("linearBackwardInput");
   const { bytes, partCount, sizes } = call.structs.linear(call.op, linear);
-  const { N, dtype } = linearBackwardInputSizes(sizes, dY, dX, db);
+  const { N, dtype } = linearBackwardInputSizes(sizes, dY, dX, db, xa);
   const operands = [bytes, partCount, call.in(dY), call.out(dX), call.out(db)] as const;
-  const dropout = [linear.dropout, call.in(linear.seed)] as const;
-  call.leave(call.library.remora_linear_backward_input(ctx, ...operands, N, DTYPE_CODES[dtype], ...dropout));
+  const rest = [N, DTYPE_CODES[dtype], linear.dropout, call.in(linear.seed)] as const;
+  call.leave(call.library.remora_linear_backward_input(ctx, ...operands, ...rest));
+  if (!xa || sizes.ranks === 0) return;
+  call.enter("loraBackwardB"); // timed by itself
+  call.leave(call.library.remora_lora_backward(ctx, bytes, partCount, null, call.in(xa), call.in(dY), null, ...rest));
 }
 
-export function loraBackward(call: NativeCall, linear: LinearOperand, x: Operand, xa: Operand, dY: Operand, db: Operand): void {
-  const ctx = call.enter("loraBackward");
+export function loraBackwardA(call: NativeCall, linear: LinearOperand, x: Operand, db: Operand): void {
+  const ctx = call.enter("loraBackwardA");
   const { bytes, partCount, sizes } = call.structs.linear(call.op, linear);
-  const { N, dtype } = loraBackwardSizes(sizes, x, xa, dY, db);
-  const operands = [bytes, partCount, call.in(x), call.in(xa), call.in(dY), call.in(db)] as const;
+  const { N, dtype } = loraBackwardASizes(sizes, x, db);
+  const operands = [bytes, partCount, call.in(x), null, null, call.in(db)] as const;
   const dropout = [linear.dropout, call.in(linear.seed)] as const;
   call.leave(call.library.remora_lora_backward(ctx, ...operands, N, DTYPE_CODES[dtype], ...dropout));
 }

@@ -12,14 +12,14 @@
  *
  *   forward         xa = drop(x) Aᵀ       y  = x Wᵀ + bias + xa (scale·B)ᵀ       merged: y  = x W'ᵀ + bias
  *   backward        db = dY (scale·B)     dX = dY W + mask/(1−p) · (db A)        merged: dX = dY W'
- *   adapters        dA += dbᵀ drop(x)     dB += scale · dYᵀ xa
+ *   adapters        dA += dbᵀ drop(x)     dB += scale · dYᵀ xa             (dB and db read all of dY: lora-backward.ts)
  *
  * drop(x) is mask(x), exact in the compute dtype, and 1/(1−p) is the product's own factor.
  */
 import process from "node:process";
 import type { ActivationDType, LinearOperand, Operand } from "../../backend.ts";
 import { BYTES_PER_ELEMENT } from "../../element-types.ts";
-import { linearBackwardInputSizes, linearBackwardWeightSizes, linearForwardSizes, loraBackwardSizes } from "../../shapes/linear.ts";
+import { linearBackwardInputSizes, linearBackwardWeightSizes, linearForwardSizes, loraBackwardASizes } from "../../shapes/linear.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { adapterCopies, copyMatrix } from "./adapter-copies.ts";
 import { denseWeights, productsEnqueued } from "./dense-weights.ts";
@@ -27,6 +27,7 @@ import { fp8BackwardInput, fp8Forward } from "./fp8-products.ts";
 import { blocks, gridRows, strideBlocks } from "./grids.ts";
 import { linearDecode } from "./linear-decode.ts";
 import type { LinearStates } from "./linear-state.ts";
+import { loraBackwardOutputs } from "./lora-backward.ts";
 import { mergesAdapters } from "./merged-weights.ts";
 import { splitProduct } from "./split-product.ts";
 
@@ -90,10 +91,11 @@ export function linearBackwardInput(
   dY: Operand,
   dX: Operand | null,
   db: Operand | null,
+  xa: Operand | null,
 ): void {
   const state = states.of(linear);
   const { In, outs, ranks, fp8 } = state.sizes;
-  const { N, dtype } = linearBackwardInputSizes(state.sizes, dY, dX, db);
+  const { N, dtype } = linearBackwardInputSizes(state.sizes, dY, dX, db, xa);
   if (N === 0) return;
   const gradient = cuda.in(dY);
   const target = cuda.optionalOut(dX);
@@ -104,7 +106,8 @@ export function linearBackwardInput(
   if (ranks > 0) {
     const { a, b } = adapterCopies(cuda, linear, state, dtype);
     const low = { address: cuda.optionalOut(db), ld: ranks };
-    cuda.multiply({ a: { address: gradient, ld: outs }, b: { address: b.address!, ld: ranks }, c: low, M: N, N: ranks, K: outs, dtype });
+    const addresses = { N, dtype, dY: gradient, xa: cuda.optionalIn(xa), b: b.address!, db: low.address };
+    loraBackwardOutputs(cuda, linear, state, addresses);
     if (target === 0) return;
     const up = { a: low, b: { address: a.address!, ld: In }, c, M: N, N: In, K: ranks, dtype, alpha: keptFactor(linear) };
     if (!merged) cuda.multiply(up);
@@ -122,35 +125,22 @@ export function linearBackwardInput(
   productsEnqueued(cuda);
 }
 
-export function loraBackward(
+export function loraBackwardA(
   cuda: CudaRuntime,
   states: LinearStates,
   linear: LinearOperand,
   x: Operand,
-  xa: Operand,
-  dY: Operand,
   db: Operand,
 ): void {
   const state = states.of(linear);
-  const { In, outs, ranks } = state.sizes;
-  const { N, dtype } = loraBackwardSizes(state.sizes, x, xa, dY, db);
-  if (N === 0 || ranks === 0) return;
-  const bytes = BYTES_PER_ELEMENT[dtype];
-  const [gradient, low, lowGradient] = [cuda.in(dY), cuda.in(xa), cuda.in(db)];
-  const product = { K: N, transposeA: true, dtype, outDType: "f32" } as const;
-  linear.parts.forEach(({ weight, lora }, p) => {
-    if (!lora?.bGradient || lora.rank === 0) return;
-    const { row, rankStart } = state.places[p]!;
-    const a = { address: gradient + row * bytes, ld: outs };
-    const b = { address: low + rankStart * bytes, ld: ranks };
-    const c = { address: cuda.out(lora.bGradient), ld: lora.rank };
-    cuda.multiply({ ...product, a, b, c, M: weight.rows, N: lora.rank, alpha: lora.scale, beta: 1 });
-  });
-  const alpha = keptFactor(linear);
-  const b = { address: maskedInput(cuda, linear, cuda.in(x), N * In, dtype), ld: In };
-  const a = { address: lowGradient, ld: ranks };
+  const { In, ranks } = state.sizes;
+  const { N, dtype } = loraBackwardASizes(state.sizes, x, db);
   const trained = linear.parts.filter(({ lora }) => lora?.aGradient && lora.rank > 0);
-  if (trained.length === 0) return;
+  if (N === 0 || trained.length === 0) return;
+  const product = { K: N, transposeA: true, dtype, outDType: "f32" } as const;
+  const alpha = keptFactor(linear);
+  const a = { address: cuda.in(db), ld: ranks };
+  const b = { address: maskedInput(cuda, linear, cuda.in(x), N * In, dtype), ld: In };
   if (ranks === trained[0]!.lora!.rank) {
     cuda.multiply({ ...product, a, b, c: { address: cuda.out(trained[0]!.lora!.aGradient!), ld: In }, M: ranks, N: In, alpha, beta: 1 });
     return;
