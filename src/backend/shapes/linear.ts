@@ -64,13 +64,7 @@ export function linearForwardSizes(sizes: LinearSizes, x: Operand, y: Operand, x
   return { N, dtype };
 }
 
-export function linearBackwardInputSizes(
-  sizes: LinearSizes,
-  dY: Operand,
-  dX: Operand | null,
-  db: Operand | null,
-  xa: Operand | null,
-) {
+export function linearBackwardInputSizes(sizes: LinearSizes, dY: Operand, dX: Operand | null, db: Operand | null, xa: Operand | null) {
   const op = `linearBackwardInput ${sizes.path}`;
   const { N, dtype } = matrix(op, "dY", dY);
   expectExactInFp8(op, sizes, dtype);

@@ -125,13 +125,7 @@ export function linearBackwardInput(
   productsEnqueued(cuda);
 }
 
-export function loraBackwardA(
-  cuda: CudaRuntime,
-  states: LinearStates,
-  linear: LinearOperand,
-  x: Operand,
-  db: Operand,
-): void {
+export function loraBackwardA(cuda: CudaRuntime, states: LinearStates, linear: LinearOperand, x: Operand, db: Operand): void {
   const state = states.of(linear);
   const { In, ranks } = state.sizes;
   const { N, dtype } = loraBackwardASizes(state.sizes, x, db);

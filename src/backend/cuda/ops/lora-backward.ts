@@ -39,7 +39,15 @@ export function loraBackwardOutputs(cuda: CudaRuntime, linear: LinearOperand, st
   const { outs, ranks } = state.sizes;
   const { N, dtype, dY, xa, b, db } = addresses;
   const bytes = BYTES_PER_ELEMENT[dtype];
-  cuda.multiply({ a: { address: dY, ld: outs }, b: { address: b, ld: ranks }, c: { address: db, ld: ranks }, M: N, N: ranks, K: outs, dtype });
+  cuda.multiply({
+    a: { address: dY, ld: outs },
+    b: { address: b, ld: ranks },
+    c: { address: db, ld: ranks },
+    M: N,
+    N: ranks,
+    K: outs,
+    dtype,
+  });
   if (xa === 0) return;
   linear.parts.forEach(({ weight, lora }, p) => {
     if (!lora?.bGradient || lora.rank === 0) return;
