@@ -7,9 +7,10 @@
 // group that meet. A second kernel adds them up in order, so equal inputs give equal bits.
 // d_y comes by asynchronous copies, 3 units of 32 kB ahead. Its rows in shared memory are 16 bytes longer than they need be, so that 8 of them lie in different
 // banks. A tile of 16 x 16 is the first operand of mma.m16n8k16 twice: as it lies for db, transposed for the B gradient.
-// Bytes: d_y once. Partials, written and read: 64 RANKS / COLUMNS for each 32 bytes of d_y, and 64 kB for each block and group that meet (on 132
-// multiprocessors 25 MB for gate and up of Mistral Nemo at 8,192 rows, whose d_y has 470 MB). Limit: memory; next comes shared memory (d_y written
-// once and read twice, the shares a sixth of that), at about a quarter of its bandwidth when 3 TB/s arrive.
+// Bytes: d_y once. Partials, written and read: 1 kB for each unit of 32 kB (rank 16), and 64 kB for each block and group that meet: on 132 multiprocessors
+// 25 MB for gate and up of Mistral Nemo at 8,192 rows, whose d_y has 470 MB, and 11 MB for o, whose d_y has 84.
+// Limit: memory; next come instructions, some 180 a warp and unit (360 cycles a scheduler; at 4 TB/s a unit takes 1,900 to arrive), and shared
+// memory, to which d_y is written once and from which it is read twice (770 cycles).
 #include "ptx.cuh"
 
 #if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
@@ -67,27 +68,33 @@ __device__ void lora_backward(const T *d_y, const T *xa, const T *b, float *db_p
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4, steps = (N + ROWS - 1) / ROWS;
   const int begin = blockIdx.x * units_a_block, end = min(groups_of(parts, S::COLUMNS) * steps, begin + units_a_block);
 
-  // The copies run ahead of the products, also into the next group.
-  const int piece = threadIdx.x % PIECES, first_row = threadIdx.x / PIECES;
-  int coming = begin / steps, coming_row = begin % steps * ROWS, coming_unit = begin;
-  Columns from = columns_of(parts, coming, S::COLUMNS);
+  // The copies run ahead of the products, also into the next group. A thread brings one piece of every second (with 512 columns every fourth) row.
+  constexpr int ROWS_APART = THREADS / PIECES;
+  const int piece = threadIdx.x % PIECES, first_row = threadIdx.x / PIECES, xa_row = threadIdx.x / XA_PIECES, xa_rank = threadIdx.x % XA_PIECES * 8;
+  const int64_t apart = static_cast<int64_t>(ROWS_APART) * outs;
+  const T *source, *xa_source;
+  int coming = begin / steps, coming_unit = begin, rows, xa_rows;  // rows: how many are left from this thread's first one on, 0 outside the columns or ranks
+  const auto begin_columns = [&](int row) {
+    const Columns c = columns_of(parts, coming, S::COLUMNS);
+    source = d_y + static_cast<int64_t>(row + first_row) * outs + c.column + piece * 8;
+    xa_source = xa + static_cast<int64_t>(row + xa_row) * ranks + c.rank_start + xa_rank;
+    rows = piece * 8 < c.columns ? N - row - first_row : 0;
+    xa_rows = xa_rank < c.rank ? N - row - xa_row : 0;
+  };
+  int until_next = steps - begin % steps;
+  begin_columns(begin % steps * ROWS);
   const auto fetch = [&] {
     if (coming_unit < end) {
+      if (until_next == 0) coming++, until_next = steps, begin_columns(0);
       const uint32_t stage = base + (coming_unit - begin) % STAGES * S::STAGE;
-      const bool inside = piece * 8 < from.columns;
-      const T *source = d_y + static_cast<int64_t>(coming_row + first_row) * outs + from.column + piece * 8;
 #pragma unroll
-      for (int r = 0; r < ROWS; r += THREADS / PIECES) {
-        const bool valid = inside && coming_row + first_row + r < N;
-        copy_async_16(stage + (first_row + r) * S::ROW_BYTES + piece * 16, valid ? source + static_cast<int64_t>(r) * outs : d_y, valid);
+      for (int r = 0; r < ROWS; r += ROWS_APART) {
+        copy_async_16(stage + (first_row + r) * S::ROW_BYTES + piece * 16, source, r < rows);
+        source += apart;
       }
-      if (threadIdx.x < ROWS * XA_PIECES) {
-        const int row = threadIdx.x / XA_PIECES, rank = threadIdx.x % XA_PIECES * 8;
-        const bool valid = coming_row + row < N && rank < from.rank;
-        copy_async_16(stage + ROWS * S::ROW_BYTES + row * S::XA_ROW_BYTES + rank * 2, valid ? xa + static_cast<int64_t>(coming_row + row) * ranks + from.rank_start + rank : xa, valid);
-      }
-      coming_unit++, coming_row += ROWS;
-      if (coming_row >= steps * ROWS) coming_row = 0, from = columns_of(parts, ++coming, S::COLUMNS);
+      if (threadIdx.x < ROWS * XA_PIECES) copy_async_16(stage + ROWS * S::ROW_BYTES + xa_row * S::XA_ROW_BYTES + xa_rank * 2, xa_source, xa_rows > 0);
+      xa_source += ROWS * ranks, rows -= ROWS, xa_rows -= ROWS;
+      coming_unit++, until_next--;
     }
     copy_async_commit();
   };
