@@ -25,9 +25,9 @@ constexpr int ROWS = 16, STAGES = 4, WARPS = 8, THREADS = 256, MOST_PARTS = 3;
 template <int TILES> struct Sizes {
   static constexpr int RANKS = 16 * TILES, WARP_COLUMNS = TILES <= 2 ? 128 : 64, COLUMNS = WARPS * WARP_COLUMNS;
   static constexpr int ROW_BYTES = COLUMNS * 2 + 16, XA_ROW_BYTES = RANKS * 2 + 16, STAGE = ROWS * (ROW_BYTES + XA_ROW_BYTES);
-  static constexpr int SHARE = ROWS * RANKS * 4, SHARES_AT = STAGES * STAGE, SHARED = SHARES_AT + 2 * WARPS * SHARE;
+  static constexpr int SHARE = ROWS * RANKS * 4, SHARES_AT = STAGES * STAGE, B_AT = SHARES_AT + 2 * WARPS * SHARE, SHARED = B_AT + WARPS * 512;
 };
-static_assert(Sizes<1>::SHARED == 151552 && Sizes<2>::SHARED == 169984 && Sizes<4>::SHARED == 141312);
+static_assert(Sizes<1>::SHARED == 155648 && Sizes<2>::SHARED == 174080 && Sizes<4>::SHARED == 145408);
 
 // Parts of a group that have adapters: first column in d_y, columns, rank. Unused ones have no columns.
 struct Parts {
@@ -65,7 +65,7 @@ __device__ void lora_backward(const T *d_y, const T *xa, const T *b, float *db_p
   constexpr int PIECES = S::COLUMNS / 8, XA_PIECES = S::RANKS / 8, NT = 2 * TILES, CT = S::WARP_COLUMNS / 16;
   DYNAMIC_SHARED(shared);
   const uint32_t base = shared_address(shared);
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4, steps = (N + ROWS - 1) / ROWS;
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, steps = (N + ROWS - 1) / ROWS;
   const int begin = blockIdx.x * units_a_block, end = min(groups_of(parts, S::COLUMNS) * steps, begin + units_a_block);
 
   // The copies run ahead of the products, also into the next group. A thread brings one piece of every second (with 512 columns every fourth) row.
@@ -114,21 +114,34 @@ __device__ void lora_backward(const T *d_y, const T *xa, const T *b, float *db_p
   float sums[CT][NT][4];
   uint32_t b_of[CT][NT][2];
   int group = begin / steps, left = steps - begin % steps;  // units of this group that are still to come
+  // 32 columns of 8 ranks at a time, a column a lane, become fragments by way of 512 bytes of shared memory that a warp has for itself.
   const auto start_group = [&] {
     const Columns c = columns_of(parts, group, S::COLUMNS);
-    const T *source = b + static_cast<int64_t>(c.column) * ranks + c.rank_start;
-    const auto bits = [&](int column, int rank) -> uint32_t {
-      return column < c.columns && rank < c.rank ? reinterpret_cast<const uint16_t *>(source)[static_cast<int64_t>(column) * ranks + rank] : 0u;
-    };
+    const T *source = b + static_cast<int64_t>(c.column + warp * S::WARP_COLUMNS + lane) * ranks + c.rank_start;
+    uint4 pieces[CT / 2][NT];
+#pragma unroll
+    for (int i = 0; i < CT / 2; i++)
+#pragma unroll
+      for (int n = 0; n < NT; n++) {
+        const bool inside = warp * S::WARP_COLUMNS + i * 32 + lane < c.columns && n * 8 < c.rank;
+        pieces[i][n] = inside ? *reinterpret_cast<const uint4 *>(source + static_cast<int64_t>(i) * 32 * ranks + n * 8) : make_uint4(0, 0, 0, 0);
+      }
+    uint8_t *own = shared + S::B_AT + warp * 512;
+#pragma unroll
+    for (int i = 0; i < CT / 2; i++)
+#pragma unroll
+      for (int n = 0; n < NT; n++) {
+        *reinterpret_cast<uint4 *>(own + lane * 16) = pieces[i][n];
+        __syncwarp();
+        uint32_t f[4];
+        load_matrix_x4<true>(f, shared_address(own) + lane * 16);
+        __syncwarp();
+        b_of[2 * i][n][0] = f[0], b_of[2 * i][n][1] = f[1], b_of[2 * i + 1][n][0] = f[2], b_of[2 * i + 1][n][1] = f[3];
+      }
 #pragma unroll
     for (int i = 0; i < CT; i++)
 #pragma unroll
-      for (int n = 0; n < NT; n++) {
-        const int column = warp * S::WARP_COLUMNS + i * 16 + 2 * t, rank = n * 8 + g;
-        b_of[i][n][0] = bits(column, rank) | bits(column + 1, rank) << 16;
-        b_of[i][n][1] = bits(column + 8, rank) | bits(column + 9, rank) << 16;
-        sums[i][n][0] = sums[i][n][1] = sums[i][n][2] = sums[i][n][3] = 0;
-      }
+      for (int n = 0; n < NT; n++) sums[i][n][0] = sums[i][n][1] = sums[i][n][2] = sums[i][n][3] = 0;
   };
   // Block and group together number the places where a block and a group meet: one of them rises from each to the next.
   const auto end_group = [&] {
@@ -233,7 +246,7 @@ __device__ void lora_backward_add(const float *db_partials, const float *gradien
 #define PART_SIZES int column0, int columns0, int rank0, int column1, int columns1, int rank1, int column2, int columns2, int rank2
 #define PARTS {{column0, column1, column2}, {columns0, columns1, columns2}, {rank0, rank1, rank2}}
 // TILES = ceil(largest rank / 16): 1, 2 or 4; COLUMNS = 1024, with 4 TILES 512. groups = Σ ceil(columns / COLUMNS), units = groups · ceil(N / 16).
-// launch: grid (ceil(units / units_a_block)), block 256, dynamic shared 151552 (2: 169984, 4: 141312). Ranks and columns multiples of 8; d_y, xa and b 16-byte
+// launch: grid (ceil(units / units_a_block)), block 256, dynamic shared 155648 (2: 174080, 4: 145408). Ranks and columns multiples of 8; d_y, xa and b 16-byte
 // aligned, ranks the sum of all. db_partials f32 [units, 16, 16 TILES], gradient_partials f32 [blocks + groups − 1, COLUMNS, 16 TILES].
 #define LORA_BACKWARD(suffix, T, TILES)                                                                                                \
   extern "C" __global__ void __launch_bounds__(256) lora_backward_tiles##TILES##_##suffix(                                            \

@@ -162,7 +162,7 @@ struct LoraBackward {
   int value(size_t p, int LoraPart::*field) const { return p < parts.size() ? parts[p].*field : 0; }
   std::string kernel(const char *name) const { return std::string(name) + "_tiles" + std::to_string(tiles) + "_" + suffix(dtype); }
   void launch_pass() {
-    const uint32_t shared = tiles == 1 ? 151552 : tiles == 2 ? 169984 : 141312;
+    const uint32_t shared = tiles == 1 ? 155648 : tiles == 2 ? 174080 : 145408;
     const auto v = [&](size_t p, int LoraPart::*field) { return value(p, field); };
     launch(kernel("lora_backward").c_str(), {static_cast<uint32_t>(blocks)}, 256, shared, d_y.dev(), xa.dev(), b.dev(), db_partials.dev(), gradient_partials.dev(), N, outs, ranks, v(0, &LoraPart::column), v(0, &LoraPart::columns), v(0, &LoraPart::rank),
            v(1, &LoraPart::column), v(1, &LoraPart::columns), v(1, &LoraPart::rank), v(2, &LoraPart::column), v(2, &LoraPart::columns), v(2, &LoraPart::rank), units_a_block);
