@@ -16,6 +16,8 @@ interface LinearCase {
   parts: readonly (readonly [StoredFormat, number, number])[];
   dropout?: number;
   bias?: boolean;
+  /** Parts whose A, or B, has no gradient. */
+  frozen?: { a?: number; b?: number };
 }
 
 const CASES: readonly LinearCase[] = [
@@ -93,7 +95,17 @@ const ONE_PASS_CASES: readonly LinearCase[] = [
       ["bf16", 72, 32],
     ],
   }, // prettier-ignore
-  { N: 50, In: 64, parts: [["nf4", 600, 64]] },
+  { N: 50, In: 64, parts: [["nf4", 600, 64]], frozen: { a: 0 } },
+  { N: 50, In: 64, parts: [["nf4", 600, 16]], frozen: { b: 0 } },
+  {
+    N: 50,
+    In: 64,
+    parts: [
+      ["nf4", 64, 16],
+      ["nf4", 64, 16],
+    ],
+    frozen: { a: 0, b: 1 },
+  }, // prettier-ignore
   { N: 50, In: 64, parts: [["nf4", 600, 40]] },
 ];
 
@@ -106,7 +118,7 @@ function describeCase({ N, In, parts, dropout }: LinearCase): string {
   return `N=${N} In=${In} ${parts.map(([format, Out, rank]) => `${format}[${Out}] r${rank}`).join(" | ")}${dropout ? ` dropout ${dropout}` : ""}`;
 }
 
-function makeLinear(arrays: TestArrays, { In, parts, dropout = 0, bias }: LinearCase, random: RandomData): LinearOperand {
+function makeLinear(arrays: TestArrays, { In, parts, dropout = 0, bias, frozen }: LinearCase, random: RandomData): LinearOperand {
   const outs = parts.reduce((sum, [, Out]) => sum + Out, 0);
   return {
     parts: parts.map(([format, Out, rank], p) => ({
@@ -117,8 +129,9 @@ function makeLinear(arrays: TestArrays, { In, parts, dropout = 0, bias }: Linear
           : {
               a: arrays.input("f32", [rank, In], random.normals(rank * In, 0.1)),
               b: arrays.input("f32", [Out, rank], random.normals(Out * rank, 0.3)),
-              aGradient: arrays.changed(`part ${p} A gradient`, "f32", [rank, In], random.normals(rank * In)),
-              bGradient: arrays.changed(`part ${p} B gradient`, "f32", [Out, rank], random.normals(Out * rank)),
+              aGradient: frozen?.a === p ? undefined : arrays.changed(`part ${p} A gradient`, "f32", [rank, In], random.normals(rank * In)),
+              bGradient:
+                frozen?.b === p ? undefined : arrays.changed(`part ${p} B gradient`, "f32", [Out, rank], random.normals(Out * rank)),
               rank,
               scale: 1.5,
             },
