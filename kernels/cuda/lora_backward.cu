@@ -13,12 +13,6 @@
 // memory, to which d_y is written once and from which it is read twice (770 cycles).
 #include "ptx.cuh"
 
-#if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
-#define IF_BF16(x) x
-#else
-#define IF_BF16(x)
-#endif
-
 constexpr int ROWS = 16, STAGES = 4, WARPS = 8, THREADS = 256, MOST_PARTS = 3;
 
 // What depends on the largest rank: 16 · TILES ranks are computed, a warp has WARP_COLUMNS columns.
@@ -71,7 +65,6 @@ __device__ void lora_backward(const T *d_y, const T *xa, const T *b, float *db_p
   // The copies run ahead of the products, also into the next group. A thread brings one piece of every second (with 512 columns every fourth) row.
   constexpr int ROWS_APART = THREADS / PIECES;
   const int piece = threadIdx.x % PIECES, first_row = threadIdx.x / PIECES, xa_row = threadIdx.x / XA_PIECES, xa_rank = threadIdx.x % XA_PIECES * 8;
-  const int64_t apart = static_cast<int64_t>(ROWS_APART) * outs;
   const T *source, *xa_source;
   int coming = begin / steps, coming_unit = begin, rows, xa_rows;  // rows: how many are left from this thread's first one on, 0 outside the columns or ranks
   const auto begin_columns = [&](int row) {
@@ -90,7 +83,7 @@ __device__ void lora_backward(const T *d_y, const T *xa, const T *b, float *db_p
 #pragma unroll
       for (int r = 0; r < ROWS; r += ROWS_APART) {
         copy_async_16(stage + (first_row + r) * S::ROW_BYTES + piece * 16, source, r < rows);
-        source += apart;
+        source += static_cast<int64_t>(ROWS_APART) * outs;
       }
       if (threadIdx.x < ROWS * XA_PIECES) copy_async_16(stage + ROWS * S::ROW_BYTES + xa_row * S::XA_ROW_BYTES + xa_rank * 2, xa_source, xa_rows > 0);
       xa_source += ROWS * ranks, rows -= ROWS, xa_rows -= ROWS;
@@ -265,7 +258,11 @@ __device__ void lora_backward_add(const float *db_partials, const float *gradien
     lora_backward_add<T, TILES>(db_partials, gradient_partials, db, gradients, scales, N, ranks, parts, units_a_block);       \
   }
 #define BOTH(suffix, T, TILES) LORA_BACKWARD(suffix, T, TILES) LORA_BACKWARD_ADD(suffix, T, TILES)
-IF_BF16(BOTH(bf16, bf16_t, 1) BOTH(bf16, bf16_t, 2) BOTH(bf16, bf16_t, 4))
+#if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+BOTH(bf16, bf16_t, 1)
+BOTH(bf16, bf16_t, 2)
+BOTH(bf16, bf16_t, 4)
 BOTH(f16, f16_t, 1)
 BOTH(f16, f16_t, 2)
 BOTH(f16, f16_t, 4)
+#endif
