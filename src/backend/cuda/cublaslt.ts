@@ -1,13 +1,10 @@
 /**
- * Dense products by cuBLASLt: f32, bf16, f16 and E4M3 operands, f32 sums (those of split products too), no TF32. The algorithm of each shape is chosen once and kept, with its
- * descriptors, so a product is one call; large products try several (algorithm-search.ts). Which algorithm it was can be read (`plans`), because equal
- * results need algorithms that add in the same order.
+ * Dense products by cuBLASLt: f32, bf16, f16 and E4M3 operands, f32 sums (those of split products too), no TF32. The algorithm of each shape is asked for once and kept, with its
+ * descriptors, so a product is one call; which algorithm it was can be read (`plans`), because equal results need equal algorithms.
  */
 import process from "node:process";
 import koffi from "koffi";
 import { CudaError } from "../../errors/cuda-error.ts";
-import { BYTES_PER_ELEMENT } from "../element-types.ts";
-import { fastestAlike } from "./algorithm-search.ts";
 import {
   ALGORITHM,
   ALGORITHM_BYTES,
@@ -23,7 +20,6 @@ import {
 } from "./cublaslt-functions.ts";
 import { type CudaSearch, cublasLtCandidates } from "./library-search.ts";
 import { alignmentOf, columnMajor, outputType, type Product, planKey } from "./product.ts";
-import type { ProductTrials } from "./product-trials.ts";
 
 /** cuBLASLt's own advice for Hopper is 32 MiB. */
 export const WORKSPACE_BYTES = 32 * 2 ** 20;
@@ -35,19 +31,11 @@ export const WORKSPACE_BYTES = 32 * 2 ** 20;
  */
 const LONGEST_FAST_SUM = 8192;
 
-/** A product is worth trials from so many operations or elements of its three matrices on: some twenty microseconds of an H100, at least. */
-const WORTH_TRIALS = { operations: 2e10, elements: 3e7 } as const;
-const MOST_TRIED = 8;
-/** Of a result, what is compared: the first rows. */
-const COMPARED_BYTES = 2 ** 18;
-
-/** CUBLAS_STATUS_NOT_SUPPORTED */
-const NOT_SUPPORTED = 15;
-
 interface Plan {
   readonly descriptor: bigint;
   readonly layouts: readonly [first: bigint, second: bigint, out: bigint];
   readonly algorithm: Uint8Array;
+  readonly description: string;
 }
 
 export type CublasLtLibrary = { readonly fn: CublasLtFunctions; readonly path: string; readonly version: number };
@@ -78,32 +66,21 @@ export class CublasLt {
   readonly #fn: CublasLtFunctions;
   readonly #handle: bigint;
   readonly #workspace: number;
-  readonly #trials: ProductTrials | undefined;
   readonly #plans = new Map<string, Plan>();
   readonly #alpha = new Float32Array(1);
   readonly #beta = new Float32Array(1);
   readonly #scale = new BigUint64Array(1);
 
-  /** @param trials absent: the first advice is taken for every product */
-  constructor(library: CublasLtLibrary, workspace: number, trials?: ProductTrials) {
+  constructor(library: CublasLtLibrary, workspace: number) {
     this.library = library;
     this.#fn = library.fn;
     this.#workspace = workspace;
-    this.#trials = trials;
     this.#handle = this.#create("cublasLtCreate", (out) => this.#fn.cublasLtCreate(out));
   }
 
   /** Algorithm by shape, in the order of first use. */
   get plans(): ReadonlyMap<string, string> {
-    return new Map([...this.#plans].map(([key, plan]) => [key, this.#describe(plan.algorithm)]));
-  }
-
-  /** For measuring: the shape of this product runs by the algorithm that cuBLASLt advises at place `rank`; false when it advises fewer. */
-  choose(op: string, product: Product, rank: number): boolean {
-    const described = this.#describeProduct(op, product);
-    const algorithm = this.#advised(op, product, described, rank + 1)[rank];
-    if (algorithm) this.#plans.set(planKey(product), { ...described, algorithm });
-    return algorithm !== undefined;
+    return new Map([...this.#plans].map(([key, plan]) => [key, plan.description]));
   }
 
   /** Enqueues one product with M, N, K ≥ 1. */
@@ -111,13 +88,9 @@ export class CublasLt {
     const key = planKey(product);
     let plan = this.#plans.get(key);
     if (!plan) {
-      plan = this.#plan(op, stream, product);
+      plan = this.#plan(op, product);
       this.#plans.set(key, plan);
     }
-    this.#enqueue(op, stream, product, plan);
-  }
-
-  #enqueue(op: string, stream: bigint, product: Product, plan: Plan): void {
     const { a, b, c, alpha = 1, beta = 0 } = product;
     const [first, second, out] = plan.layouts;
     if (product.scales) this.#setScales(op, plan.descriptor, product.scales);
@@ -141,7 +114,7 @@ export class CublasLt {
       WORKSPACE_BYTES,
       stream,
     );
-    if (status !== 0) throw this.#error(`${op} (product ${planKey(product)}, ${this.#describe(plan.algorithm)})`, status);
+    if (status !== 0) throw this.#error(`${op} (product ${key}, ${plan.description})`, status);
   }
 
   release(): void {
@@ -153,27 +126,7 @@ export class CublasLt {
     this.#fn.cublasLtDestroy(this.#handle);
   }
 
-  #plan(op: string, stream: bigint, product: Product): Plan {
-    const described = this.#describeProduct(op, product);
-    const trials = worthTrials(product) && this.#trials?.possible ? this.#trials : null;
-    const advised = this.#advised(op, product, described, trials ? MOST_TRIED : 1);
-    if (advised.length === 0) throw this.#error(`${op} (no algorithm for the product ${planKey(product)})`, NOT_SUPPORTED);
-    const plan = (algorithm: Uint8Array): Plan => ({ ...described, algorithm });
-    if (!trials || advised.length === 1) return plan(advised[0]!);
-    const run = (algorithm: Uint8Array) => this.#enqueue(op, stream, product, plan(algorithm));
-    const { address, bytes } = startOfResult(product);
-    const algorithm = fastestAlike({
-      advised,
-      time: (tried, calls) => trials.time(() => run(tried), calls),
-      result: (tried) => {
-        run(tried);
-        return trials.read(address, bytes);
-      },
-    });
-    return plan(algorithm);
-  }
-
-  #describeProduct(op: string, product: Product): Omit<Plan, "algorithm"> {
+  #plan(op: string, product: Product): Plan {
     const { dtype, scales } = product;
     const outDType = outputType(product);
     const { first, second, out } = columnMajor(product);
@@ -192,12 +145,11 @@ export class CublasLt {
       this.#create(op, (at) => this.#fn.cublasLtMatrixLayoutCreate(at, type, rows, cols, ld));
     const inType = DATA_TYPES[dtype];
     const layouts = [layout(inType, first), layout(inType, second), layout(DATA_TYPES[outDType], out)] as const;
-    return { descriptor, layouts };
+    const algorithm = this.#choose(op, product, descriptor, layouts);
+    return { descriptor, layouts, algorithm, description: this.#describe(algorithm) };
   }
 
-  /** At most `wanted` algorithms, best guess first; none when the library has none for this product. */
-  #advised(op: string, product: Product, { descriptor, layouts }: Omit<Plan, "algorithm">, wanted: number): Uint8Array[] {
-    const [first, second, out] = layouts;
+  #choose(op: string, product: Product, descriptor: bigint, [first, second, out]: Plan["layouts"]): Uint8Array {
     const preference = this.#create(op, (at) => this.#fn.cublasLtMatmulPreferenceCreate(at));
     const prefer = (attribute: number, value: ArrayBufferView) =>
       this.#check(op, this.#fn.cublasLtMatmulPreferenceSetAttribute(preference, attribute, value, value.byteLength));
@@ -208,23 +160,14 @@ export class CublasLt {
     prefer(PREFERENCE.alignmentB, Uint32Array.of(alignmentOf(a.address)));
     prefer(PREFERENCE.alignmentC, Uint32Array.of(alignmentOf(c.address)));
     prefer(PREFERENCE.alignmentD, Uint32Array.of(alignmentOf(c.address)));
-    const results = new Uint8Array(wanted * RESULT_BYTES);
+    const result = new Uint8Array(RESULT_BYTES);
     const found = new Int32Array(1);
-    const status = this.#fn.cublasLtMatmulAlgoGetHeuristic(
-      this.#handle,
-      descriptor,
-      first,
-      second,
-      out,
-      out,
-      preference,
-      wanted,
-      results,
-      found,
-    );
+    const status = this.#fn.cublasLtMatmulAlgoGetHeuristic(this.#handle, descriptor, first, second, out, out, preference, 1, result, found);
     this.#fn.cublasLtMatmulPreferenceDestroy(preference);
-    const count = status === 0 ? found[0]! : 0;
-    return Array.from({ length: count }, (_, rank) => results.slice(rank * RESULT_BYTES, rank * RESULT_BYTES + ALGORITHM_BYTES));
+    if (status !== 0 || found[0] === 0) {
+      throw this.#error(`${op} (no algorithm for the product ${planKey(product)})`, status);
+    }
+    return result.slice(0, ALGORITHM_BYTES);
   }
 
   #describe(algorithm: Uint8Array): string {
@@ -263,17 +206,6 @@ export class CublasLt {
   #error(op: string, status: number): CudaError {
     return new CudaError(op, this.#fn.cublasLtGetStatusName(status) ?? `cublasStatus ${status}`, "cuBLASLt refused");
   }
-}
-
-/** Products that add to what is there cannot be run twice. */
-function worthTrials({ M, N, K, beta = 0 }: Product): boolean {
-  return beta === 0 && (2 * M * N * K >= WORTH_TRIALS.operations || M * K + K * N + M * N >= WORTH_TRIALS.elements);
-}
-
-function startOfResult(product: Product): { readonly address: number; readonly bytes: number } {
-  const { c, M, N } = product;
-  const bytes = ((M - 1) * c.ld + N) * BYTES_PER_ELEMENT[outputType(product)];
-  return { address: c.address, bytes: Math.min(bytes, COMPARED_BYTES) };
 }
 
 /** A result in f32 is asked for by those who want its bits. REMORA_CUDA_FP8_FAST=0 or 1 says it for all products. */

@@ -20,7 +20,6 @@ import type { ParameterValue } from "./kernel-table.ts";
 import { CudaMemoryPool } from "./memory-pool.ts";
 import { OpTimes } from "./op-times.ts";
 import { outputType, type Product } from "./product.ts";
-import { ProductTrials } from "./product-trials.ts";
 import { Scratch } from "./scratch.ts";
 import { Staging } from "./staging.ts";
 import { encodeTensorMap } from "./tensor-map.ts";
@@ -125,9 +124,7 @@ export class CudaRuntime {
     this.scratch = new Scratch(this.memory);
     this.staging = new Staging(driver, UPLOAD_SLOTS.count, UPLOAD_SLOTS.bytes);
     this.#workspace = this.memory.allocate(WORKSPACE_BYTES, "cuBLASLt's workspace");
-    const trials =
-      process.env.REMORA_CUDA_TRIALS === "0" ? undefined : new ProductTrials(driver, this.stream, this.staging, () => !this.capturing);
-    this.blas = new CublasLt(library, cudaMemory("open", this.#workspace).address!, trials);
+    this.blas = new CublasLt(library, cudaMemory("open", this.#workspace).address!);
     this.times = options.profile ? new OpTimes(driver, this.stream) : null;
   }
 
