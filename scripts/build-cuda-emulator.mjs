@@ -3,7 +3,6 @@
 //
 //   node scripts/build-cuda-emulator.mjs
 // The card is an Ampere; REMORA_EMULATED_SM=90 makes it a Hopper, =75 a Turing. REMORA_EMULATED_FP8_BETA=0: no 8-bit product adds to its output.
-// REMORA_EMULATED_LATE=-1 (or 0, with REMORA_CUDA_DECODE_STREAM=1): the main (or the decode) stream runs only when something waits for it.
 //   REMORA_BUILD_DIR=build/emulated-cuda REMORA_CUDA_LIBS=build/emulated-cuda/lib REMORA_TEST_DEVICES=cuda:0 npx vitest run src/backend
 import { execFile } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";

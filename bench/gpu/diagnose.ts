@@ -31,7 +31,6 @@ const options = {
   profile: false,
   debug: false,
   keepDecoded: false,
-  decodeBeside: false,
   headRows: 0,
   deterministic: true,
 };

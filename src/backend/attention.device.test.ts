@@ -94,7 +94,7 @@ describeOnEachDevice("attention", (device) => {
 
   // A row of these meets two tiles of keys at most, and a sum of two is equal in either order: runs are equal to the bit here too.
   it.runIf(device.name.startsWith("cuda")).each(["bf16", "f16"] as const)("does so where sums need no fixed order, %s", async (dtype) => {
-    const untuned = { keepDecoded: false, headRows: 0, decodeBeside: false };
+    const untuned = { keepDecoded: false, headRows: 0 };
     device.backend().tune!({ ...untuned, deterministic: false });
     for (const shape of CASES.filter(({ heads: [, , D] }) => D === 64 || D === 128)) await compareCase(shape, dtype);
     device.backend().tune!({ ...untuned, deterministic: true });

@@ -134,8 +134,6 @@ export interface DeviceTuning {
   readonly keepDecoded: boolean;
   /** Memory: rows of logits at once; 0 for as few as asked for. */
   readonly headRows: number;
-  /** Memory: a second scratch for decoded weights, where the device `decodesBeside` the products. */
-  readonly decodeBeside: boolean;
   /** Equal bits from run to run. */
   readonly deterministic: boolean;
 }
@@ -154,8 +152,6 @@ export interface DeviceDescription {
   readonly freeMemoryBytes: number;
   /** Activation dtypes that are fast here, best first. */
   readonly activationDTypes: readonly ActivationDType[];
-  /** Quantized weights can be decoded beside the products, into two scratches in turn. */
-  readonly decodesBeside?: boolean;
   /** Products with E4M3 weights: made by 8-bit tensor cores, emulated (right and slow), or not at all, and why. */
   readonly fp8: "native" | "emulated" | { readonly missing: string };
 }

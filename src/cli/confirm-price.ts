@@ -1,5 +1,6 @@
 /** What it will cost, said before it starts; and whether to start. */
 import { createInterface } from "node:readline";
+import { counted } from "../errors/counted.ts";
 import { UsageError } from "../errors/usage-error.ts";
 import type { Price } from "../index.ts";
 import type { Io } from "./io.ts";
@@ -8,11 +9,11 @@ import { showCount } from "./terminal/quantities.ts";
 /** `at most 180 calls, 96,400 tokens in, 36,000 out; 1.20 $` and a line for each who is asked. */
 export function renderPrice(price: Price): string[] {
   const amounts = ({ promptTokens, answerTokens, cost }: { promptTokens: number; answerTokens: number; cost?: number }) =>
-    `${showCount(promptTokens)} tokens in, ${showCount(answerTokens)} out${cost === undefined ? "" : `, ${cost.toFixed(2)} $`}`;
+    `${counted(promptTokens, "token")} in, ${showCount(answerTokens)} out${cost === undefined ? "" : `, ${cost.toFixed(2)} $`}`;
   const unpriced = price.lines.filter(({ cost }) => cost === undefined).map(({ who }) => who);
   return [
-    `At most ${showCount(price.calls)} calls (at least ${showCount(price.leastCalls)}), ${amounts(price)}. What is kept from before is not asked again.`,
-    ...price.lines.map((line) => `  ${line.who}: ${showCount(line.calls)} calls, ${amounts(line)} (${line.model})`),
+    `At most ${counted(price.calls, "call")} (at least ${showCount(price.leastCalls)}), ${amounts(price)}. What is kept from before is not asked again.`,
+    ...price.lines.map((line) => `  ${line.who}: ${counted(line.calls, "call")}, ${amounts(line)} (${line.model})`),
     ...(price.cost !== undefined && unpriced.length > 0 ? [`  Without a price: ${unpriced.join(", ")}`] : []),
   ];
 }

@@ -83,7 +83,7 @@ describe("debate", () => {
     expect(first.err).toContain("one · 2 · critic: Sharks, as the reader says");
     expect(first.err).toContain("two · 1 · reader: Linnaeus [1], as all know [4: no such source]. (invented: [4])\n");
     expect(first.err).toContain("two answered, confidence 0.30; the sources hold 0% of what the answer adds to the question\n");
-    expect(first.out).toMatch(/^2 questions: 2 answered, 0 without consensus, 0 failed; confidence lowered for 1; 1 training rows\n/);
+    expect(first.out).toMatch(/^2 questions: 2 answered, 0 without consensus, 0 failed; confidence lowered for 1; 1 training row\n/);
     expect(first.out).toContain("reader, first statement");
 
     const [one, two] = linesOf(join(out, "transcript.jsonl")).sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -146,7 +146,7 @@ describe("debate", () => {
     expect(code, err).toBe(0);
     expect(err).toMatch(/one · 1 · broken: Asking openai-compatible:\S+#broken: /);
     expect(err).toContain("one · 1 · judge: the judge's words hold no decision\n");
-    expect(err).toContain("1 times the judge could not be followed");
+    expect(err).toContain("1 time the judge could not be followed");
     expect(shown).toContain("2 questions: 1 answered, 1 without consensus, 0 failed");
     const records = linesOf(join(out, "transcript.jsonl"));
     expect(records.find(({ id }) => id === "one")).toMatchObject({

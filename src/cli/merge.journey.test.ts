@@ -201,7 +201,7 @@ describe("bad input", () => {
     writeFileSync(join(out, "model-00001-of-00002.safetensors"), "half");
     const refused = await merge("16bit", out);
     expect(refused.code).toBe(2);
-    expect(refused.io.err()).toContain("expected nothing there, found 1 files (model-00001-of-00002.safetensors)");
+    expect(refused.io.err()).toContain("expected nothing there, found 1 file (model-00001-of-00002.safetensors)");
     expect(readFileSync(join(out, "model-00001-of-00002.safetensors"), "utf8")).toBe("half");
     expect((await merge("16bit", out, "--force")).code).toBe(0);
     expect(existsSync(join(out, "model-00001-of-00002.safetensors"))).toBe(false);
@@ -323,7 +323,7 @@ describe("bad input", () => {
     [
       "weights that are not one for each adapter",
       ["--format", "16bit", "--weights", "1", "2"],
-      "expected one for each of 1 adapters, found 2",
+      "expected as many as there are adapters (1), found 2",
     ],
     ["a folder that is no adapter", ["--format", "16bit", "--adapter", "/nonexistent"], "/nonexistent"],
   ])("%s", async (_, words, text) => {

@@ -177,7 +177,7 @@ describe("ask", () => {
     const words = ["ask", "--rows", rows, "--rows-out", out, "--index", index, "--search", "text"];
     const first = await remora(words);
     expect(first.code, first.err).toBe(0);
-    expect(first.out).toBe("./train.jsonl: 1 rows with context; 1 without support: dropped\n");
+    expect(first.out).toBe("./train.jsonl: 1 row with context; 1 without support: dropped\n");
     const [row] = readFileSync(out, "utf8")
       .trim()
       .split("\n")

@@ -31,7 +31,7 @@ test("everything is filled, each derived value with its reason", () => {
   expect(reasons).toMatchInlineSnapshot(`
     {
       "base": "file: stored as q4_1",
-      "batchSize": "about 2048 tokens a step on cpu",
+      "batchSize": "about 2,048 tokens a step on cpu",
       "blockLength": "the longest row has 301 tokens",
       "compute": "bf16: the fastest on cpu (avx512-bf16)",
       "epochs": "one pass over the data",
@@ -41,7 +41,7 @@ test("everything is filled, each derived value with its reason", () => {
       "maxSteps": "1 × about 45 steps an epoch",
       "template": "instruct: rows have instruction",
       "threads": "the cores this process may use",
-      "validation.count": "5% of 1000 rows, at most 200",
+      "validation.count": "5% of 1,000 rows, at most 200",
       "warmupSteps": "0.03 of 45 steps",
     }
   `);

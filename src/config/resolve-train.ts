@@ -3,6 +3,7 @@
  *
  * The rules stand here and nowhere else; the trainer receives values only. Facts are handed in, so this file touches no file and no device.
  */
+import { counted } from "../errors/counted.ts";
 import type { TrainConfig } from "./schemas/train.ts";
 
 type ActivationDType = "bf16" | "f16" | "f32";
@@ -91,7 +92,7 @@ export function resolveTrainConfig(config: TrainConfig, facts: TrainFacts): Reso
   );
   const maxSteps = fill("maxSteps", config.maxSteps, () => [
     Math.max(1, Math.ceil(epochs * stepsPerEpoch)),
-    `${epochs} × about ${stepsPerEpoch} steps an epoch`,
+    `${epochs} × about ${counted(stepsPerEpoch, "step")} an epoch`,
   ]);
 
   return {
@@ -107,7 +108,7 @@ export function resolveTrainConfig(config: TrainConfig, facts: TrainFacts): Reso
     learningRate: fill("learningRate", config.learningRate, () => learningRateOf(config)),
     warmupSteps: fill("warmupSteps", config.warmupSteps, () => [
       Math.round(maxSteps * config.warmupRatio),
-      `${config.warmupRatio} of ${maxSteps} steps`,
+      `${config.warmupRatio} of ${counted(maxSteps, "step")}`,
     ]),
     evalEvery: fill("evalEvery", config.evalEvery, () => [Math.max(1, Math.ceil(maxSteps / 10)), "a tenth of the run"]),
     validation: config.validation.path === undefined ? { count } : { count: 0, path: config.validation.path },
@@ -152,7 +153,7 @@ export function deriveBlockLength(maxPositions: number, longestRow: number | und
   const limitReason = limit < MAX_BLOCK ? "the model's own limit" : "2,048 at most";
   if (longestRow === undefined) return [limit, limitReason];
   const needed = Math.max(256, Math.ceil(longestRow / 64) * 64);
-  return needed < limit ? [needed, `the longest row has ${longestRow} tokens`] : [limit, limitReason];
+  return needed < limit ? [needed, `the longest row has ${counted(longestRow, "token")}`] : [limit, limitReason];
 }
 
 function batchSizeOf({ device, data }: TrainFacts, blockLength: number, accumulation: number): readonly [number, string] {
@@ -162,8 +163,8 @@ function batchSizeOf({ device, data }: TrainFacts, blockLength: number, accumula
   // Ten steps an epoch at least: fewer would let a small data set be seen in one or two updates.
   const most = Math.max(1, Math.floor(blocks / (10 * accumulation)));
   return size <= most
-    ? [size, `about ${aim} tokens a step on ${device.name}`]
-    : [most, `${blocks} blocks of data: about ten steps an epoch`];
+    ? [size, `about ${counted(aim, "token")} a step on ${device.name}`]
+    : [most, `${counted(blocks, "block")} of data: about ten steps an epoch`];
 }
 
 type Fill = <T>(path: string, given: T | undefined, derive: () => readonly [T, string]) => T;
@@ -174,8 +175,8 @@ function validationCount(config: TrainConfig, { data }: TrainFacts, fill: Fill):
   const rows = data?.rows ?? 0;
   if (count === undefined && fraction !== undefined) return Math.round(rows * fraction);
   return fill("validation.count", count, () => {
-    if (rows < 40) return [0, rows === 0 ? "the number of rows is not known" : `only ${rows} rows`];
-    return [Math.min(200, Math.round(rows * 0.05)), `5% of ${rows} rows, at most 200`];
+    if (rows < 40) return [0, rows === 0 ? "the number of rows is not known" : `only ${counted(rows, "row")}`];
+    return [Math.min(200, Math.round(rows * 0.05)), `5% of ${counted(rows, "row")}, at most 200`];
   });
 }
 

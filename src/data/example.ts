@@ -1,6 +1,7 @@
 /**
  * One row as tokens, and what to do when it is longer than a block.
  */
+import { counted } from "../errors/counted.ts";
 import { DataError } from "../errors/data-error.ts";
 import { encodeRow } from "../text/templates/encode-rendered.ts";
 import type { Template, TemplateRow } from "../text/templates/template.ts";
@@ -47,8 +48,8 @@ export function makeExample(row: TemplateRow, number: number, options: ExampleOp
     case "error":
       throw new DataError(
         { file, row: number },
-        `expected at most ${limit} tokens (the block), found ${ids.length}`,
-        `Set the block to at least ${ids.length} tokens, or let long rows be truncated or dropped.`,
+        `expected at most ${counted(limit, "token")} (the block), found ${ids.length}`,
+        `Set the block to at least ${counted(ids.length, "token")}, or let long rows be truncated or dropped.`,
       );
     case "truncate":
       // a response that is cut entirely teaches nothing, even where the prompt is learnt too

@@ -165,7 +165,7 @@ function nothingToTrain(options: LoadDataOptions, counts: DataCounts): DataError
   if (cut === counts.rows) {
     return new DataError(
       { file },
-      `expected rows that fit a block of ${options.blockLength} tokens, found that all ${counts.rows} are too long`,
+      `expected rows that fit a block of ${options.blockLength} tokens, found that ${counts.rows === 1 ? "the only one is" : `all ${counts.rows} are`} too long`,
       "Make the block longer.",
     );
   }

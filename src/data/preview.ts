@@ -4,6 +4,7 @@
  * Without colour the trained part stands in ⟦ ⟧. Special tokens are always visible, as ‹<s>›; a line end is shown as ⏎ before it breaks,
  * other control characters by their Unicode pictures.
  */
+import { counted } from "../errors/counted.ts";
 import type { Tokenizer } from "../text/tokenizer.ts";
 
 export interface PreviewRow {
@@ -43,13 +44,13 @@ export function renderPreview(rows: readonly PreviewRow[], tokenizer: Tokenizer,
 function renderRow(row: PreviewRow, tokenizer: Tokenizer, colour: boolean, maxTokens: number): string {
   let count = 0;
   for (let i = 0; i < row.trained.length; i++) if (row.trained[i]) count++;
-  const notes = `row ${row.row} · ${row.ids.length} tokens, ${count} trained${row.truncated ? " · cut to the block" : ""}`;
+  const notes = `row ${row.row} · ${counted(row.ids.length, "token")}, ${count} trained${row.truncated ? " · cut to the block" : ""}`;
   const head = colour ? `${STYLE.faint}${notes}${STYLE.reset}` : `— ${notes} —`;
   const hidden = Math.max(0, row.ids.length - maxTokens);
   const tail = hidden > 0 ? Math.min(200, maxTokens >> 1) : 0;
   const front = renderTokens(row, 0, row.ids.length - hidden - tail, tokenizer, colour);
   if (hidden === 0) return `${head}\n${front}`;
-  return `${head}\n${front}\n… ${hidden} tokens not shown …\n${renderTokens(row, row.ids.length - tail, row.ids.length, tokenizer, colour)}`;
+  return `${head}\n${front}\n… ${counted(hidden, "token")} not shown …\n${renderTokens(row, row.ids.length - tail, row.ids.length, tokenizer, colour)}`;
 }
 
 function renderTokens(row: PreviewRow, start: number, end: number, tokenizer: Tokenizer, colour: boolean): string {

@@ -31,7 +31,7 @@ export async function openMergeInputs(config: MergeConfig): Promise<MergeInputs>
   const given = config.weights === undefined ? paths.map(() => 1) : [config.weights].flat();
   if (given.length !== paths.length) {
     throw new ConfigError(DOING, [
-      { path: "weights", problem: `expected one for each of ${paths.length} adapters, found ${given.length}` },
+      { path: "weights", problem: `expected as many as there are adapters (${paths.length}), found ${given.length}` },
     ]);
   }
   if (config.format === "adapter" && paths.length === 0)

@@ -14,6 +14,7 @@ import { BatchLoader, type Cursor } from "../data/loader.ts";
 import { PackedRows } from "../data/pack.ts";
 import { TextBlocks } from "../data/text-blocks.ts";
 import { CancelledError } from "../errors/cancelled-error.ts";
+import { counted } from "../errors/counted.ts";
 import { resolveData } from "../hub/resolve-data.ts";
 import { loadTemplate } from "../text/templates/load-template.ts";
 import type { BatchSource } from "../training/trainer.ts";
@@ -70,13 +71,15 @@ async function firstFields(paths: readonly string[], config: TrainConfig): Promi
 
 function dataWarnings({ counts }: LoadedData, blockLength: number): { code: string; message: string }[] {
   const warnings: { code: string; message: string }[] = [];
-  const add = (code: string, count: number, text: string) => {
-    if (count > 0) warnings.push({ code, message: `${count} of ${counts.rows} rows ${text}` });
+  const add = (code: string, count: number, one: string, several: string) => {
+    if (count > 0) warnings.push({ code, message: `${count} of ${counted(counts.rows, "row")} ${count === 1 ? one : several}` });
   };
-  add("rows-truncated", counts.truncated, `are longer than the block of ${blockLength} tokens: their ends were cut`);
-  add("rows-too-long", counts.tooLong, `are longer than the block of ${blockLength} tokens and were left out`);
-  add("responses-cut", counts.responseCut, "were left out: the cut would have left no response");
-  add("rows-duplicate", counts.duplicates, "repeat an earlier row");
+  const long = `longer than the block of ${blockLength} tokens`;
+  add("rows-truncated", counts.truncated, `is ${long}: its end was cut`, `are ${long}: their ends were cut`);
+  add("rows-too-long", counts.tooLong, `is ${long} and was left out`, `are ${long} and were left out`);
+  const cut = "left out: the cut would have left no response";
+  add("responses-cut", counts.responseCut, `was ${cut}`, `were ${cut}`);
+  add("rows-duplicate", counts.duplicates, "repeats an earlier row", "repeat an earlier row");
   return warnings;
 }
 

@@ -93,7 +93,6 @@ export function planRun(files: ModelFiles, backend: Backend, config: ResolvedTra
       name: backend.device.name,
       availableBytes: backend.device.freeMemoryBytes,
       hasOwnMemory: backend.device.kind === "cuda",
-      decodesBeside: backend.device.decodesBeside,
       flops,
     },
     steps: config.maxSteps,

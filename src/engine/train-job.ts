@@ -13,7 +13,7 @@ import { PlanError } from "../errors/plan-error.ts";
 import type { RunEndEvent, TrainEvent } from "../training/events.ts";
 import { F16_LOSS_SCALING } from "../training/loss-scaling.ts";
 import type { LadderChoice } from "../training/memory-ladder.ts";
-import { decodesBeside, parameterCount } from "../training/memory-plan.ts";
+import { parameterCount } from "../training/memory-plan.ts";
 import { RunFolder } from "../training/run-folder.ts";
 import { Trainer, type TrainerSettings } from "../training/trainer.ts";
 import { isCancelled, type JobHost, resetCancel } from "./job.ts";
@@ -42,8 +42,7 @@ export async function trainJob(input: TrainConfigInput, host: JobHost): Promise<
 
     planned = plan;
     const { deterministic } = config;
-    const decodeBeside = decodesBeside(choice);
-    backend.tune?.({ keepDecoded: choice.decodedWeights === "keep", headRows: choice.headRows, decodeBeside, deterministic });
+    backend.tune?.({ keepDecoded: choice.decodedWeights === "keep", headRows: choice.headRows, deterministic });
     const chosen = { ...config, ...choice };
     const prepared = await prepareModel(files, backend, chosen, templateSource(config.template), host);
     prepared.model.prepare(config.blockLength);

@@ -1,3 +1,4 @@
+import { counted } from "./counted.ts";
 import { RemoraError } from "./remora-error.ts";
 
 /** A question that the model cannot take. */
@@ -8,7 +9,7 @@ export class RequestError extends RemoraError {
   constructor(index: number, promptTokens: number, contextLength: number) {
     super("request", 2, {
       doing: `Answering request ${index + 1}`,
-      problem: `the prompt has ${promptTokens} tokens, which leaves no room for an answer in a context of ${contextLength}`,
+      problem: `the prompt has ${counted(promptTokens, "token")}, which leaves no room for an answer in a context of ${contextLength}`,
       next: "Shorten it, or raise --context-length where the model allows it.",
     });
     this.index = index;

@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, realpathSync, statfsSync, statSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
+import { counted } from "../errors/counted.ts";
 import { DiskSpaceError } from "../errors/disk-space-error.ts";
 import { FileAccessError } from "../errors/file-access-error.ts";
 import { OutputExistsError } from "../errors/output-exists-error.ts";
@@ -97,7 +98,7 @@ function describeExisting(path: string): { holds: string; isSave: boolean } | un
   const names = readdirSync(path);
   if (names.length === 0) return undefined;
   return {
-    holds: `${names.length} files (${names.slice(0, 3).join(", ")}${names.length > 3 ? " …" : ""})`,
+    holds: `${counted(names.length, "file")} (${names.slice(0, 3).join(", ")}${names.length > 3 ? " …" : ""})`,
     isSave: names.some((name) => OURS.test(name)),
   };
 }

@@ -6,6 +6,7 @@
  */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { counted } from "../errors/counted.ts";
 import { FileFormatError } from "../errors/file-format-error.ts";
 import { readJsonObject } from "./json-file.ts";
 import { readSafetensors, type SafetensorsView } from "./safetensors-reader.ts";
@@ -52,7 +53,7 @@ function readShards(folder: string, indexPath: string): ReadonlyMap<string, Safe
   if (missing.length > 0) {
     fail(
       "weight_map",
-      `${shards.length} shards beside it`,
+      `${counted(shards.length, "shard")} beside it`,
       `${missing.length} missing: ${clip(missing.join(", "))}`,
       "Download the missing files into the same folder.",
     );

@@ -8,6 +8,7 @@
  */
 import { CancelledError } from "../errors/cancelled-error.ts";
 import { ConfigValueError } from "../errors/config-value-error.ts";
+import { counted } from "../errors/counted.ts";
 import type { CausalLM } from "../models/causal-lm.ts";
 import { type DrawnToken, GenerationStep } from "./generation-step.ts";
 import { PagedCache, pagesOf } from "./paged-cache.ts";
@@ -126,7 +127,9 @@ export class Generator {
     if (request.ids.length === 0) return Promise.reject(new Error("a request needs at least one token to go on from"));
     if (pagesOf(this.#longest(request)) > this.pages)
       return Promise.reject(
-        new Error(`the KV cache of ${this.pages} pages is too small for a request of ${this.#longest(request)} tokens`),
+        new Error(
+          `the KV cache of ${counted(this.pages, "page")} is too small for a request of ${counted(this.#longest(request), "token")}`,
+        ),
       );
     return new Promise((finish, fail) => {
       this.#waiting.push({ request, isCancelled, finish, fail });

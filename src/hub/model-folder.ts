@@ -1,6 +1,7 @@
 /** Is this folder a model, and which of its files? Looks at names (and the shard index) only; the files are read by the model loader. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { counted } from "../errors/counted.ts";
 import { readJsonObject } from "../formats/json-file.ts";
 
 export type ModelFolder =
@@ -49,5 +50,5 @@ export function missingWeights(path: string): string | undefined {
   if (!existsSync(index)) return existsSync(join(path, "model.safetensors")) ? undefined : `${path} has no model.safetensors`;
   const shards = new Set(Object.values((readJsonObject(index).weight_map ?? {}) as Record<string, unknown>).map(String));
   const missing = [...shards].filter((shard) => !existsSync(join(path, shard)));
-  return missing.length > 0 ? `${path} lacks ${missing.length} of ${shards.size} shards` : undefined;
+  return missing.length > 0 ? `${path} lacks ${missing.length} of ${counted(shards.size, "shard")}` : undefined;
 }

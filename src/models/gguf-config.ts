@@ -4,6 +4,7 @@
  * Sizes that tensors show (vocabulary, tied head, biases) are read off the tensors; the rest from metadata. Whatever would change the
  * forward pass and has no field here is refused rather than ignored.
  */
+import { counted } from "../errors/counted.ts";
 import type { GgufFields } from "./gguf-fields.ts";
 import { GGUF_ARCHITECTURES, type GgufArchitecture } from "./gguf-names.ts";
 import { readGgufRopeScaling } from "./gguf-rope.ts";
@@ -31,7 +32,7 @@ export function readGgufConfig(fields: GgufFields, architecture: GgufArchitectur
   const layers = fields.requiredCount("%.block_count");
   // Whoever builds a table of layers may trust this number.
   if (layers > tensors.size)
-    fields.fail(fields.key("%.block_count"), `no more layers than the ${tensors.size} tensors of the file`, `${layers}`);
+    fields.fail(fields.key("%.block_count"), `no more layers than the ${counted(tensors.size, "tensor")} of the file`, `${layers}`);
   const heads = fields.uniformCount("%.attention.head_count") ?? fields.requiredCount("%.attention.head_count");
   const keyValueHeads = fields.uniformCount("%.attention.head_count_kv") ?? heads;
   const rotaryCount = fields.count("%.rope.dimension_count");

@@ -4,6 +4,7 @@
  * Two things differ from a folder. Position tables are stored without the rows in front of the first position, so positions start at 0. And no
  * field says which GELU: the files are of models with the exact one. Source: `convert_hf_to_gguf.py` and `tensor_mapping.py` of llama.cpp.
  */
+import { counted } from "../errors/counted.ts";
 import { UnknownModelError } from "../errors/unknown-model-error.ts";
 import { readGguf } from "../formats/gguf-reader.ts";
 import type { EncoderShape } from "./encoder-shape.ts";
@@ -59,7 +60,7 @@ export function openGgufEncoder(path: string): Omit<EncoderSource, "prefixes"> &
   if (hiddenSize % heads !== 0) fields.fail(fields.key("%.attention.head_count"), `a divisor of ${hiddenSize}`, `${heads}`);
   const layers = fields.requiredCount("%.block_count");
   if (layers > file.tensors.size)
-    fields.fail(fields.key("%.block_count"), `no more layers than the ${file.tensors.size} tensors of the file`, `${layers}`);
+    fields.fail(fields.key("%.block_count"), `no more layers than the ${counted(file.tensors.size, "tensor")} of the file`, `${layers}`);
   const shape: EncoderShape = {
     vocabularySize: rowsOf("embeddings.word_embeddings.weight"),
     hiddenSize,

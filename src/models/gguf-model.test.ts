@@ -267,7 +267,7 @@ describe("what cannot be run is refused", () => {
         The file is damaged or incomplete: download or copy it again."
     `);
     expect(llama({ "llama.block_count": { u32: 2 ** 31 } })).toMatchInlineSnapshot(`
-      "Reading GGUF m.gguf, metadata "llama.block_count": expected no more layers than the 1 tensors of the file, found 2147483648
+      "Reading GGUF m.gguf, metadata "llama.block_count": expected no more layers than the 1 tensor of the file, found 2147483648
         The file is damaged or incomplete: download or copy it again."
     `);
     expect(llama({}, [{ ...embedding, name: "output.weight" }])).toMatchInlineSnapshot(`

@@ -6,6 +6,7 @@ import { setMaxListeners } from "node:events";
 import type { AskAnswer, AskRequest, TokenLogprob } from "../config/reports.ts";
 import type { Session } from "../engine/index.ts";
 import { ApiError } from "../errors/api-error.ts";
+import { counted } from "../errors/counted.ts";
 
 export interface Delta {
   readonly index: number;
@@ -43,10 +44,8 @@ export class Answering {
   async ask(requests: readonly AskRequest[], left: AbortSignal, onDelta?: (delta: Delta) => void): Promise<AskAnswer[]> {
     if (this.#isDraining) throw new ApiError(503, "server_stopping", "the server is stopping");
     if (this.#inFlight > 0 && this.#inFlight + requests.length > this.#limits.maxInFlight) {
-      throw new ApiError(429, "server_busy", `${this.#inFlight} requests are running or in line`, {
-        type: "rate_limit_error",
-        next: "Try again later.",
-      });
+      const busy = `${counted(this.#inFlight, "request")} ${this.#inFlight === 1 ? "is" : "are"} running or in line`;
+      throw new ApiError(429, "server_busy", busy, { type: "rate_limit_error", next: "Try again later." });
     }
     this.#inFlight += requests.length;
     const ended = new AbortController();

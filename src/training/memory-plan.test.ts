@@ -37,18 +37,4 @@ describe("planMemory", () => {
     const total = (deterministic: boolean) => planMemory("Nemo", NEMO_SHAPE, { ...settings, deterministic }, device).totalBytes;
     expect(total(false) - total(true)).toBe(4 * 8192 * NEMO_SHAPE.heads * NEMO_SHAPE.headDim);
   });
-
-  it("charges a second scratch where weights are decoded beside the products, and none where memory is short", () => {
-    const decoded = (recompute: PlanSettings["recompute"], decodesBeside: boolean, keepDecoded = false) => {
-      const device = { name: "cuda:0", availableBytes: 1e11, hasOwnMemory: true, decodesBeside };
-      const { items } = planMemory("Nemo", NEMO_SHAPE, { ...settings, recompute, keepDecoded }, device);
-      return items.find(({ name }) => name === "decoded weights")!.bytes;
-    };
-    const gateUp = 2 * 2 * 14336 * 5120;
-    expect(decoded("cheap", false)).toBe(gateUp);
-    expect(decoded("cheap", true)).toBe(2 * gateUp);
-    expect(decoded("layers", true)).toBe(gateUp);
-    expect(decoded("host", true)).toBe(gateUp);
-    expect(decoded("cheap", true, true)).toBe(decoded("cheap", false, true));
-  });
 });

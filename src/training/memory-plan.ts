@@ -51,8 +51,6 @@ export interface PlanDevice {
   readonly availableBytes: number;
   /** True for a card with memory of its own, on which the process costs nothing. */
   readonly hasOwnMemory?: boolean;
-  /** Weights are decoded beside the products, into two scratches in turn. */
-  readonly decodesBeside?: boolean;
   /** Sustained multiply-add rate in FLOP/s; absent when not known. */
   readonly flops?: number;
 }
@@ -61,11 +59,6 @@ export interface PlanDevice {
 const STEP_EFFICIENCY = 0.65;
 /** The process itself: Node, the engine's code, tokenizer and data. */
 const PROCESS_BYTES = 250e6;
-
-/** Whether a device that can decode beside the products does: not where memory is so short that layers run again. */
-export function decodesBeside({ recompute }: Pick<PlanSettings, "recompute">): boolean {
-  return recompute === "none" || recompute === "cheap";
-}
 
 export function planMemory(model: string, shape: DecoderShape, settings: PlanSettings, device: PlanDevice, steps?: number): MemoryPlan {
   const process = device.hasOwnMemory ? [] : [{ name: "process", bytes: PROCESS_BYTES, why: "Node, tokenizer, data" }];
@@ -111,7 +104,7 @@ function planItems(shape: DecoderShape, settings: PlanSettings, device: Omit<Pla
     },
     { name: "working space", bytes: workingBytes(shape, settings, tokens), why: "gradients on the way back, packed operands" },
     { name: "head", bytes: chunk * shape.vocabularySize * logit, why: `logits of ${chunk} rows at a time` },
-    ...(hasOwnMemory ? cardItems(shape, settings, device, trained) : []),
+    ...(hasOwnMemory ? cardItems(shape, settings, trained) : []),
     ...(hasOwnMemory && settings.deterministic === false && settings.compute !== "f32"
       ? [{ name: "attention", bytes: 4 * tokens * shape.heads * shape.headDim, why: "sums of dQ in f32, deterministic: false" }]
       : []),
@@ -122,7 +115,7 @@ function planItems(shape: DecoderShape, settings: PlanSettings, device: Omit<Pla
 const CARD_BYTES = 0.2e9;
 
 /** What only a card keeps: weights decoded for cuBLASLt, and the adapters' copies in the compute dtype. */
-function cardItems(shape: DecoderShape, settings: PlanSettings, device: Pick<PlanDevice, "decodesBeside">, trained: number): PlanItem[] {
+function cardItems(shape: DecoderShape, settings: PlanSettings, trained: number): PlanItem[] {
   const { hiddenSize: C, intermediateSize: F, heads: H, keyValueHeads: K, headDim: D } = shape;
   const element = settings.compute === "f32" ? 4 : 2;
   const isDense = settings.base === settings.compute || settings.method === "full";
@@ -130,9 +123,8 @@ function cardItems(shape: DecoderShape, settings: PlanSettings, device: Pick<Pla
     .filter(({ role }) => role === "linear")
     .reduce((total, { shape: [rows, cols] }) => total + rows! * cols!, 0);
   const widest = Math.max(2 * F * C, (H + 2 * K) * D * C);
-  const scratches = device.decodesBeside && decodesBeside(settings) ? 2 : 1;
   // dX = dY·W reads W by columns, which 8-bit tensor cores cannot: the transposed codes stay too.
-  const decoded = settings.fp8 ? linears : isDense ? 0 : element * (settings.keepDecoded ? linears : scratches * widest);
+  const decoded = settings.fp8 ? linears : isDense ? 0 : element * (settings.keepDecoded ? linears : widest);
   const copies = settings.method === "full" || settings.compute === "f32" ? 0 : element * trained;
   return [
     {
@@ -144,9 +136,7 @@ function cardItems(shape: DecoderShape, settings: PlanSettings, device: Pick<Pla
           ? "none"
           : settings.keepDecoded
             ? `kept in ${settings.compute}`
-            : scratches === 2
-              ? "one group at a time, the next beside it"
-              : "one group at a time",
+            : "one group at a time",
     },
     { name: "card", bytes: CARD_BYTES + copies, why: "cuBLASLt's workspace, adapters in the compute dtype" },
   ];

@@ -1,20 +1,15 @@
 // The parts of the CUDA driver and of cuBLASLt that remora calls, over the emulator: with it the whole CUDA backend runs on a computer without
 // a GPU, so that launches, parameters, grids, scratch and graphs are tested before a card is rented. One library plays both parts.
-// Streams run at once; a stream that captures keeps its work as a list, which a graph launch runs, and so does a stream that waits for an event of
-// one that captures. Memory is the host's, filled with 0xFF.
-// REMORA_EMULATED_LATE=<priority>: streams of that priority run nothing until something waits for it, so that a missing wait shows as a wrong result.
+// Streams run at once; a stream that captures keeps its work as a list, which a graph launch runs. Memory is the host's, filled with 0xFF.
 // kernel_list.h (made by scripts/build-cuda-emulator.mjs) names every kernel with its parameter types: p pointer, i 32, l 64 bits, f float.
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <deque>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 #include "kernel_list.h"
@@ -23,46 +18,19 @@
 extern "C" void remora_emulated_launch(uint32_t gx, uint32_t gy, uint32_t gz, uint32_t threads, uint32_t shared, void (*call)(void *), void *context);
 
 namespace {
-enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_FOUND = 500, STREAM_CAPTURE_UNSUPPORTED = 900, STREAM_CAPTURE_INVALIDATED = 901,
-       STREAM_CAPTURE_UNJOINED = 904, STREAM_CAPTURE_ISOLATION = 905, CAPTURED_EVENT = 907 };
+enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_FOUND = 500, STREAM_CAPTURE_UNSUPPORTED = 900, STREAM_CAPTURE_INVALIDATED = 901 };
 using Work = std::function<void()>;
-struct Stream;
-// One entry of a stream: work, an event that is recorded, or a wait for one. A recording has a mark of its own; an event that was never recorded has 0.
-struct Entry { Work work; Stream *stream; uint64_t records = 0, waits = 0; Stream *on = nullptr; };
-struct Graph { std::vector<Entry> entries; Stream *origin; };
-struct Stream { Graph *capturing = nullptr; bool late = false, joined = true; std::deque<Entry> queue; };
-struct Event { double ms = 0; uint64_t mark = 0; Stream *stream = nullptr; Graph *graph = nullptr; size_t entry = 0; };
+using Graph = std::vector<Work>;
+struct Stream { Graph *capturing = nullptr; };
 std::map<uint64_t, size_t> allocations;
 size_t allocated, limit = 16ull << 30;
-std::vector<Stream *> streams;
-std::set<uint64_t> reached;  // marks that their stream has passed
-uint64_t marks;
 
-void run_entry(Entry &entry);
-// Runs what a late stream has been given, up to a mark or all of it.
-void catch_up(Stream *stream, uint64_t mark = 0) {
-  while (!stream->queue.empty() && !(mark && reached.count(mark))) {
-    Entry entry = std::move(stream->queue.front());
-    stream->queue.pop_front();
-    run_entry(entry);
-  }
+void enqueue(uint64_t stream, Work work) {
+  auto *s = reinterpret_cast<Stream *>(stream);
+  if (s && s->capturing) s->capturing->push_back(std::move(work));
+  else work();
 }
-void run_entry(Entry &entry) {
-  if (entry.work) entry.work();
-  if (entry.records) reached.insert(entry.records);
-  if (entry.waits && !reached.count(entry.waits)) catch_up(entry.on, entry.waits);
-}
-void give(Entry entry) {
-  Stream *stream = entry.stream;
-  if (stream && stream->capturing) stream->joined = stream == stream->capturing->origin, stream->capturing->entries.push_back(std::move(entry));
-  else if (stream && stream->late) stream->queue.push_back(std::move(entry));
-  else run_entry(entry);
-}
-void enqueue(uint64_t stream, Work work) { give({std::move(work), reinterpret_cast<Stream *>(stream)}); }
 bool capturing(uint64_t stream) { return stream && reinterpret_cast<Stream *>(stream)->capturing; }
-void catch_up_all() {
-  for (Stream *stream : streams) catch_up(stream);
-}
 double now_ms() { return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // x86-64 System V: integers and floats have registers of their own, so one call fits every kernel: 6 integers and 8 floats in registers, the
@@ -100,8 +68,7 @@ API int cuInit(unsigned) {
 API int cuDriverGetVersion(int *v) { return *v = 13000, SUCCESS; }
 API int cuGetErrorName(int status, const char **name) {
   static const std::map<int, const char *> names = {{0, "CUDA_SUCCESS"}, {1, "CUDA_ERROR_INVALID_VALUE"}, {2, "CUDA_ERROR_OUT_OF_MEMORY"}, {500, "CUDA_ERROR_NOT_FOUND"},
-                                                   {900, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"}, {901, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"},
-                                                   {904, "CUDA_ERROR_STREAM_CAPTURE_UNJOINED"}, {905, "CUDA_ERROR_STREAM_CAPTURE_ISOLATION"}, {907, "CUDA_ERROR_CAPTURED_EVENT"}};
+                                                   {900, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"}, {901, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"}};
   const auto found = names.find(status);
   *name = found == names.end() ? nullptr : found->second;
   return found == names.end() ? INVALID_VALUE : SUCCESS;
@@ -131,7 +98,6 @@ API int cuMemAlloc_v2(uint64_t *p, size_t bytes) {
 API int cuMemFree_v2(uint64_t p) {
   const auto found = allocations.find(p);
   if (found == allocations.end()) return INVALID_VALUE;
-  catch_up_all();
   allocated -= found->second;
   allocations.erase(found);
   return free(reinterpret_cast<void *>(p)), SUCCESS;
@@ -162,93 +128,32 @@ API int cuMemsetD8Async(uint64_t t, unsigned char v, size_t n, uint64_t stream) 
   if (!inside(t, n)) return INVALID_VALUE;
   return enqueue(stream, [=] { memset(reinterpret_cast<void *>(t), v, n); }), SUCCESS;
 }
-API int cuStreamCreateWithPriority(uint64_t *s, unsigned, int priority) {
-  auto *stream = new Stream;
-  const char *late = getenv("REMORA_EMULATED_LATE");
-  stream->late = late && atoi(late) == priority;
-  streams.push_back(stream);
-  return *s = reinterpret_cast<uint64_t>(stream), SUCCESS;
-}
-API int cuStreamCreate(uint64_t *s, unsigned) {
-  streams.push_back(new Stream);
-  return *s = reinterpret_cast<uint64_t>(streams.back()), SUCCESS;
-}
-API int cuStreamDestroy_v2(uint64_t s) {
+API int cuStreamCreate(uint64_t *s, unsigned) { return *s = reinterpret_cast<uint64_t>(new Stream), SUCCESS; }
+API int cuStreamDestroy_v2(uint64_t s) { return delete reinterpret_cast<Stream *>(s), SUCCESS; }
+API int cuStreamSynchronize(uint64_t s) { return capturing(s) ? STREAM_CAPTURE_UNSUPPORTED : SUCCESS; }
+API int cuStreamWaitEvent(uint64_t, uint64_t, unsigned) { return SUCCESS; }
+API int cuStreamBeginCapture_v2(uint64_t s, int) { return reinterpret_cast<Stream *>(s)->capturing = new Graph, SUCCESS; }
+API int cuStreamEndCapture(uint64_t s, uint64_t *graph) {
   auto *stream = reinterpret_cast<Stream *>(s);
-  catch_up(stream);
-  streams.erase(std::find(streams.begin(), streams.end(), stream));
-  return delete stream, SUCCESS;
-}
-API int cuStreamSynchronize(uint64_t s) {
-  if (capturing(s)) return STREAM_CAPTURE_UNSUPPORTED;
-  return catch_up(reinterpret_cast<Stream *>(s)), SUCCESS;
-}
-API int cuStreamWaitEvent(uint64_t s, uint64_t e, unsigned) {
-  auto *stream = reinterpret_cast<Stream *>(s);
-  auto *event = reinterpret_cast<Event *>(e);
-  if (event->graph) {
-    Graph *graph = event->stream->capturing;  // null once that capture has ended
-    if (graph != event->graph) return CAPTURED_EVENT;
-    if (stream->capturing && stream->capturing != graph) return STREAM_CAPTURE_ISOLATION;
-    stream->capturing = graph;
-    // Joined: nothing was given to the event's stream after it.
-    if (stream == graph->origin && graph->entries.size() > event->entry) {
-      bool last = true;
-      for (size_t i = event->entry + 1; i < graph->entries.size(); i++) last &= graph->entries[i].stream != event->stream;
-      event->stream->joined |= last;
-    }
-  } else if (stream->capturing) return STREAM_CAPTURE_ISOLATION;
-  Entry entry{nullptr, stream};
-  entry.waits = event->mark, entry.on = event->stream;
-  return give(std::move(entry)), SUCCESS;
-}
-API int cuStreamBeginCapture_v2(uint64_t s, int) {
-  auto *stream = reinterpret_cast<Stream *>(s);
-  return stream->capturing = new Graph{{}, stream}, SUCCESS;
-}
-API int cuStreamEndCapture(uint64_t s, uint64_t *out) {
-  Graph *graph = reinterpret_cast<Stream *>(s)->capturing;
-  bool joined = true;
-  for (Stream *stream : streams)
-    if (stream->capturing == graph) joined &= stream->joined || stream == graph->origin, stream->capturing = nullptr, stream->joined = true;
-  if (!joined) return delete graph, *out = 0, STREAM_CAPTURE_UNJOINED;
-  return *out = reinterpret_cast<uint64_t>(graph), SUCCESS;
-}
-API int cuGraphInstantiateWithFlags(uint64_t *e, uint64_t graph, uint64_t) { return *e = reinterpret_cast<uint64_t>(new Graph(*reinterpret_cast<Graph *>(graph))), SUCCESS; }
-API int cuGraphGetNodes(uint64_t graph, uint64_t, size_t *count) {
-  *count = 0;
-  for (const Entry &entry : reinterpret_cast<Graph *>(graph)->entries) *count += entry.work != nullptr;
+  *graph = reinterpret_cast<uint64_t>(stream->capturing);
+  stream->capturing = nullptr;
   return SUCCESS;
 }
-// After all that its stream was given, and before all that it will be; in between its streams are as late as outside.
-API int cuGraphLaunch(uint64_t e, uint64_t s) {
-  catch_up(reinterpret_cast<Stream *>(s));
-  const Graph &graph = *reinterpret_cast<Graph *>(e);
-  for (const Entry &entry : graph.entries) reached.erase(entry.records);
-  for (const Entry &entry : graph.entries) give(entry);
-  for (const Entry &entry : graph.entries) catch_up(entry.stream);
+API int cuGraphInstantiateWithFlags(uint64_t *e, uint64_t graph, uint64_t) { return *e = reinterpret_cast<uint64_t>(new Graph(*reinterpret_cast<Graph *>(graph))), SUCCESS; }
+API int cuGraphGetNodes(uint64_t graph, uint64_t, size_t *count) { return *count = reinterpret_cast<Graph *>(graph)->size(), SUCCESS; }
+API int cuGraphLaunch(uint64_t e, uint64_t) {
+  for (const Work &work : *reinterpret_cast<Graph *>(e)) work();
   return SUCCESS;
 }
 API int cuGraphExecDestroy(uint64_t e) { return delete reinterpret_cast<Graph *>(e), SUCCESS; }
 API int cuGraphDestroy(uint64_t g) { return delete reinterpret_cast<Graph *>(g), SUCCESS; }
-API int cuEventCreate(uint64_t *e, unsigned) { return *e = reinterpret_cast<uint64_t>(new Event), SUCCESS; }
-API int cuEventRecord(uint64_t e, uint64_t s) {
-  auto *event = reinterpret_cast<Event *>(e);
-  auto *stream = reinterpret_cast<Stream *>(s);
-  *event = {now_ms(), ++marks, stream, stream->capturing, stream->capturing ? stream->capturing->entries.size() : 0};
-  Entry entry{nullptr, stream};
-  entry.records = event->mark;
-  return give(std::move(entry)), SUCCESS;
-}
-API int cuEventSynchronize(uint64_t e) {
-  const auto *event = reinterpret_cast<Event *>(e);
-  if (event->stream && !event->graph && !reached.count(event->mark)) catch_up(event->stream, event->mark);
-  return SUCCESS;
-}
+API int cuEventCreate(uint64_t *e, unsigned) { return *e = reinterpret_cast<uint64_t>(new double(0)), SUCCESS; }
+API int cuEventRecord(uint64_t e, uint64_t) { return *reinterpret_cast<double *>(e) = now_ms(), SUCCESS; }
+API int cuEventSynchronize(uint64_t) { return SUCCESS; }
 API int cuEventElapsedTime(float *ms, uint64_t a, uint64_t b) {
-  return *ms = static_cast<float>(reinterpret_cast<Event *>(b)->ms - reinterpret_cast<Event *>(a)->ms), SUCCESS;
+  return *ms = static_cast<float>(*reinterpret_cast<double *>(b) - *reinterpret_cast<double *>(a)), SUCCESS;
 }
-API int cuEventDestroy_v2(uint64_t e) { return delete reinterpret_cast<Event *>(e), SUCCESS; }
+API int cuEventDestroy_v2(uint64_t e) { return delete reinterpret_cast<double *>(e), SUCCESS; }
 API int cuModuleLoadData(uint64_t *m, const void *) { return *m = 1, SUCCESS; }
 API int cuModuleUnload(uint64_t) { return SUCCESS; }
 API int cuModuleGetFunction(uint64_t *f, uint64_t, const char *name) {

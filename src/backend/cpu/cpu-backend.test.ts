@@ -194,7 +194,7 @@ describe("running", () => {
       ),
     ).toMatchInlineSnapshot(`
       "linearForward                  30.0 ms  75.0%         4 calls     7500.0 µs each
-      add                            10.0 ms  25.0%         1 calls    10000.0 µs each"
+      add                            10.0 ms  25.0%         1 call     10000.0 µs each"
     `);
     backend.dispose();
     expect(cpu.opTimes).toBeNull();

@@ -102,6 +102,6 @@ export function formatOpTimes(times: ReadonlyMap<string, OpTime>): string {
   const total = rows.reduce((sum, [, time]) => sum + time.ms, 0);
   const line = (op: string, time: OpTime) =>
     `${op.padEnd(22)} ${time.ms.toFixed(1).padStart(12)} ms ${((100 * time.ms) / (total || 1)).toFixed(1).padStart(5)}% ` +
-    `${String(time.calls).padStart(9)} calls ${((1000 * time.ms) / time.calls).toFixed(1).padStart(10)} µs each`;
+    `${String(time.calls).padStart(9)} ${time.calls === 1 ? "call " : "calls"} ${((1000 * time.ms) / time.calls).toFixed(1).padStart(10)} µs each`;
   return rows.map(([op, time]) => line(op, time)).join("\n");
 }

@@ -2,9 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { it as anyTest, expect, vi } from "vitest";
+import { it as anyTest, expect } from "vitest";
 import type { Backend, Operand } from "../backend.ts";
-import { openBackend } from "../open-backend.ts";
 import { describeOnEachDevice } from "../testing/describe-on-each-device.ts";
 import { RandomData } from "../testing/random-data.ts";
 import { randomWeight } from "../testing/random-weights.ts";
@@ -99,59 +98,10 @@ describeOnEachDevice("CUDA backend", (device) => {
     arrays.release();
   });
 
-  it("gives the same bits when weights are decoded on a stream of their own, op by op and captured", async () => {
-    const results: number[][][] = [];
-    for (const beside of ["0", "1"]) {
-      vi.stubEnv("REMORA_CUDA_DECODE_STREAM", beside);
-      const backend = await openBackend(device.name);
-      vi.unstubAllEnvs();
-      expect(backend.device.decodesBeside).toBe(beside === "1");
-      const arrays = new TestArrays(backend);
-      const random = new RandomData(11);
-      // Sizes that differ, so that the scratch grows; every other one with adapters, not the first, whose B moves in each run.
-      const layers = Array.from({ length: 7 }, (_, i) => {
-        const Out = 64 + 8 * i;
-        const weight = randomWeight(arrays, i % 3 === 2 ? "q8_0" : "nf4-nested", Out, 128, random);
-        const [a, b] = [
-          arrays.input("f32", [4, 128], random.normals(512, 0.1)),
-          arrays.input("f32", [Out, 4], random.normals(4 * Out, 0.1)),
-        ];
-        const lora = i % 2 === 1 ? { a, b, rank: 4, scale: 1 } : undefined;
-        const step = arrays.input("f32", [Out, 4], random.normals(4 * Out, 0.05));
-        const dY = arrays.input("bf16", [40, Out], random.normals(40 * Out));
-        const [y, dX] = [arrays.output(`y ${i}`, "bf16", [40, Out]), arrays.output(`dX ${i}`, "bf16", [40, 128])];
-        const [xa, db] = [0, 1].map((k) => arrays.output(`${k ? "db" : "xa"} ${i}`, "bf16", [40, 4]));
-        return { linear: { parts: [{ weight, lora }], dropout: 0 }, lora, step, dY, y, dX, xa: lora ? xa! : null, db: lora ? db! : null };
-      });
-      const x = arrays.input("bf16", [40, 128], random.normals(40 * 128));
-      const work = () => {
-        for (const { linear, y, xa } of layers) backend.linearForward(linear, x, y, xa);
-        for (const { linear, dY, dX, db } of layers.toReversed()) backend.linearBackwardInput(linear, dY, dX, db);
-        for (const { lora, step } of layers) if (lora) backend.add(step, lora.b, 1);
-      };
-      const found: number[][] = [];
-      const read = async () => {
-        for (const { y, dX } of layers) found.push(Array.from(await arrays.read(y)), Array.from(await arrays.read(dX)));
-      };
-      for (let runs = 0; runs < 2; runs++) work();
-      await read();
-      const graph = backend.capture(work);
-      for (let replays = 0; replays < 2; replays++) graph.replay();
-      await read();
-      work();
-      await read();
-      graph.release();
-      results.push(found);
-      backend.dispose();
-    }
-    const differing = results[1]!.map((values, i) => (values.join() === results[0]![i]!.join() ? "" : `output ${i}`)).filter(Boolean);
-    expect(differing).toEqual([]);
-  });
-
   it("decodes kept weights once, also where they share a block of memory with what the step writes", async () => {
     const backend = device.backend();
     const nodes: number[] = [];
-    backend.tune!({ keepDecoded: true, headRows: 0, decodeBeside: true, deterministic: true });
+    backend.tune!({ keepDecoded: true, headRows: 0, deterministic: true });
     for (const shared of [false, true]) {
       const arrays = new TestArrays(backend);
       const scales = arrays.input("f32", [32], new Array(32).fill(0.5));
@@ -170,7 +120,7 @@ describeOnEachDevice("CUDA backend", (device) => {
       expect((await arrays.read(y))[5]).toBeCloseTo(32 * 0.5 * (0.16093 + 0.246112), 1);
       arrays.release();
     }
-    backend.tune!({ keepDecoded: false, headRows: 0, decodeBeside: true, deterministic: true });
+    backend.tune!({ keepDecoded: false, headRows: 0, deterministic: true });
     expect(nodes[1]).toBe(nodes[0]);
   });
 

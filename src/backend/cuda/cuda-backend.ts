@@ -102,7 +102,6 @@ export class CudaBackend implements Backend {
       debug: options.debug ?? fromEnvironment("REMORA_CUDA_DEBUG"),
       keepDecoded: options.keepDecoded ?? fromEnvironment("REMORA_CUDA_KEEP_DECODED"),
       deterministic: options.deterministic ?? process.env.REMORA_CUDA_DETERMINISTIC !== "0",
-      decodeBeside: fromEnvironment("REMORA_CUDA_DECODE_STREAM"),
       headRows: Number(process.env.REMORA_CUDA_HEAD_ROWS ?? (card.memoryBytes >= LARGE_CARD ? LARGE_HEAD_ROWS : 0)),
     });
     this.#files = new FileStream(this.#cuda);
@@ -199,9 +198,8 @@ export class CudaBackend implements Backend {
     return new CapturedStep(this.#cuda, run);
   }
 
-  tune({ keepDecoded, headRows, decodeBeside, deterministic }: DeviceTuning): void {
+  tune({ keepDecoded, headRows, deterministic }: DeviceTuning): void {
     this.#cuda.options.keepDecoded = keepDecoded;
-    this.#cuda.options.decodeBeside = decodeBeside;
     this.#cuda.options.headRows = headRows;
     this.#cuda.options.deterministic = deterministic;
   }
@@ -366,7 +364,6 @@ function describeCard(cuda: CudaRuntime): DeviceDescription {
     model: card.model,
     architecture: `sm_${card.major}${card.minor}`,
     threads: card.multiprocessors,
-    decodesBeside: cuda.decodeStream !== undefined,
     fp8: fp8Support(card, cuda.blas.library.version),
     memoryBytes: card.memoryBytes,
     // Read anew each time: other programs take and give memory.

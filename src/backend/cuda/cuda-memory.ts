@@ -15,9 +15,6 @@ export interface KnownIndices {
   readonly largest: number;
 }
 
-/** Writes to any memory so far. */
-let writes = 0;
-
 export class CudaMemory implements DeviceMemory {
   readonly bytes: number;
   readonly label: string;
@@ -26,8 +23,6 @@ export class CudaMemory implements DeviceMemory {
   address: number | null;
   /** Raised by every write. */
   version = 0;
-  /** `writesSoFar` when it was allocated or last written. */
-  lastWrite = ++writes;
   indices: KnownIndices[] = [];
 
   constructor(address: number, bytes: number, label: string, owner: object) {
@@ -36,10 +31,6 @@ export class CudaMemory implements DeviceMemory {
     this.label = label;
     this.owner = owner;
   }
-}
-
-export function writesSoFar(): number {
-  return writes;
 }
 
 export function cudaMemory(op: string, memory: DeviceMemory): CudaMemory {
@@ -63,7 +54,6 @@ export function writable(op: string, operand: Operand): number {
   const address = readable(op, operand);
   const memory = operand.memory as CudaMemory;
   memory.version++;
-  memory.lastWrite = ++writes;
   if (memory.indices.length > 0) forgetIndices(memory, operand.byteOffset, operandBytes(operand));
   return address;
 }

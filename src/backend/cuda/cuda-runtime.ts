@@ -11,7 +11,6 @@ import { ReleasedMemoryError } from "../../errors/released-memory-error.ts";
 import type { ActivationDType, DeviceMemory, Operand } from "../backend.ts";
 import { CublasLt, type CublasLtLibrary, WORKSPACE_BYTES } from "./cublaslt.ts";
 import { cudaMemory, readable, writable } from "./cuda-memory.ts";
-import { DecodeStream, MAIN_PRIORITY } from "./decode-stream.ts";
 import type { CardFacts, Driver } from "./driver.ts";
 import type { KernelImages } from "./find-images.ts";
 import { HostMemory } from "./host-memory.ts";
@@ -49,8 +48,6 @@ export interface RuntimeOptions {
   readonly debug: boolean;
   /** Keep the decoded copies of quantized weights. Changed by `tune`. */
   keepDecoded: boolean;
-  /** Decode on a stream of its own, which takes a second scratch for decoded weights; only where `decodeStream` was opened. Changed by `tune`. */
-  decodeBeside: boolean;
   /** Rows of logits made at once when the caller asks for fewer: a card is not full with less. Changed by `tune`. */
   headRows: number;
   /** False: attention on Hopper may add gradients in no fixed order. Changed by `tune`. */
@@ -67,8 +64,6 @@ export class CudaRuntime {
   readonly name: string;
   readonly stream: bigint;
   readonly copyStream: bigint;
-  /** Absent unless `decodeBeside` was asked for when the card was opened. */
-  readonly decodeStream: DecodeStream | undefined;
   readonly kernels: KernelModules;
   readonly blas: CublasLt;
   readonly memory: CudaMemoryPool;
@@ -91,8 +86,6 @@ export class CudaRuntime {
   addsFp8 = true;
   readonly #context: bigint;
   readonly #workspace: DeviceMemory;
-  /** Where launches go. */
-  #target: bigint;
   /** Whether kernels of a captured step may start before their predecessor has ended. REMORA_CUDA_PDL=0: never. */
   readonly #startsEarly: boolean;
   /** The counters that were set to 0. */
@@ -112,10 +105,8 @@ export class CudaRuntime {
     driver.check("opening the card", fn.cuDevicePrimaryCtxRetain(out, driver.deviceHandle(card.ordinal)));
     this.#context = out[0]!;
     this.#makeCurrent();
-    const priority = options.decodeBeside ? MAIN_PRIORITY : 0;
-    driver.check("opening the card", fn.cuStreamCreateWithPriority(out, NON_BLOCKING, priority));
-    this.stream = this.#target = out[0]!;
-    this.decodeStream = options.decodeBeside ? new DecodeStream(driver) : undefined;
+    driver.check("opening the card", fn.cuStreamCreate(out, NON_BLOCKING));
+    this.stream = out[0]!;
     driver.check("opening the card", fn.cuStreamCreate(out, NON_BLOCKING));
     this.copyStream = out[0]!;
     this.kernels = new KernelModules(driver, images);
@@ -159,16 +150,6 @@ export class CudaRuntime {
     }
   }
 
-  /** What `body` launches goes to another stream; products do not: there is one workspace. */
-  onStream(stream: bigint, body: () => void): void {
-    this.#target = stream;
-    try {
-      body();
-    } finally {
-      this.#target = this.stream;
-    }
-  }
-
   wait(op: string): void {
     this.driver.check(op, this.driver.fn.cuStreamSynchronize(this.stream));
   }
@@ -179,8 +160,8 @@ export class CudaRuntime {
    * kernel reads before it waits (weights, old pages of the cache) may just have been written.
    */
   launch(kernel: string, grid: number | Grid, values: readonly ParameterValue[], shared = 0): void {
-    const early = this.capturing && this.#startsEarly && this.#target === this.stream;
-    this.kernels.launch(this.op, this.#target, kernel, typeof grid === "number" ? { x: grid } : grid, values, shared, early);
+    const early = this.capturing && this.#startsEarly;
+    this.kernels.launch(this.op, this.stream, kernel, typeof grid === "number" ? { x: grid } : grid, values, shared, early);
   }
 
   /** Enqueues a product; one without rows or columns is nothing, one without inner size is zero. */
@@ -202,17 +183,17 @@ export class CudaRuntime {
     if (bytes === 0 || target === source) return;
     const { fn } = this.driver;
     const overBus = this.hostMemory.covers(target) || this.hostMemory.covers(source);
-    this.#check((overBus ? fn.cuMemcpyAsync : fn.cuMemcpyDtoDAsync_v2)(target, source, bytes, this.#target));
+    this.#check((overBus ? fn.cuMemcpyAsync : fn.cuMemcpyDtoDAsync_v2)(target, source, bytes, this.stream));
   }
 
   zero(target: number, bytes: number): void {
-    if (bytes > 0) this.#check(this.driver.fn.cuMemsetD8Async(target, 0, bytes, this.#target));
+    if (bytes > 0) this.#check(this.driver.fn.cuMemsetD8Async(target, 0, bytes, this.stream));
   }
 
   /** Copies bytes of the host to the card; they may be reused at once. Not while a graph is recorded: a replay would not see new ones. */
   sendBytes(target: number, source: Uint8Array): void {
     this.refuseWhileCapturing("copies from the host");
-    this.staging.send(this.op, target, source.byteLength, this.#target, (slot, start) =>
+    this.staging.send(this.op, target, source.byteLength, this.stream, (slot, start) =>
       slot.set(source.subarray(start, start + slot.length)),
     );
   }
@@ -265,7 +246,6 @@ export class CudaRuntime {
     if (current !== this.#context) this.#makeCurrent();
     const { fn } = this.driver;
     fn.cuStreamSynchronize(this.stream);
-    this.decodeStream?.release();
     this.times?.release();
     this.staging.release();
     this.blas.release();

@@ -28,7 +28,6 @@ export const DRIVER_DECLARATIONS = {
   cuMemcpyDtoDAsync_v2: "int cuMemcpyDtoDAsync_v2(uint64 target, uint64 source, size_t bytes, uint64 stream)",
   cuMemsetD8Async: "int cuMemsetD8Async(uint64 target, uint8 value, size_t bytes, uint64 stream)",
   cuStreamCreate: "int cuStreamCreate(void* stream, uint32 flags)",
-  cuStreamCreateWithPriority: "int cuStreamCreateWithPriority(void* stream, uint32 flags, int priority)",
   cuStreamDestroy_v2: "int cuStreamDestroy_v2(uint64 stream)",
   cuStreamSynchronize: "int cuStreamSynchronize(uint64 stream)",
   cuStreamWaitEvent: "int cuStreamWaitEvent(uint64 stream, uint64 event, uint32 flags)",
@@ -83,7 +82,6 @@ export interface DriverFunctions {
   cuMemcpyDtoDAsync_v2(target: Handle, source: Handle, bytes: number, stream: Handle): number;
   cuMemsetD8Async(target: Handle, value: number, bytes: number, stream: Handle): number;
   cuStreamCreate(stream: Out, flags: number): number;
-  cuStreamCreateWithPriority(stream: Out, flags: number, priority: number): number;
   cuStreamDestroy_v2(stream: Handle): number;
   cuStreamSynchronize(stream: Handle): number;
   cuStreamWaitEvent(stream: Handle, event: Handle, flags: number): number;

@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import type { GenerateConfig, SessionConfig } from "../../config/schemas/generate.ts";
 import { ConfigError } from "../../errors/config-error.ts";
+import { counted } from "../../errors/counted.ts";
 import { OutputExistsError } from "../../errors/output-exists-error.ts";
 import type { CommandContext } from "../command.ts";
 import type { Session } from "../library.ts";
@@ -63,7 +64,7 @@ export async function answerRows(context: CommandContext<GenerateConfig>, sessio
     if (json) print(JSON.stringify(file ? report : { ...report, answers }));
     else
       context.say(
-        `${totals.rows} rows answered, ${totals.empty} with nothing; ${showRate(totals.tokens / Math.max(totals.seconds, 1e-9))}`,
+        `${counted(totals.rows, "row")} answered, ${totals.empty} with nothing; ${showRate(totals.tokens / Math.max(totals.seconds, 1e-9))}`,
       );
     return 0;
   } catch (error) {

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import type { AskConfig } from "../../config/schemas/retrieval.ts";
 import { ConfigError } from "../../errors/config-error.ts";
+import { counted } from "../../errors/counted.ts";
 import { OutputExistsError } from "../../errors/output-exists-error.ts";
 import type { CommandContext } from "../command.ts";
 import { bar, ProgressLine } from "../terminal/progress-line.ts";
@@ -54,7 +55,7 @@ export async function makeRows({ config, json, io, library, signal, say, print }
         totals.unsupported === 0
           ? ""
           : `; ${showCount(totals.unsupported)} without support: ${{ drop: "dropped", keep: "kept", refuse: "turned into not knowing" }[config.unsupported]}`;
-      print(`${out}: ${showCount(totals.rows)} rows with context${rest}`);
+      print(`${out}: ${counted(totals.rows, "row")} with context${rest}`);
       say(`Train on it with the template instruct-context: remora train --data ${out} --template instruct-context`);
     }
     return 0;

@@ -6,6 +6,7 @@ import { askSettings } from "../../config/ask-settings.ts";
 import { sessionSchema } from "../../config/schemas/generate.ts";
 import { type AskConfig, askSchema } from "../../config/schemas/retrieval.ts";
 import { ConfigError } from "../../errors/config-error.ts";
+import { counted } from "../../errors/counted.ts";
 import type { Answerer, GroundedAnswer, NamedModel } from "../../index.ts";
 import { defineCommand } from "../command.ts";
 import type { Library } from "../library.ts";
@@ -116,7 +117,7 @@ function explain({ support, search, sources, status, sourcesLeftOut }: GroundedA
   const left = sourcesLeftOut > 0 ? `; ${sourcesLeftOut} more did not fit the model's context` : "";
   return status === "no-support"
     ? `No model was asked: nothing found supports an answer. ${sources.length} found by ${search}; ${figures}`
-    : `${sources.length} sources by ${search}${left}; ${figures}`;
+    : `${counted(sources.length, "source")} by ${search}${left}; ${figures}`;
 }
 
 function reportOf(result: GroundedAnswer, config: AskConfig, library: Library) {

@@ -1,9 +1,9 @@
 /** `remora data stats`: the figures of a data set under a model's tokenizer. */
 import { deriveBlockLength } from "../../config/resolve-train.ts";
 import { dataStatsSchema } from "../../config/schemas/data.ts";
+import { counted } from "../../errors/counted.ts";
 import { defineCommand } from "../command.ts";
 import { ProgressLine } from "../terminal/progress-line.ts";
-import { showCount } from "../terminal/quantities.ts";
 
 export const command = defineCommand({
   name: "data stats",
@@ -33,7 +33,7 @@ export const command = defineCommand({
         seed: config.seed,
         limit: config.limit,
         signal,
-        onProgress: (rows) => progress.update(`${showCount(rows)} rows read`),
+        onProgress: (rows) => progress.update(`${counted(rows, "row")} read`),
       });
       progress.end();
       let longest = 0;

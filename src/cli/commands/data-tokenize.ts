@@ -1,10 +1,11 @@
 /** `remora data tokenize`: a corpus becomes a token file. */
 import { existsSync } from "node:fs";
 import { dataTokenizeSchema } from "../../config/schemas/data.ts";
+import { counted } from "../../errors/counted.ts";
 import { OutputExistsError } from "../../errors/output-exists-error.ts";
 import { defineCommand } from "../command.ts";
 import { ProgressLine } from "../terminal/progress-line.ts";
-import { showBytes, showCount } from "../terminal/quantities.ts";
+import { showBytes } from "../terminal/quantities.ts";
 
 export const command = defineCommand({
   name: "data tokenize",
@@ -33,15 +34,13 @@ export const command = defineCommand({
         tokenizer,
         forms: config.forms === undefined ? undefined : [config.forms].flat().map((form) => form.replaceAll("\\n", "\n")),
         signal,
-        onProgress: (documents, bytes) => progress.update(`${showCount(documents)} documents, ${showBytes(bytes)}`),
+        onProgress: (documents, bytes) => progress.update(`${counted(documents, "document")}, ${showBytes(bytes)}`),
       });
       progress.end();
       const bytesPerToken = facts.textBytes / (facts.tokens - facts.documents);
       if (json) print(JSON.stringify({ out, ...facts, bytesPerToken }));
       else {
-        say(
-          `${showCount(facts.documents)} ${facts.documents === 1 ? "document" : "documents"}, ${showCount(facts.tokens)} tokens, ${bytesPerToken.toFixed(2)} bytes a token`,
-        );
+        say(`${counted(facts.documents, "document")}, ${counted(facts.tokens, "token")}, ${bytesPerToken.toFixed(2)} bytes a token`);
         print(out);
       }
       return 0;

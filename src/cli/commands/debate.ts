@@ -1,10 +1,10 @@
 /** `remora debate`: questions → old answers. stderr: the price, then each statement and verdict as it comes; stdout: what came out, and the files. */
 import { debateSchema } from "../../config/schemas/debate.ts";
+import { counted } from "../../errors/counted.ts";
 import { defineCommand } from "../command.ts";
 import { confirmPrice, renderPrice } from "../confirm-price.ts";
 import { renderStatement, renderVerdict, renderWorth } from "../render/render-debate.ts";
 import { bar, ProgressLine } from "../terminal/progress-line.ts";
-import { showCount } from "../terminal/quantities.ts";
 
 /** Problems shown one by one; more are counted. */
 const SHOWN_PROBLEMS = 10;
@@ -38,7 +38,7 @@ export const command = defineCommand({
         onEvent(event) {
           switch (event.event) {
             case "debate-start":
-              progress.print(`${event.questions} questions${event.kept > 0 ? `, ${event.kept} of them debated before` : ""}`);
+              progress.print(`${counted(event.questions, "question")}${event.kept > 0 ? `, ${event.kept} of them debated before` : ""}`);
               for (const { file, row, problem } of event.problems.slice(0, SHOWN_PROBLEMS))
                 progress.print(`${proseStyle.yellow("left out")} ${file}, row ${row}: ${problem}`);
               return;
@@ -64,12 +64,13 @@ export const command = defineCommand({
       else {
         const { answered, noConsensus, failed, lowered, trainingRows, invented, unreadVerdicts, files } = report;
         print(
-          `${showCount(report.questions)} questions: ${answered} answered, ${noConsensus} without consensus, ${failed} failed; ` +
-            `confidence lowered for ${lowered}; ${trainingRows} training rows`,
+          `${counted(report.questions, "question")}: ${answered} answered, ${noConsensus} without consensus, ${failed} failed; ` +
+            `confidence lowered for ${lowered}; ${counted(trainingRows, "training row")}`,
         );
         if (report.worth.length > 0) print(renderWorth(report.worth, resultStyle));
-        if (invented > 0) say(`${invented} invented citations are marked in the transcript.`);
-        if (unreadVerdicts > 0) say(`${unreadVerdicts} times the judge could not be followed; the transcript says why each time.`);
+        if (invented > 0) say(`${counted(invented, "invented citation")} ${invented === 1 ? "is" : "are"} marked in the transcript.`);
+        if (unreadVerdicts > 0)
+          say(`${counted(unreadVerdicts, "time")} the judge could not be followed; the transcript says why each time.`);
         for (const file of Object.values(files)) print(file);
       }
       return report.failed > 0 && report.failed === report.questions ? 1 : 0;

@@ -1,5 +1,6 @@
 /** `remora eval`: the same questions to several variants, compared. stderr: progress and what went wrong; stdout: what helped, and the files. */
 import { evalSchema } from "../../config/schemas/eval.ts";
+import { counted } from "../../errors/counted.ts";
 import { cleanLine } from "../../retrieval/documents/document.ts";
 import { defineCommand } from "../command.ts";
 import { renderEvalTable } from "../render/render-eval.ts";
@@ -30,7 +31,7 @@ export const command = defineCommand({
         onEvent(event) {
           switch (event.event) {
             case "eval-start":
-              progress.print(`${event.questions} questions, variants: ${event.variants.join(", ")}`);
+              progress.print(`${counted(event.questions, "question")}, variants: ${event.variants.join(", ")}`);
               for (const { file, row, problem } of event.problems.slice(0, SHOWN_PROBLEMS))
                 progress.print(`${proseStyle.yellow("left out")} ${file}, row ${row}: ${cleanLine(problem)}`);
               if (event.problems.length > SHOWN_PROBLEMS)
@@ -60,11 +61,14 @@ export const command = defineCommand({
       for (const { document, reason } of unreadDocuments.slice(0, SHOWN_PROBLEMS))
         say(`${proseStyle.yellow("not read")} ${cleanLine(document)}: ${reason}`);
       if (unreadDocuments.length > SHOWN_PROBLEMS)
-        say(`… and ${unreadDocuments.length - SHOWN_PROBLEMS} more documents that no answer could come from; the report names all`);
+        say(
+          `… and ${counted(unreadDocuments.length - SHOWN_PROBLEMS, "more document")} that no answer could come from; the report names all`,
+        );
       const unjudged = report.judge?.pairs.filter(({ problem }) => problem !== undefined).length ?? 0;
-      if (unjudged > 0) say(`${proseStyle.yellow("not judged")} ${unjudged} pairs, whose verdict could not be read; the report names all`);
+      if (unjudged > 0)
+        say(`${proseStyle.yellow("not judged")} ${counted(unjudged, "pair")}, whose verdict could not be read; the report names all`);
       const untranslated = report.translationProblems?.length ?? 0;
-      if (untranslated > 0) say(`${proseStyle.yellow("not translated")} ${untranslated} texts; the report names all`);
+      if (untranslated > 0) say(`${proseStyle.yellow("not translated")} ${counted(untranslated, "text")}; the report names all`);
       return failed.length === report.answers.length ? 1 : 0;
     } finally {
       progress.end();

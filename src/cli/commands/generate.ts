@@ -1,8 +1,8 @@
 /** `remora generate`: one question, or a file of rows. stdout: the answer, streamed; or JSONL of rows with their answers. */
-
 import type { AskRequest } from "../../config/reports.ts";
 import { generateSchema, sessionSchema } from "../../config/schemas/generate.ts";
 import { ConfigError } from "../../errors/config-error.ts";
+import { counted } from "../../errors/counted.ts";
 import { defineCommand } from "../command.ts";
 import { showRate, showSeconds } from "../terminal/quantities.ts";
 import { answerRows } from "./answer-rows.ts";
@@ -36,7 +36,11 @@ export const command = defineCommand({
       if (json) print(JSON.stringify({ model: session.model, device: session.device, ...answer }));
       if (io.stderr.isTerminal) {
         const rate = answer.seconds > 0 ? `, ${showRate(answer.tokens / answer.seconds)}` : "";
-        say(context.proseStyle.dim(`${answer.tokens} tokens in ${showSeconds(answer.seconds)}${rate}; ended by ${answer.finishReason}`));
+        say(
+          context.proseStyle.dim(
+            `${counted(answer.tokens, "token")} in ${showSeconds(answer.seconds)}${rate}; ended by ${answer.finishReason}`,
+          ),
+        );
       }
       return answer.finishReason === "cancelled" ? 130 : 0;
     } finally {

@@ -1,5 +1,6 @@
 /** `remora index`: files and folders → a searchable index. stderr: progress and what could not be read; stdout: what is in the index now. */
 import { indexSchema } from "../../config/schemas/retrieval.ts";
+import { counted } from "../../errors/counted.ts";
 import { cleanLine } from "../../retrieval/documents/document.ts";
 import { defineCommand } from "../command.ts";
 import { bar, ProgressLine } from "../terminal/progress-line.ts";
@@ -40,7 +41,7 @@ export const command = defineCommand({
           .filter((change) => documents[change] > 0)
           .map((change) => `${showCount(documents[change])} ${change === "failed" ? "could not be read" : change}`);
         print(
-          `${config.index}: ${showCount(report.chunks)} chunks; documents: ${changes.join(", ") || "none"}; ${showSeconds(report.seconds)}`,
+          `${config.index}: ${counted(report.chunks, "chunk")}; documents: ${changes.join(", ") || "none"}; ${showSeconds(report.seconds)}`,
         );
         if (report.rebuilt) say(`Everything was made again: ${report.rebuilt}.`);
         const others = Object.entries(report.skipped).map(([ending, count]) => `${count} × ${ending}`);

@@ -1,8 +1,9 @@
 /** `remora pull`: a repository of the Hub into the cache. stdout: the snapshot's folder. */
 import { pullSchema } from "../../config/schemas/hub.ts";
+import { counted } from "../../errors/counted.ts";
 import { defineCommand } from "../command.ts";
 import { TransferProgress } from "../render/transfer-progress.ts";
-import { showBytes, showCount, showSeconds } from "../terminal/quantities.ts";
+import { showBytes, showSeconds } from "../terminal/quantities.ts";
 
 export const command = defineCommand({
   name: "pull",
@@ -28,7 +29,7 @@ export const command = defineCommand({
         const { files, bytes, receivedBytes, seconds, skipped } = report;
         const fetched = receivedBytes === 0 ? "all in the cache already" : `${showBytes(receivedBytes)} fetched in ${showSeconds(seconds)}`;
         say(
-          `${proseStyle.bold("Done")}  ${report.repository}@${report.commit.slice(0, 12)}: ${showCount(files)} ${files === 1 ? "file" : "files"}, ${showBytes(bytes)}; ${fetched}`,
+          `${proseStyle.bold("Done")}  ${report.repository}@${report.commit.slice(0, 12)}: ${counted(files, "file")}, ${showBytes(bytes)}; ${fetched}`,
         );
         if (skipped.length > 0) {
           say(

@@ -1,5 +1,6 @@
 /** `remora push`: a folder to the Hub. stdout: the repository's page. */
 import { pushSchema } from "../../config/schemas/hub.ts";
+import { counted } from "../../errors/counted.ts";
 import { defineCommand } from "../command.ts";
 import { TransferProgress } from "../render/transfer-progress.ts";
 import { showBytes, showCount, showSeconds } from "../terminal/quantities.ts";
@@ -24,7 +25,7 @@ export const command = defineCommand({
       progress.end();
       const { uploaded, deleted, unchanged, seconds, sentBytes } = report;
       const done = [
-        `${showCount(uploaded.length)} ${uploaded.length === 1 ? "file" : "files"} published`,
+        `${counted(uploaded.length, "file")} published`,
         deleted.length > 0 ? `${showCount(deleted.length)} removed` : "",
         unchanged > 0 ? `${showCount(unchanged)} unchanged` : "",
         `${showBytes(sentBytes)} sent in ${showSeconds(seconds)}`,

@@ -1,9 +1,9 @@
 /** `remora questions`: documents → checked questions toward goals. stderr: the price, each question kept or refused; stdout: the counts, and the files. */
 import { questionsSchema } from "../../config/schemas/debate.ts";
+import { counted } from "../../errors/counted.ts";
 import { defineCommand } from "../command.ts";
 import { confirmPrice, renderPrice } from "../confirm-price.ts";
 import { bar, ProgressLine } from "../terminal/progress-line.ts";
-import { showCount } from "../terminal/quantities.ts";
 
 export const command = defineCommand({
   name: "questions",
@@ -34,7 +34,7 @@ export const command = defineCommand({
         onEvent(event) {
           switch (event.event) {
             case "questions-start":
-              progress.print(`${showCount(event.passages)} passages; goals: ${event.goals.join(", ")}; duplicates by ${event.duplicates}`);
+              progress.print(`${counted(event.passages, "passage")}; goals: ${event.goals.join(", ")}; duplicates by ${event.duplicates}`);
               for (const { document, reason } of event.failures) progress.print(`${proseStyle.yellow("not read")} ${document}: ${reason}`);
               return;
             case "question-kept": {
@@ -53,7 +53,9 @@ export const command = defineCommand({
       if (json) print(JSON.stringify({ ...report, price }));
       else {
         const { kept, tried, twins, twinsRefused, rejected, files } = report;
-        print(`${kept} questions from ${showCount(tried)} tries, ${twins} twins (the checker refused ${twinsRefused})`);
+        print(
+          `${counted(kept, "question")} from ${counted(tried, "try", "tries")}, ${counted(twins, "twin")} (the checker refused ${twinsRefused})`,
+        );
         for (const [reason, count] of Object.entries(rejected).sort((a, b) => b[1] - a[1])) say(`  ${count} × ${reason}`);
         if (kept < config.count) say(`Fewer than the ${config.count} asked for: name more documents, more --attempts, or a better model.`);
         for (const file of Object.values(files)) print(file);

@@ -1,6 +1,7 @@
 /** `remora serve`: an OpenAI-compatible API over one model. Ctrl-C or SIGTERM lets running answers finish; a second one ends at once. */
 import { serveSchema, sessionSchema } from "../../config/schemas/generate.ts";
 import { ConfigError } from "../../errors/config-error.ts";
+import { counted } from "../../errors/counted.ts";
 import { defineCommand } from "../command.ts";
 
 const DEFAULT_SLOTS = 32;
@@ -43,7 +44,7 @@ export const command = defineCommand({
         drainMs: config.drainSeconds * 1000,
         onFailure: (error) => say(proseStyle.dim(error instanceof Error ? (error.stack ?? error.message) : String(error))),
       });
-      say(`${server.name} on ${session.device}, ${slots} answers at once: ${proseStyle.bold(`${server.url}/v1`)}`);
+      say(`${server.name} on ${session.device}, ${counted(slots, "answer")} at once: ${proseStyle.bold(`${server.url}/v1`)}`);
       if (json) print(JSON.stringify({ event: "server-start", url: server.url, model: server.name, device: session.device, slots }));
       await new Promise<void>((resolve) => {
         if (signal.aborted) resolve();

@@ -1,5 +1,6 @@
 /** The demo as a story in five parts: answers before, the run, answers after, the proven save, answers from the saved files; then side by side. */
 import type { DemoEvent, DemoReport, DemoSample, DemoScore, DemoStage, DemoTest } from "../../config/reports.ts";
+import { counted } from "../../errors/counted.ts";
 import { showCount, showPercent, showRate, showSeconds } from "../terminal/quantities.ts";
 import type { Style } from "../terminal/style.ts";
 
@@ -25,12 +26,12 @@ export function renderDemoEvent(event: Exclude<DemoEvent, { event: "answers-prog
         style.bold("remora demo: a language model learns to translate, on this machine, offline"),
         `  The model is ${event.model}, which ships with remora. It has read Japanese, English and pairs of both, but was never asked for English by an instruction.`,
         `  The task: ${event.instruction} (Translate the next sentence into English.)`,
-        `  It learns from ${showCount(event.rows)} rows in ${showCount(event.steps)} steps; ${showCount(event.heldOutRows)} sentences that it never sees judge it${test}.`,
+        `  It learns from ${counted(event.rows, "row")} in ${counted(event.steps, "step")}; ${counted(event.heldOutRows, "sentence")} that it never sees judge it${test}.`,
         "  chrF: the letters an answer shares with the right one, 0 to 100. Loss: how surprised the model is by the right answer, lower is better.",
       ].join("\n");
     }
     case "answers-start":
-      return heading(STAGES[event.stage].part, `${STAGES[event.stage].start}: ${showCount(event.count)} sentences`, style);
+      return heading(STAGES[event.stage].part, `${STAGES[event.stage].start}: ${counted(event.count, "sentence")}`, style);
     case "answers-end":
       return [
         `  ${style.bold(`${STAGES[event.stage].title}: ${scoreText(event.score)}`)} ${style.dim(`in ${showSeconds(event.seconds)}`)}`,
@@ -39,7 +40,7 @@ export function renderDemoEvent(event: Exclude<DemoEvent, { event: "answers-prog
     case "demo-end":
       return [
         "",
-        style.bold(`Side by side: ${event.samples.length} of the ${showCount(event.scores.before.count)} sentences`),
+        style.bold(`Side by side: ${event.samples.length} of the ${counted(event.scores.before.count, "sentence")}`),
         ...event.samples.flatMap((sample) => sampleLines(sample, style)),
       ].join("\n");
   }
@@ -58,10 +59,10 @@ export function renderDemoReport(report: DemoReport, style: Style, out: string):
     `${style.bold("Done")} in ${showSeconds(report.seconds)}: ${better ? style.green(verdict) : style.yellow(verdict)}`,
     ...(report.test
       ? [
-          `  test file: chrF ${report.test.before.toFixed(1)} → ${report.test.after.toFixed(1)} over ${showCount(report.test.count)} sentences`,
+          `  test file: chrF ${report.test.before.toFixed(1)} → ${report.test.after.toFixed(1)} over ${counted(report.test.count, "sentence")}`,
         ]
       : []),
-    `  ${showCount(train.steps)} steps, ${showCount(train.tokens)} tokens at ${showRate(train.tokensPerSecond)}; training loss ${train.lossFirst.toFixed(3)} → ${train.lossLast.toFixed(3)}`,
+    `  ${counted(train.steps, "step")}, ${counted(train.tokens, "token")} at ${showRate(train.tokensPerSecond)}; training loss ${train.lossFirst.toFixed(3)} → ${train.lossLast.toFixed(3)}`,
     `  saved ${saved.join("; ")}`,
     `  The page of this run: ${style.cyan(`${out}/demo.html`)}`,
     `  Ask it yourself: remora generate --model ${out}/saved --instruction 次の文を英語に翻訳してください。 --input 雨が降っています。`,
@@ -77,7 +78,7 @@ function testText({ file, rows, of }: DemoTest): string {
 
 function scoreText({ chrF, count, test }: DemoScore): string {
   const other = test ? `, ${test.chrF.toFixed(1)} over the ${showCount(test.count)} of the test file` : "";
-  return `chrF ${chrF.toFixed(1)} over ${showCount(count)} held-out sentences${other}`;
+  return `chrF ${chrF.toFixed(1)} over ${counted(count, "held-out sentence")}${other}`;
 }
 
 function sampleLines({ input, expected, answers }: DemoSample, style: Style): string[] {

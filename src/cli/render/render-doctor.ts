@@ -1,5 +1,6 @@
 /** What the machine offers, and whether each kernel agrees with the reference. */
 import type { DoctorReport } from "../../config/reports.ts";
+import { counted } from "../../errors/counted.ts";
 import { showBytes } from "../terminal/quantities.ts";
 import type { Style } from "../terminal/style.ts";
 import { tableLines } from "../terminal/table.ts";
@@ -9,7 +10,7 @@ export function renderDoctor(report: DoctorReport, style: Style): string {
   const { cpu } = report;
   const free = cpu.freeMemoryBytes === undefined ? "" : ` (${showBytes(cpu.freeMemoryBytes)} free)`;
   const lines = [`${style.bold(`remora ${report.remora}`)}  Node ${report.node}, ${report.platform}`, "", style.bold("CPU")];
-  lines.push(`  ${cpu.model}; ${cpu.threads} threads; ${showBytes(cpu.memoryBytes)} memory${free}`);
+  lines.push(`  ${cpu.model}; ${counted(cpu.threads, "thread")}; ${showBytes(cpu.memoryBytes)} memory${free}`);
   lines.push(
     ...tableLines(
       cpu.isas.map((isa) => [mark(isa.available), isa.name, isa.name === cpu.chosen ? style.green("used") : "", style.dim(isa.reason)]),

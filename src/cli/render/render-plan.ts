@@ -1,6 +1,7 @@
 /** A memory plan as a table, the largest part first, and what to turn when it does not fit. */
 import type { MemoryPlan } from "../../config/reports.ts";
-import { showBytes, showCount, showPercent, showRate, showSeconds } from "../terminal/quantities.ts";
+import { counted } from "../../errors/counted.ts";
+import { showBytes, showPercent, showRate, showSeconds } from "../terminal/quantities.ts";
 import type { Style } from "../terminal/style.ts";
 import { tableLines } from "../terminal/table.ts";
 
@@ -62,6 +63,9 @@ export function renderPlan(plan: MemoryPlan, style: Style): string {
 
 function timeLine(plan: MemoryPlan, secondsPerStep: number): string {
   const rate = plan.tokensPerStep === undefined ? "" : `, ${showRate(plan.tokensPerStep / secondsPerStep)}`;
-  const all = plan.steps === undefined ? "" : `; ${showCount(plan.steps)} steps take about ${showSeconds(plan.steps * secondsPerStep)}`;
+  const all =
+    plan.steps === undefined
+      ? ""
+      : `; ${counted(plan.steps, "step")} ${plan.steps === 1 ? "takes" : "take"} about ${showSeconds(plan.steps * secondsPerStep)}`;
   return `About ${showSeconds(secondsPerStep)} a step${rate}${all}.`;
 }

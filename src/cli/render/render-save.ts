@@ -1,6 +1,7 @@
 /** A save's progress and its report: what was written, and how far it is from what was trained. */
 import type { Closeness, SaveEvent, SaveProof, SaveReport } from "../../config/reports.ts";
-import { showBytes, showCount, showPercent, showSeconds } from "../terminal/quantities.ts";
+import { counted } from "../../errors/counted.ts";
+import { showBytes, showPercent, showSeconds } from "../terminal/quantities.ts";
 import type { Style } from "../terminal/style.ts";
 import { tableLines } from "../terminal/table.ts";
 
@@ -11,13 +12,13 @@ const SHOWN = 300;
 export function renderSaveEvent(event: Exclude<SaveEvent, { event: "save-end" }>, style: Style): { line: string; isPassing: boolean } {
   switch (event.event) {
     case "save-start": {
-      const line = `Writing ${style.bold(event.format)} to ${event.out}: ${showCount(event.tensors)} tensors, about ${showBytes(event.bytes)}`;
+      const line = `Writing ${style.bold(event.format)} to ${event.out}: ${counted(event.tensors, "tensor")}, about ${showBytes(event.bytes)}`;
       return { line, isPassing: false };
     }
     case "save-progress":
       return { line: `${event.done} of ${event.total}  ${event.tensor}`, isPassing: true };
     case "proof-start": {
-      const line = `To be proven on ${event.data}: ${showCount(event.rows)} rows, ${showCount(event.tokens)} tokens`;
+      const line = `To be proven on ${event.data}: ${counted(event.rows, "row")}, ${counted(event.tokens, "token")}`;
       return { line, isPassing: false };
     }
   }
@@ -36,7 +37,7 @@ export function renderSaveReport(report: SaveReport, style: Style): string {
         ["tensors", types.join(", ")],
         ...(report.adapters.length > 0 ? [["adapter", report.adapters.map(adapterName).join(" + ")]] : []),
         ...(report.adapters.length > 0 ? [["merged into", `${mergeBase.used} weights (${mergeBase.reason})`]] : []),
-        ["proven on", `${proof.data}, ${showCount(proof.tokens)} tokens, ${proof.device} ${proof.compute}`],
+        ["proven on", `${proof.data}, ${counted(proof.tokens, "token")}, ${proof.device} ${proof.compute}`],
       ],
       "ll",
     ),

@@ -2,6 +2,7 @@
  * A run as a person watches it: one line redrawn in place on a terminal, plain lines elsewhere, and lines that stay for what matters later
  * (evaluations, checkpoints, warnings, samples).
  */
+import { counted } from "../../errors/counted.ts";
 import type { StepEndEvent, TrainEvent } from "../../training/events.ts";
 import type { Io } from "../io.ts";
 import { bar, ProgressLine } from "../terminal/progress-line.ts";
@@ -26,10 +27,10 @@ export class TrainProgress {
       case "run-start": {
         this.#steps = event.steps;
         const share = showPercent(event.trainableParameters / event.totalParameters);
-        const length = event.maxMinutes === undefined ? `${showCount(event.steps)} steps` : showSeconds(event.maxMinutes * 60);
+        const length = event.maxMinutes === undefined ? counted(event.steps, "step") : showSeconds(event.maxMinutes * 60);
         this.#keep(`${this.#style.bold(`${event.method} on ${event.device}`)}  ${event.model}`);
         this.#keep(
-          `  ${showCount(event.rows)} rows, ${showCount(event.validationRows)} held out; ${length}; ` +
+          `  ${counted(event.rows, "row")}, ${showCount(event.validationRows)} held out; ${length}; ` +
             `${showScale(event.trainableParameters)} of ${showScale(event.totalParameters)} parameters trained (${share}); ` +
             `about ${showBytes(event.plannedBytes)}`,
         );
@@ -43,7 +44,8 @@ export class TrainProgress {
         else this.#keep(stepLine(event, this.#steps, false));
         return;
       case "eval-start":
-        if (this.#io.stderr.isTerminal) this.#line.update(`step ${event.step}/${this.#steps}  evaluating ${event.rows} held-out rows…`);
+        if (this.#io.stderr.isTerminal)
+          this.#line.update(`step ${event.step}/${this.#steps}  evaluating ${counted(event.rows, "held-out row")}…`);
         return;
       case "eval-end": {
         this.#line.update(this.#lastStep);
@@ -98,7 +100,7 @@ function summaryLines(event: Extract<TrainEvent, { event: "run-end" }>, style: S
     interrupted: "Stopped; a checkpoint was written",
     "early-stop": "Stopped early: the held-out loss no longer falls",
   };
-  const head = `${style.bold(why[event.reason])}  ${event.steps} steps, ${showCount(event.tokens)} tokens in ${showSeconds(event.seconds)}`;
+  const head = `${style.bold(why[event.reason])}  ${counted(event.steps, "step")}, ${counted(event.tokens, "token")} in ${showSeconds(event.seconds)}`;
   // A run of a step or two has no pace yet.
   const rate = event.tokensPerSecond > 0 ? `${showRate(event.tokensPerSecond)}, ` : "";
   const lines = [`${head} (${rate}peak ${showBytes(event.peakMemoryBytes)})`];
@@ -108,7 +110,7 @@ function summaryLines(event: Extract<TrainEvent, { event: "run-end" }>, style: S
     lines.push(`  held-out loss ${event.validationLossFirst.toFixed(4)} → ${event.validationLossBest.toFixed(4)}${at}`);
   }
   if (event.skippedSteps)
-    lines.push(`  ${event.skippedSteps} steps skipped, whose f16 gradients overflowed; the loss scale was halved each time`);
+    lines.push(`  ${counted(event.skippedSteps, "step")} skipped, whose f16 gradients overflowed; the loss scale was halved each time`);
   if (event.reason === "interrupted") lines.push("  Go on with the same command and --resume.");
   return lines;
 }

@@ -1,4 +1,5 @@
 /** A push or a pull as a person watches it: one line with bytes, rate and time left on a terminal, a line now and then elsewhere. */
+import { counted } from "../../errors/counted.ts";
 import type { TransferEvent } from "../../hub/events.ts";
 import type { Io } from "../io.ts";
 import { bar, ProgressLine } from "../terminal/progress-line.ts";
@@ -59,10 +60,7 @@ export class TransferProgress {
       event.unchanged > 0 ? `${showCount(event.unchanged)} ${push ? "unchanged" : "in the cache"}` : "",
       event.skipped > 0 ? `${showCount(event.skipped)} left out` : "",
     ].filter((note) => note !== "");
-    const what =
-      event.files === 0
-        ? `nothing to ${push ? "send" : "fetch"}`
-        : `${showCount(event.files)} ${event.files === 1 ? "file" : "files"}, ${showBytes(event.bytes)}`;
+    const what = event.files === 0 ? `nothing to ${push ? "send" : "fetch"}` : `${counted(event.files, "file")}, ${showBytes(event.bytes)}`;
     this.#line.print(
       `${style.bold(push ? "push" : "pull")}  ${event.repository}  ${what}${notes.length > 0 ? ` (${notes.join(", ")})` : ""}`,
     );

@@ -5,6 +5,7 @@
  */
 import { Readable } from "node:stream";
 import Papa from "papaparse";
+import { counted } from "../../errors/counted.ts";
 import { DataError } from "../../errors/data-error.ts";
 import type { ReadOptions, SourceRow } from "./source-row.ts";
 import { readLines, readText } from "./text-file.ts";
@@ -34,7 +35,7 @@ class RowMaker {
       const few = fields.length < this.#header.length;
       throw new DataError(
         { file: this.#file, row: this.#row, line },
-        `expected ${this.#header.length} fields (${this.#header.join(", ")}), found ${fields.length}`,
+        `expected ${counted(this.#header.length, "field")} (${this.#header.join(", ")}), found ${fields.length}`,
         few ? "Complete the row, or remove it." : "Quote fields that hold the separator (CSV), or remove the extra one.",
       );
     }

@@ -1,5 +1,6 @@
 /** A demo as one page: what it came to, how it learnt, sentences side by side, the proof of the saved model, and how it was made. */
 import type { DemoReport, DemoSample, DemoScore, DemoStage, DemoTest, SaveReport } from "../../config/reports.ts";
+import { counted } from "../../errors/counted.ts";
 import { differences } from "../report/differences.ts";
 import { type Html, html } from "../report/html.ts";
 import { renderPage } from "../report/page.ts";
@@ -42,29 +43,29 @@ function outcome({ scores, sentences, rows, instruction, save }: DemoData): Html
   const gained = scores.after.chrF - scores.before.chrF;
   const kept = save.proof.saved.retained;
   return html`<section aria-labelledby="outcome"><h2 id="outcome">What it came to</h2>
-<p>Asked <q lang="ja">${instruction}</q> (translate the next sentence into English), the model went from <b>${scores.before.chrF.toFixed(1)}</b> to <b>${scores.after.chrF.toFixed(1)}</b> chrF on ${sentences.length} sentences that it never saw: ${gained >= 0 ? "up" : "down"} ${Math.abs(gained).toFixed(1)} points from ${rows.learnt.toLocaleString("en-US")} rows. Merged into 4-bit weights and read from disk again it stands at <b>${scores.saved.chrF.toFixed(1)}</b>${kept !== null && html`, with ${percent(kept)} of what it learnt retained`}.</p>
+<p>Asked <q lang="ja">${instruction}</q> (translate the next sentence into English), the model went from <b>${scores.before.chrF.toFixed(1)}</b> to <b>${scores.after.chrF.toFixed(1)}</b> chrF on ${counted(sentences.length, "sentence")} that it never saw: ${gained >= 0 ? "up" : "down"} ${Math.abs(gained).toFixed(1)} points from ${counted(rows.learnt, "row")}. Merged into 4-bit weights and read from disk again it stands at <b>${scores.saved.chrF.toFixed(1)}</b>${kept !== null && html`, with ${percent(kept)} of what it learnt retained`}.</p>
 <div class="stages">${STAGES.map(({ stage, title, meaning }) => stageCard(title, meaning, scores[stage], stage))}</div>
 <p class="hint">It had read Japanese, English and pairs of both before, and can translate when asked in that form; what it learns here is to do so when told to.</p>
 <p class="hint">chrF: the runs of letters that an answer shares with the right one, 0 to 100.</p></section>`;
 }
 
 function stageCard(title: string, meaning: string, score: DemoScore, stage: DemoStage): Html {
-  return html`<div class="stage ${stage}"><h3>${title}</h3><p class="figure">${score.chrF.toFixed(1)}</p><div class="meter"><span style="width:${score.chrF.toFixed(1)}%"></span></div><p class="hint">${meaning}</p>${score.test && html`<p class="hint">test file, ${score.test.count.toLocaleString("en-US")} sentences: <b>${score.test.chrF.toFixed(1)}</b></p>`}</div>`;
+  return html`<div class="stage ${stage}"><h3>${title}</h3><p class="figure">${score.chrF.toFixed(1)}</p><div class="meter"><span style="width:${score.chrF.toFixed(1)}%"></span></div><p class="hint">${meaning}</p>${score.test && html`<p class="hint">test file, ${counted(score.test.count, "sentence")}: <b>${score.test.chrF.toFixed(1)}</b></p>`}</div>`;
 }
 
 function learning({ curve, report }: DemoData): Html {
   const { train } = report;
   return html`<section aria-labelledby="learning"><h2 id="learning">How it learnt</h2>
-<p>${train.steps} steps of QLoRA: the model's own weights stay frozen in 4 bits, a small adapter learns. ${Math.round(train.tokens).toLocaleString("en-US")} tokens at ${Math.round(train.tokensPerSecond).toLocaleString("en-US")} a second. The loss says how surprised the model is by the right answer; the adapter of the lowest loss on rows set aside is kept.</p>
+<p>${counted(train.steps, "step")} of QLoRA: the model's own weights stay frozen in 4 bits, a small adapter learns. ${counted(Math.round(train.tokens), "token")} at ${Math.round(train.tokensPerSecond).toLocaleString("en-US")} a second. The loss says how surprised the model is by the right answer; the adapter of the lowest loss on rows set aside is kept.</p>
 ${lossChart(curve)}</section>`;
 }
 
 function samples({ sentences, shown }: DemoData): Html {
   const rest = sentences.filter((_, at) => !shown.includes(at));
   return html`<section aria-labelledby="samples"><h2 id="samples">Side by side</h2>
-<p class="hint">${shown.length} sentences, evenly spread and chosen before anything was answered. Marked: words that the right answer does not have.</p>
+<p class="hint">${counted(shown.length, "sentence")}, evenly spread and chosen before anything was answered. Marked: words that the right answer does not have.</p>
 ${table(shown.map((at) => sentences[at]!))}
-<details><summary>The other ${rest.length} sentences</summary>${table(rest)}</details></section>`;
+<details><summary>The other ${rest.length === 1 ? "sentence" : `${rest.length} sentences`}</summary>${table(rest)}</details></section>`;
 }
 
 function table(rows: readonly DemoSample[]): Html {
@@ -89,7 +90,7 @@ function proof({ proof: found, format, bytes, mergeBase }: SaveReport): Html {
     [`saved (${format})`, saved.perplexity, saved.kl, saved.retained, saved.top1],
   ];
   return html`<section aria-labelledby="proof"><h2 id="proof">The saved model, proven</h2>
-<p>${(bytes / 1e6).toFixed(1)} MB, merged into the ${mergeBase.used} weights, opened again and compared with the tuned model on ${found.rows} rows, ${found.tokens.toLocaleString("en-US")} tokens. KL says how far its next-token probabilities are from the tuned model's, in nats.</p>
+<p>${(bytes / 1e6).toFixed(1)} MB, merged into the ${mergeBase.used} weights, opened again and compared with the tuned model on ${counted(found.rows, "row")}, ${counted(found.tokens, "token")}. KL says how far its next-token probabilities are from the tuned model's, in nats.</p>
 <div class="scroll"><table><thead><tr><th scope="col"></th><th scope="col">perplexity</th><th scope="col">mean KL</th><th scope="col">retained</th><th scope="col">same first choice</th></tr></thead><tbody>${rows.map(
     ([name, perplexity, kl, retained, top1]) =>
       html`<tr><th scope="row">${name}</th><td>${perplexity.toFixed(2)}</td><td>${kl === undefined ? "" : kl.toFixed(4)}</td><td>${typeof retained === "number" ? percent(retained) : ""}</td><td>${top1 === undefined ? "" : percent(top1)}</td></tr>`,
@@ -113,7 +114,7 @@ function howMade({ report, save, rows, sentences, test }: DemoData): Html {
           ],
         ]
       : []),
-    ["training", `${report.train.steps} steps, loss ${report.train.lossFirst.toFixed(3)} → ${report.train.lossLast.toFixed(3)}`],
+    ["training", `${counted(report.train.steps, "step")}, loss ${report.train.lossFirst.toFixed(3)} → ${report.train.lossLast.toFixed(3)}`],
     [
       "save",
       `${save.format}, ${Object.entries(save.tensors)

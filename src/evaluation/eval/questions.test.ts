@@ -66,7 +66,7 @@ describe("questions", () => {
   test("no column of questions, no usable row", async () => {
     await expect(readQuestions([write("d.csv", "foo,bar\n1,2\n")])).rejects.toThrow(/expected a column with questions, found: foo, bar/);
     await expect(readQuestions([write("e.jsonl", '{"question":""}\n')])).rejects.toThrow(
-      /found 1 rows that cannot be used, the first: it has no question/,
+      /found 1 row that cannot be used, the first: it has no question/,
     );
     await expect(readQuestions([write("f.jsonl", '{"question":"a?"}\n')], { columns: { question: "nope" } })).rejects.toThrow(
       /expected this column for question/,

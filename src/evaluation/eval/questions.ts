@@ -7,6 +7,7 @@
 import { basename } from "node:path";
 import { readRows } from "../../data/read/read-rows.ts";
 import type { ReadOptions, SourceRow } from "../../data/read/source-row.ts";
+import { counted } from "../../errors/counted.ts";
 import { DataError } from "../../errors/data-error.ts";
 import { type AnswerLanguage, answerLanguage } from "../scores/answer-language.ts";
 
@@ -83,7 +84,8 @@ export async function readQuestions(files: readonly string[], options: QuestionO
     }
   }
   if (questions.length === 0) {
-    const found = problems.length > 0 ? `${problems.length} rows that cannot be used, the first: ${problems[0]!.problem}` : "no rows";
+    const found =
+      problems.length > 0 ? `${counted(problems.length, "row")} that cannot be used, the first: ${problems[0]!.problem}` : "no rows";
     throw new DataError({ file: files[0]! }, `expected at least one question, found ${found}`, "Give each row a question.");
   }
   return { questions, problems };

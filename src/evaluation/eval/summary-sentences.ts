@@ -2,6 +2,7 @@
  * What a comparison showed, in sentences, English or Japanese. A sentence claims a difference only where its interval leaves zero out; else it
  * says that it cannot be told.
  */
+import { counted } from "../../errors/counted.ts";
 import type { ReportLanguage } from "../report-language.ts";
 import { MIN_PAIRS } from "../statistics/bootstrap.ts";
 import { METRICS, type Metric } from "./metrics.ts";
@@ -39,7 +40,7 @@ const WORDS = {
     notComparable: (variant: string, baseline: string) =>
       `${variant} cannot be compared with ${baseline}: no question was answered by both with a figure to compare.`,
     tooFew: ({ variant, baseline, title, count }: Compared) =>
-      `Whether ${variant} is better than ${baseline} in ${title} cannot be told from ${count} questions; ${MIN_PAIRS} are the fewest.`,
+      `Whether ${variant} is better than ${baseline} in ${title} cannot be told from ${counted(count, "question")}; ${MIN_PAIRS} are the fewest.`,
     cannotTell: (compared: Compared) =>
       `Whether ${compared.variant} is better than ${compared.baseline} in ${compared.title} cannot be told (${signed(compared.mean)} points; ${range.en(compared)}).`,
     differs: (compared: Compared) =>
@@ -76,7 +77,7 @@ const WORDS = {
 };
 
 const range: Readonly<Record<ReportLanguage, (compared: Compared) => string>> = {
-  en: ({ low, high, count }) => `95% interval ${signed(low)} to ${signed(high)}, ${count} questions`,
+  en: ({ low, high, count }) => `95% interval ${signed(low)} to ${signed(high)}, ${counted(count, "question")}`,
   ja: ({ low, high, count }) => `95% 区間 ${signed(low)} ～ ${signed(high)}、${count} 問`,
 };
 

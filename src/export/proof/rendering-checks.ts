@@ -3,6 +3,7 @@
  * rendering with both tokenizers and comparing ids.
  */
 import type { SaveCheck } from "../../config/reports.ts";
+import { counted } from "../../errors/counted.ts";
 import { encodePrompt } from "../../text/templates/encode-rendered.ts";
 import { loadTemplate } from "../../text/templates/load-template.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
@@ -68,7 +69,7 @@ function prompts(
     const render = (tokenizer: Tokenizer) => outcome(() => encodePrompt(tokenizer, loadTemplate(name, tokenizer), ROW));
     if (render(tuned) !== render(saved)) return { name: "prompts", ok: false, detail: "the template renders to other token ids" };
   }
-  return { name: "prompts", ok: true, detail: `${texts.length} texts to the same ids` };
+  return { name: "prompts", ok: true, detail: `${counted(texts.length, "text")} to the same ids` };
 }
 
 function chatTemplate({ tokenizer: tuned }: RenderedSide, { tokenizer: saved }: RenderedSide): SaveCheck {

@@ -3,6 +3,7 @@
  * whether it was saved right, and how to use it. Only figures that were measured; what is not known is left out.
  */
 import { stringify } from "yaml";
+import { counted } from "../../errors/counted.ts";
 import { howToUse } from "./how-to-use.ts";
 import type { RunFacts, SavedKind } from "./run-facts.ts";
 
@@ -82,7 +83,7 @@ function trainingSection({ config, data, template, start, end }: RunFacts): stri
     ["template", template === undefined ? undefined : template.includes("\n") || template.length > 40 ? "its own, below" : template],
     ["method", isLora ? `${config?.method}, rank ${lora.rank}, alpha ${lora.alpha}${lora.rsLora ? ", rsLoRA" : ""}` : text(config?.method)],
     ["linears", isLora ? [lora.targets].flat().join(", ") : undefined],
-    ["steps", count(end?.steps) && `${count(end?.steps)}, ${figure(config?.epochs)} epochs`],
+    ["steps", count(end?.steps) && `${count(end?.steps)}, ${figure(config?.epochs)} ${config?.epochs === 1 ? "epoch" : "epochs"}`],
     [
       "batch",
       config &&
@@ -108,7 +109,7 @@ function trainingSection({ config, data, template, start, end }: RunFacts): stri
 function curveSection({ training, heldOut }: RunFacts, picture: string | undefined): string[] {
   if (picture === undefined) return [];
   const words = heldOut.length > 0 ? "Training and held-out loss" : "Training loss";
-  return [`![${words} over ${training.length} steps](${picture})`, ""];
+  return [`![${words} over ${counted(training.length, "step")}](${picture})`, ""];
 }
 
 /** A report may come from a later version: what is absent or of another kind is left out. */

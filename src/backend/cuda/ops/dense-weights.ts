@@ -1,13 +1,12 @@
 /**
  * The weights of a group as dense matrices of the compute dtype, row blocks one below the other: [ΣOut, In].
  *
- * Dense parts of that dtype are used where they lie. Anything else is decoded into a scratch that the next groups use again, on a stream of its own
- * where there is one (decode-stream.ts), or, with `keepDecoded`, into memory that stays. Merged, the decoded weights hold LoRA's share.
+ * Dense parts of that dtype are used where they lie. Anything else is decoded into one scratch that the next group uses again, or, with
+ * `keepDecoded`, into memory that stays. Merged, the decoded weights hold LoRA's share (merged-weights.ts).
  */
 import type { ActivationDType, LinearOperand } from "../../backend.ts";
 import { BYTES_PER_ELEMENT } from "../../element-types.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
-import { adapterCopies } from "./adapter-copies.ts";
 import { type AdapterCopy, type LinearState, versionOf } from "./linear-state.ts";
 import { decodeMerged } from "./merged-weights.ts";
 import { decodeRows, isDense } from "./weights.ts";
@@ -19,16 +18,13 @@ export interface WeightBlock {
   readonly rows: number;
 }
 
-/**
- * `productsEnqueued` must follow once the products that read them are enqueued.
- * @param merged with the adapters' share; only where `mergesAdapters` allows it
- */
+/** @param adapters merged into the weights; only where `mergesAdapters` allows it */
 export function denseWeights(
   cuda: CudaRuntime,
   linear: LinearOperand,
   state: LinearState,
   dtype: ActivationDType,
-  merged = false,
+  adapters?: AdapterCopy,
 ): WeightBlock[] {
   const { In, outs } = state.sizes;
   const width = In * BYTES_PER_ELEMENT[dtype];
@@ -36,35 +32,9 @@ export function denseWeights(
     const found = linear.parts.map(({ weight }, p) => ({ address: cuda.in(weight.data), row: state.places[p]!.row, rows: weight.rows }));
     return joined(found, width);
   }
-  const address = cuda.options.keepDecoded ? keptCopy(cuda, linear, state, dtype) : usedOnce(cuda, linear, state, dtype, merged);
+  const address = cuda.options.keepDecoded ? keptCopy(cuda, linear, state, dtype) : cuda.scratch.take("decoded weights", outs * width);
+  if (!cuda.options.keepDecoded) decodeInto(cuda, linear, state, dtype, address, adapters);
   return [{ address, row: 0, rows: outs }];
-}
-
-/** The products that read the last dense weights are enqueued: their scratch may be written once those have run. */
-export function productsEnqueued(cuda: CudaRuntime): void {
-  cuda.decodeStream?.done(cuda);
-}
-
-/** A decoded copy in scratch. */
-function usedOnce(cuda: CudaRuntime, linear: LinearOperand, state: LinearState, dtype: ActivationDType, merged: boolean): number {
-  const bytes = state.sizes.outs * state.sizes.In * BYTES_PER_ELEMENT[dtype];
-  const decode = (address: number) => {
-    decodeInto(cuda, linear, state, dtype, address, merged ? adapterCopies(cuda, linear, state, dtype) : undefined);
-  };
-  if (!cuda.decodeStream || !cuda.options.decodeBeside) {
-    const address = cuda.scratch.take("decoded weights", bytes);
-    decode(address);
-    return address;
-  }
-  const reads = linear.parts.flatMap(({ weight: { data, scales, nested }, lora }) => [
-    ...[data, scales, nested?.scales, nested?.code],
-    ...(merged ? [lora?.a, lora?.b] : []),
-  ]);
-  // Copies of the adapters are made on that stream too, unless the main one, or nobody, has made them before.
-  const fresh = merged && (state.adapters?.dtype !== dtype || state.adapters !== state.beside);
-  const address = cuda.decodeStream.decode(cuda, bytes, reads, fresh, decode);
-  state.beside = merged ? state.adapters : undefined;
-  return address;
 }
 
 function decodeInto(

@@ -52,8 +52,6 @@ export interface LinearState {
   adapters: AdapterCopy | undefined;
   decoded: DecodedCopy | undefined;
   transposed: TransposedCodes | undefined;
-  /** The copies of its adapters that the decode stream has made or waited for. */
-  beside: AdapterCopy | undefined;
   table: CudaMemory | undefined;
 }
 
@@ -72,7 +70,7 @@ export class LinearStates {
     const known = this.#states.get(linear);
     if (known) return known;
     const sizes = linearGroupSizes(linear);
-    const nothing = { adapters: undefined, decoded: undefined, transposed: undefined, beside: undefined, table: undefined };
+    const nothing = { adapters: undefined, decoded: undefined, transposed: undefined, table: undefined };
     const state: LinearState = { sizes, places: places(linear), ...nothing };
     this.#states.set(linear, state);
     this.#cleanup.register(linear, state);

@@ -22,7 +22,7 @@ import { BYTES_PER_ELEMENT } from "../../element-types.ts";
 import { linearBackwardInputSizes, linearBackwardWeightSizes, linearForwardSizes, loraBackwardASizes } from "../../shapes/linear.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { adapterCopies, copyMatrix } from "./adapter-copies.ts";
-import { denseWeights, productsEnqueued } from "./dense-weights.ts";
+import { denseWeights } from "./dense-weights.ts";
 import { fp8BackwardInput, fp8Forward } from "./fp8-products.ts";
 import { blocks, gridRows, strideBlocks } from "./grids.ts";
 import { linearDecode } from "./linear-decode.ts";
@@ -51,21 +51,21 @@ export function linearForward(
   if (linearDecode(cuda, linear, state, { N, dtype, x: input, y: output, xa: rankOutput })) return;
   const bytes = BYTES_PER_ELEMENT[dtype];
   const split = splitProduct(cuda, linear, state, { N, dtype, x: input, y: output });
-  const merged = mergesAdapters(cuda, linear, state, dtype);
-  const atRandom = ranks > 0 && !merged && addsAtRandom(cuda, dtype, outs, ranks, output);
+  const adapters = ranks > 0 ? adapterCopies(cuda, linear, state, dtype) : undefined;
+  const merged = mergesAdapters(cuda, linear, state, dtype) ? adapters : undefined;
+  const atRandom = adapters && !merged && addsAtRandom(cuda, dtype, outs, ranks, output);
   const first = merged || atRandom;
   const large = () => {
-    const beta = ranks > 0 && !first ? 1 : 0;
+    const beta = adapters && !first ? 1 : 0;
     if (fp8) return fp8Forward(cuda, linear, state, { N, dtype, input, output, beta });
     for (const { address, row, rows } of split ? [] : denseWeights(cuda, linear, state, dtype, merged)) {
       const c = { address: output + row * bytes, ld: outs };
       cuda.multiply({ a: { address: input, ld: In }, b: { address, ld: In }, c, M: N, N: rows, K: In, transposeB: true, dtype, beta });
     }
-    productsEnqueued(cuda);
   };
   if (first) large();
-  if (ranks > 0) {
-    const { a, b } = adapterCopies(cuda, linear, state, dtype);
+  if (adapters) {
+    const { a, b } = adapters;
     const dropped = maskedInput(cuda, linear, input, N * In, dtype);
     const low = { address: rankOutput, ld: ranks };
     const down = { a: { address: dropped, ld: In }, b: { address: a.address!, ld: In }, c: low, M: N, N: ranks, K: In };
@@ -100,11 +100,10 @@ export function linearBackwardInput(
   const gradient = cuda.in(dY);
   const target = cuda.optionalOut(dX);
   const c = { address: target, ld: In };
-  const merged = mergesAdapters(cuda, linear, state, dtype);
-  // Merged weights come first: the copies of the adapters are made with them.
-  const weights = merged && target !== 0 ? denseWeights(cuda, linear, state, dtype, true) : undefined;
-  if (ranks > 0) {
-    const { a, b } = adapterCopies(cuda, linear, state, dtype);
+  const adapters = ranks > 0 ? adapterCopies(cuda, linear, state, dtype) : undefined;
+  const merged = mergesAdapters(cuda, linear, state, dtype) ? adapters : undefined;
+  if (adapters) {
+    const { a, b } = adapters;
     const low = { address: cuda.optionalOut(db), ld: ranks };
     const addresses = { N, dtype, dY: gradient, xa: cuda.optionalIn(xa), b: b.address!, db: low.address };
     loraBackwardOutputs(cuda, linear, state, addresses);
@@ -118,11 +117,10 @@ export function linearBackwardInput(
     fp8BackwardInput(cuda, linear, state, { N, dtype, input: gradient, output: target, beta: ranks > 0 ? 1 : 0 });
     return;
   }
-  (weights ?? denseWeights(cuda, linear, state, dtype)).forEach(({ address, row, rows }, index) => {
+  denseWeights(cuda, linear, state, dtype, merged).forEach(({ address, row, rows }, index) => {
     const a = { address: gradient + row * BYTES_PER_ELEMENT[dtype], ld: outs };
-    cuda.multiply({ a, b: { address, ld: In }, c, M: N, N: In, K: rows, dtype, beta: (ranks > 0 && !merged) || index > 0 ? 1 : 0 });
+    cuda.multiply({ a, b: { address, ld: In }, c, M: N, N: In, K: rows, dtype, beta: (adapters && !merged) || index > 0 ? 1 : 0 });
   });
-  productsEnqueued(cuda);
 }
 
 export function loraBackwardA(cuda: CudaRuntime, states: LinearStates, linear: LinearOperand, x: Operand, db: Operand): void {

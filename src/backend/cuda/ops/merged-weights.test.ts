@@ -10,7 +10,6 @@ const at = (byteOffset: number) => ({ byteOffset }) as Operand;
 function runtime({ major = 9, keepDecoded = false } = {}) {
   const launches: string[] = [];
   const cuda = {
-    epoch: 0,
     card: { major },
     options: { keepDecoded },
     in: (operand: Operand) => operand.byteOffset,
@@ -89,8 +88,8 @@ it("decodes each part of a group with its own block of A and B", () => {
     ["nf4", 64, 0],
     ["nf4", 40, 8],
   ]); // prettier-ignore
-  state.adapters = { dtype: "bf16", a: { address: 10_000 }, b: { address: 20_000 }, madeFrom: 0 } as unknown as AdapterCopy;
-  expect(denseWeights(cuda, linear, state, "bf16", true)).toEqual([{ address: 65536, row: 0, rows: 304 }]);
+  const adapters = { a: { address: 10_000 }, b: { address: 20_000 } } as unknown as AdapterCopy;
+  expect(denseWeights(cuda, linear, state, "bf16", adapters)).toEqual([{ address: 65536, row: 0, rows: 304 }]);
   expect(launches).toEqual([
     `nf4_decode_lora_bf16 {"x":1,"y":2} 1000,1001,10000,20000,65536,200,128,16,24`,
     `nf4_decode_flat_bf16 1 2000,2001,${65536 + 200 * 256},0,128,8192`,

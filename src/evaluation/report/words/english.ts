@@ -1,4 +1,5 @@
 /** The page's own words in English, and with their type the list of what every language has to say. */
+import { counted } from "../../../errors/counted.ts";
 import type { AnswerKind } from "../../no-answer/no-answer.ts";
 import type { VariantParts } from "../report-data.ts";
 
@@ -12,7 +13,7 @@ const kinds: Readonly<Record<AnswerKind, string>> = {
 export const ENGLISH = {
   // ---- head ----
   toQuestions: "To the questions",
-  counts: (questions: number, variants: number) => `${questions} questions, ${variants} variants`,
+  counts: (questions: number, variants: number) => `${counted(questions, "question")}, ${counted(variants, "variant")}`,
   translatedBy: (translator: string) => `translated by ${translator}`,
   variant: "Variant",
   variantParts({ model, adapter, index, price }: VariantParts) {
@@ -46,8 +47,8 @@ export const ENGLISH = {
   // ---- judge, earlier run, what is missing ----
   judge: {
     title: "Judged in pairs",
-    hint: (judge: string, counted: number, unread: number) =>
-      `By ${judge}, each pair twice with positions swapped, names hidden; ${counted} pairs counted${unread > 0 ? `, ${unread} without a verdict that could be read` : ""}. 400 points are odds of 10 to 1.`,
+    hint: (judge: string, pairs: number, unread: number) =>
+      `By ${judge}, each pair twice with positions swapped, names hidden; ${counted(pairs, "pair")} counted${unread > 0 ? `, ${unread} without a verdict that could be read` : ""}. 400 points are odds of 10 to 1.`,
     table: "Strengths by the judge",
     points: "Points",
     interval: "95% interval",
@@ -123,7 +124,7 @@ export const ENGLISH = {
   badAnswer: "Bad answer",
   note: "Note",
   noteOn: (variant: string) => `Note on ${variant}`,
-  sources: (count: number) => `${count} ${count === 1 ? "source" : "sources"}`,
+  sources: (count: number) => counted(count, "source"),
   machineTranslation: "(machine translation)",
 };
 
