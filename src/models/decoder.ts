@@ -136,7 +136,8 @@ function attend(tape: Tape, shape: DecoderShape, layer: DecoderLayer, index: num
     if (attended) return attended;
   }
   const { queryNorm, keyNorm } = layer;
-  const rotated = rope(tape, qkv, input.positions, { heads, keyValueHeads, headDim, eps, table, rotary, queryNorm, keyNorm });
+  const op = { heads, keyValueHeads, headDim, eps, table, rotary, queryNorm, keyNorm };
+  const rotated = rope(tape, qkv, input.positions, op, layer.queryKeyValue.operand(tape));
   return input.attend(tape, index, rotated, rule);
 }
 

@@ -49,6 +49,21 @@ static void check_rounded() {
               [&](Array &d, Array &codes, Array &scales) { launch("rms_norm_backward_rounded_bf16", {rows}, 256, 0, x.dev(), weight.dev(), rstd.dev(), d_y.dev(), given(residual), d.dev(), columns.dev(), codes.dev(), scales.dev(), N, C); });
     }
   }
+  struct Heads { int64_t N; int heads, total, D, rotary; };
+  for (const Heads &s : {Heads{3, 2, 3, 16, 16}, {2, 3, 4, 64, 32}, {2, 40, 48, 128, 128}}) {
+    const int64_t C = static_cast<int64_t>(s.total) * s.D;
+    const uint32_t rows = static_cast<uint32_t>(s.N);
+    Array x = random_array(BF16, s.N * C), table = random_array(F32, 64ll * s.rotary), positions(I32, s.N), columns = exponents(C);
+    for (int64_t i = 0; i < s.N; i++) positions.ptr<int32_t>()[i] = static_cast<int32_t>(7 + 11 * i);
+    positions.push();
+    for (const bool in_place : {false, true})
+      compare(std::string("rope_rotate_rounded D=") + std::to_string(s.D) + (in_place ? " in place" : ""), s.N, C, &columns,
+              [&](Array &y) { launch("rope_rotate_block_per_row_bf16", {rows}, 256, 0, x.dev(), table.dev(), positions.dev(), y.dev(), s.heads, s.total, s.D, s.rotary, -1.0f); },
+              [&](Array &y, Array &codes, Array &scales) {
+                if (in_place) std::memcpy(y.host.data(), x.host.data(), x.host.size()), y.push();
+                launch("rope_rotate_rounded_bf16", {rows}, 256, 0, in_place ? y.dev() : x.dev(), table.dev(), positions.dev(), y.dev(), columns.dev(), codes.dev(), scales.dev(), s.heads, s.total, s.D, s.rotary, -1.0f);
+              });
+  }
 }
 
 struct Encoder { const char *kernel; uint32_t threads; bool bf16_only; };
