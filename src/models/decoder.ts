@@ -136,8 +136,7 @@ function attend(tape: Tape, shape: DecoderShape, layer: DecoderLayer, index: num
     if (attended) return attended;
   }
   const { queryNorm, keyNorm } = layer;
-  const op = { heads, keyValueHeads, headDim, eps, table, rotary, queryNorm, keyNorm };
-  const rotated = rope(tape, qkv, input.positions, op, layer.queryKeyValue.operand(tape));
+  const rotated = rope(tape, qkv, input.positions, { heads, keyValueHeads, headDim, eps, table, rotary, queryNorm, keyNorm });
   return input.attend(tape, index, rotated, rule);
 }
 

@@ -4,7 +4,7 @@
  * With norms the raw qkv is kept (the norm's backward reads it) and the result is another array.
  * Source: Su et al. 2021, arXiv:2104.09864.
  */
-import type { HeadShape, LinearOperand, RopeOperand } from "../../backend/backend.ts";
+import type { HeadShape, RopeOperand } from "../../backend/backend.ts";
 import type { VectorParameter } from "../parameter.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -17,8 +17,8 @@ export interface RopeOp extends HeadShape {
   readonly eps: number;
 }
 
-/** @param qkv act [N, (H+2K)·D]; its contents are replaced when there are no norms  @param positions i32 [N]  @param writer the linear that made qkv */
-export function rope(tape: Tape, qkv: Tensor, positions: Tensor, op: RopeOp, writer?: LinearOperand): Tensor {
+/** @param qkv act [N, (H+2K)·D]; its contents are replaced when there are no norms  @param positions i32 [N] */
+export function rope(tape: Tape, qkv: Tensor, positions: Tensor, op: RopeOp): Tensor {
   const operand: RopeOperand = {
     table: op.table,
     rotary: op.rotary,
@@ -50,7 +50,7 @@ export function rope(tape: Tape, qkv: Tensor, positions: Tensor, op: RopeOp, wri
         dQkv,
         op.queryNorm?.gradient ?? null,
         op.keyNorm?.gradient ?? null,
-        writer,
+        qkv.gradientReader,
       );
       return [dQkv];
     },
