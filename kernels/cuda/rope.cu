@@ -2,10 +2,11 @@
 // Plan without norms: one block owns a row of N, a thread 8 rotated pairs (two 16-byte pieces, half a rotation apart); in place allowed.
 // The inverse rotation (backward) is the same kernel with sign -1. Plan with norms: one warp owns one head of one row through shared
 // memory. Bytes: the q and k part read and written once, the table row from L1. Limit: memory.
-#include "common.cuh"
+#include "e4m3.cuh"
 
-template <class T, bool VECTOR>
-__device__ void rope_rotate(const T *x, const float *table_row, T *out, int heads, int total, int D, int half, float sign) {
+// `stored(c, v)` sees the 8 values of each rotated piece that goes to column c.
+template <class T, bool VECTOR, class Stored>
+__device__ void rope_rotate_heads(const T *x, const float *table_row, T *out, int heads, int D, int half, float sign, const Stored &stored) {
   const int pieces = (half + 7) / 8;
   for (int item = threadIdx.x; item < heads * pieces; item += blockDim.x) {
     const int head = item / pieces, i = (item - head * pieces) * 8;
@@ -24,7 +25,12 @@ __device__ void rope_rotate(const T *x, const float *table_row, T *out, int head
     }
     store8<VECTOR>(q, half - i, a);
     store8<VECTOR>(q + half, half - i, b);
+    stored(head * D + i, a), stored(head * D + half + i, b);
   }
+}
+template <class T, bool VECTOR>
+__device__ void rope_rotate(const T *x, const float *table_row, T *out, int heads, int total, int D, int half, float sign) {
+  rope_rotate_heads<T, VECTOR>(x, table_row, out, heads, D, half, sign, [](int, const float *) {});
   if (out == x) return;
   for (int item = threadIdx.x; item < heads * (D - 2 * half); item += blockDim.x) {  // the part of a head that is not rotated
     const int head = item / (D - 2 * half), i = 2 * half + item % (D - 2 * half);
@@ -48,6 +54,31 @@ __device__ void rope_rotate(const T *x, const float *table_row, T *out, int head
       rope_rotate<T, false>(x + at, row, out + at, heads, total, D, half, sign);                                                      \
   }
 REMORA_FOR_ACTIVATIONS(ROPE_ROTATE)
+
+// The same for a linear in E4M3 that reads the row next: out · 2^(columns - 127) is rounded under the row's scale, the row read again from L2.
+// Bytes an element, in place: 2 read and 2 written of q and k, 2 read of v, 1 written; a kernel that rounds later reads 2 more from memory.
+// launch: grid N, block 256. out may be x. rotary a multiple of 16, D of 8; arrays 16-byte aligned. columns u8 [total · D], codes u8 [N, total · D],
+// scales f32 [N].
+extern "C" __global__ void __launch_bounds__(256) rope_rotate_rounded_bf16(const bf16_t *x, const float *table, const int32_t *positions, bf16_t *out,
+                                                                           const uint8_t *columns, uint8_t *codes, float *scales, int heads, int total, int D,
+                                                                           int rotary, float sign) {
+  __shared__ uint32_t scratch[8];
+  const int64_t n = blockIdx.x, C = static_cast<int64_t>(total) * D;
+  x += n * C, out += n * C;
+  uint32_t largest = 0;
+  const auto keep = [&](int c, const float *v) { keep_largest_stored<bf16_t>(largest, v, columns, c, C); };
+  rope_rotate_heads<bf16_t, true>(x, table + static_cast<int64_t>(positions[n]) * rotary, out, heads, D, rotary / 2, sign, keep);
+  const auto copy = [&](int c) {
+    float v[8];
+    load8<true>(x + c, 8, v);
+    if (out != x) store8<true>(out + c, 8, v);
+    keep(c, v);
+  };
+  const int rest = (D - rotary) / 8;  // pieces of a head that are not rotated
+  for (int item = threadIdx.x; item < heads * rest; item += 256) copy(item / rest * D + rotary + item % rest * 8);
+  for (int c = heads * D + threadIdx.x * 8; c < total * D; c += 2048) copy(c);
+  e4m3_row_again<256>(out, columns, codes + n * C, scales + n, C, largest, scratch);
+}
 
 // One warp a head; D <= 256. launch: grid ceil(N · (H + 2K) / 8), block 256. Value heads are copied. out must be another array than qkv.
 #define ROPE_NORM_FORWARD(suffix, T)                                                                                                   \

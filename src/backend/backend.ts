@@ -214,7 +214,7 @@ export interface Backend {
   gatherRows(x: Operand, rows: Operand, out: Operand): void;
 
   // ---- norms ----
-  // `reader`, here and at the gate: the linear whose forward (or backward) reads y (or the gradient) in the very next op. A hint: the device may
+  // `reader`, here, at the gate and in the backward of rope: the linear whose forward (or backward) reads y (or the gradient) in the very next op. A hint: the device may
   // write it in the form that linear wants as well.
   rmsNormForward(
     x: Operand,
@@ -269,6 +269,7 @@ export interface Backend {
     dQkv: Operand,
     queryNormGradient: Operand | null,
     keyNormGradient: Operand | null,
+    reader?: LinearOperand,
   ): void;
   attentionForward(rule: AttentionRule, qkv: Operand, segmentStart: Operand, segmentEnd: Operand, out: Operand, lse: Operand | null): void;
   attentionBackward(

@@ -228,7 +228,7 @@ describeOnEachDevice("E4M3", (device) => {
     }
   });
 
-  it("gives the same bits where norm and gate round for the linear that reads them", async () => {
+  it("gives the same bits where norm, gate and the backward of rope round for the linear that reads them", async () => {
     if (!hasFp8(device)) return;
     const backend = device.backend();
     const [N, C, F] = [130, 64, 96];
@@ -251,6 +251,14 @@ describeOnEachDevice("E4M3", (device) => {
         made("dX", F),
       ];
       const rstd = arrays.output("rstd", "f32", [N]);
+      // Six heads of 32, of which 16 rotate: as wide as gate|up, which reads their gradient here.
+      const ropeOperand = { table: arrays.input("f32", [N, 8, 2], random.normals(N * 16)), rotary: 16, eps: 1e-5 };
+      const positions = arrays.input(
+        "i32",
+        [N],
+        Array.from({ length: N }, (_, n) => (n * 7) % N),
+      );
+      const [dTurned, dQkv, dRead] = [rows(2 * F), made("dQkv", 2 * F), made("dRead", C)];
       const thin = (name: string, ranks: number) => arrays.output(name, "bf16", [N, ranks]);
       const [low, lowDown, db, dbDown] = [thin("xa", 8), thin("xa of down", 4), thin("db", 8), thin("db of down", 4)];
       arrays.reset();
@@ -263,10 +271,13 @@ describeOnEachDevice("E4M3", (device) => {
       backend.linearBackwardInput(gateUp, dWide, dNormed, db);
       backend.rmsNormBackward(sum, weight, rstd, dNormed, dOut, dSum, null, readsDown);
       backend.linearBackwardInput(down, dSum, dX, dbDown);
+      const heads = { heads: 4, keyValueHeads: 1, headDim: 32 };
+      backend.ropeBackward(ropeOperand, heads, null, positions, dTurned, dQkv, null, null, readsGateUp);
+      backend.linearBackwardInput(gateUp, dQkv, dRead, db);
       results.push(await Promise.all(arrays.written.map(({ operand }) => backend.download(operand))));
       arrays.release();
     }
-    expect(results[0]!.length).toBe(15);
+    expect(results[0]!.length).toBe(17);
     for (const [i, bytes] of results[0]!.entries()) expect(Buffer.from(bytes).equals(Buffer.from(results[1]![i]!))).toBe(true);
   });
 

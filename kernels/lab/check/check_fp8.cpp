@@ -49,6 +49,21 @@ static void check_rounded() {
               [&](Array &d, Array &codes, Array &scales) { launch("rms_norm_backward_rounded_bf16", {rows}, 256, 0, x.dev(), weight.dev(), rstd.dev(), d_y.dev(), given(residual), d.dev(), columns.dev(), codes.dev(), scales.dev(), N, C); });
     }
   }
+  struct Heads { int64_t N; int heads, total, D, rotary; };
+  for (const Heads &s : {Heads{3, 2, 3, 16, 16}, {2, 3, 4, 64, 32}, {2, 40, 48, 128, 128}}) {
+    const int64_t C = static_cast<int64_t>(s.total) * s.D;
+    const uint32_t rows = static_cast<uint32_t>(s.N);
+    Array x = random_array(BF16, s.N * C), table = random_array(F32, 64ll * s.rotary), positions(I32, s.N), columns = exponents(C);
+    for (int64_t i = 0; i < s.N; i++) positions.ptr<int32_t>()[i] = static_cast<int32_t>(7 + 11 * i);
+    positions.push();
+    for (const bool in_place : {false, true})
+      compare(std::string("rope_rotate_rounded D=") + std::to_string(s.D) + (in_place ? " in place" : ""), s.N, C, &columns,
+              [&](Array &y) { launch("rope_rotate_block_per_row_bf16", {rows}, 256, 0, x.dev(), table.dev(), positions.dev(), y.dev(), s.heads, s.total, s.D, s.rotary, -1.0f); },
+              [&](Array &y, Array &codes, Array &scales) {
+                if (in_place) std::memcpy(y.host.data(), x.host.data(), x.host.size()), y.push();
+                launch("rope_rotate_rounded_bf16", {rows}, 256, 0, in_place ? y.dev() : x.dev(), table.dev(), positions.dev(), y.dev(), columns.dev(), codes.dev(), scales.dev(), s.heads, s.total, s.D, s.rotary, -1.0f);
+              });
+  }
 }
 
 struct Encoder { const char *kernel; uint32_t threads; bool bf16_only; };
@@ -142,6 +157,12 @@ void bench_fp8() {
     bench("rms_norm_forward_rounded, 8192 x 5120", 9.0 * N * C, 0, [&] { launch("rms_norm_forward_rounded_bf16", {rows}, 256, 0, x.dev(), residual.dev(), weight.dev(), sum.dev(), y.dev(), rstd.dev(), codes.dev(), scales.dev(), N, C, 1e-5f); });
     bench("rms_norm_backward, 8192 x 5120", 8.0 * N * C, 0, [&] { launch("rms_norm_backward_block_per_row_bf16", {rows}, 256, 0, x.dev(), weight.dev(), rstd.dev(), residual.dev(), sum.dev(), y.dev(), N, C); });
     bench("rms_norm_backward_rounded, 8192 x 5120", 9.0 * N * C, 0, [&] { launch("rms_norm_backward_rounded_bf16", {rows}, 256, 0, x.dev(), weight.dev(), rstd.dev(), residual.dev(), sum.dev(), y.dev(), columns.dev(), codes.dev(), scales.dev(), N, C); });
+    Array qkv = random_array(BF16, N * 6144), table = random_array(F32, 2048 * 128), positions(I32, N);
+    for (int64_t i = 0; i < N; i++) positions.ptr<int32_t>()[i] = static_cast<int32_t>(i % 2048);
+    positions.push();
+    bench("rope_rotate in place, 8192 x 6144", 4.0 * N * 5120, 0, [&] { launch("rope_rotate_block_per_row_bf16", {rows}, 256, 0, qkv.dev(), table.dev(), positions.dev(), qkv.dev(), 40, 48, 128, 128, -1.0f); });
+    bench("fp8_encode, 8192 x 6144", 3.0 * N * 6144, 0, [&] { launch("fp8_encode_four_warps_per_row_bf16", {rows}, 128, 0, qkv.dev(), columns.dev(), codes.dev(), scales.dev(), static_cast<int64_t>(6144)); });
+    bench("rope_rotate_rounded in place, 8192 x 6144", 4.0 * N * 5120 + 2.0 * N * 1024 + 1.0 * N * 6144, 0, [&] { launch("rope_rotate_rounded_bf16", {rows}, 256, 0, qkv.dev(), table.dev(), positions.dev(), qkv.dev(), columns.dev(), codes.dev(), scales.dev(), 40, 48, 128, 128, -1.0f); });
   }
   Array codes = byte_array(28672ll * 5120), out(U8, 28672ll * 5120);
   bench("fp8_transpose 28672x5120", 2.0 * 28672 * 5120, 0, [&] { launch("fp8_transpose_64x64", {80, 448}, 256, 0, codes.dev(), out.dev(), 28672, 5120, static_cast<int64_t>(28672)); });

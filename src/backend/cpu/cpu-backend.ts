@@ -197,8 +197,8 @@ export class CpuBackend implements Backend {
   ropeForward(operand: RopeOperand, heads: HeadShape, qkv: Operand, positions: Operand, out: Operand): void {
     rope.ropeForward(this.#call, operand, heads, qkv, positions, out);
   }
-  ropeBackward(...args: Parameters<Backend["ropeBackward"]>): void {
-    rope.ropeBackward(this.#call, ...args);
+  ropeBackward(...[operand, heads, qkv, positions, dOut, dQkv, dQuery, dKey]: Parameters<Backend["ropeBackward"]>): void {
+    rope.ropeBackward(this.#call, operand, heads, qkv, positions, dOut, dQkv, dQuery, dKey);
   }
   attentionForward(...args: Parameters<Backend["attentionForward"]>): void {
     attention.attentionForward(this.#call, ...args);

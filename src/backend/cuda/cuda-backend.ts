@@ -277,7 +277,7 @@ export class CudaBackend implements Backend {
     this.#cuda.run("ropeForward", () => rope.ropeForward(this.#cuda, operand, heads, qkv, positions, out));
   }
   ropeBackward(...args: Parameters<Backend["ropeBackward"]>): void {
-    this.#cuda.run("ropeBackward", () => rope.ropeBackward(this.#cuda, ...args));
+    this.#cuda.run("ropeBackward", () => rope.ropeBackward(this.#cuda, this.#linears, ...args));
   }
   attentionForward(...args: Parameters<Backend["attentionForward"]>): void {
     this.#cuda.run("attentionForward", () => attention.attentionForward(this.#cuda, ...args));

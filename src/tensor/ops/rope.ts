@@ -50,6 +50,7 @@ export function rope(tape: Tape, qkv: Tensor, positions: Tensor, op: RopeOp): Te
         dQkv,
         op.queryNorm?.gradient ?? null,
         op.keyNorm?.gradient ?? null,
+        qkv.gradientReader,
       );
       return [dQkv];
     },

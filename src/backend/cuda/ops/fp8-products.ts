@@ -5,7 +5,7 @@
  *   forward    y  = diag(t) (X₈ W₈ᵀ) diag(s)         X₈, t: rows of x rounded       W₈, s: the weight, a scale an output
  *   backward   dX = diag(t) (G₈ W₈)                  G₈, t: rows of dY·diag(s) rounded: s belongs to what is summed over, so it goes in first
  *
- * Where norm or gate wrote x or dY in the op before, they have rounded it already (`roundedFor`).
+ * Where norm, gate or the backward of rope wrote x or dY in the op before, they have rounded it already (`roundedFor`).
  * Tensor cores of sm_90 read 8-bit operands along the sum only, so dX needs W₈ by columns: a transposed copy of the codes, made once a weight.
  */
 import process from "node:process";

@@ -1,8 +1,10 @@
 /** Rotary position, with or without the norms of q and k heads. Kernels: rope.cu. */
-import type { HeadShape, Operand, RopeOperand } from "../../backend.ts";
+import type { HeadShape, LinearOperand, Operand, RopeOperand } from "../../backend.ts";
 import { ropeBackwardSizes, ropeForwardSizes } from "../../shapes/attention.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
+import { roundedFor } from "./fp8-products.ts";
 import { blocks } from "./grids.ts";
+import type { LinearStates } from "./linear-state.ts";
 
 const [FORWARD, BACKWARD] = [1, -1];
 
@@ -21,6 +23,7 @@ export function ropeForward(cuda: CudaRuntime, rope: RopeOperand, heads: HeadSha
 
 export function ropeBackward(
   cuda: CudaRuntime,
+  states: LinearStates,
   rope: RopeOperand,
   heads: HeadShape,
   qkv: Operand | null,
@@ -29,11 +32,21 @@ export function ropeBackward(
   dQkv: Operand,
   queryNormGradient: Operand | null,
   keyNormGradient: Operand | null,
+  reader?: LinearOperand,
 ): void {
   const { N, H, K, D, dtype } = ropeBackwardSizes(rope, heads, qkv, positions, dOut, dQkv, queryNormGradient, keyNormGradient);
   const [table, rows, dy] = [cuda.in(rope.table), cuda.in(positions), cuda.in(dOut)];
   const dx = cuda.out(dQkv);
   if (!rope.queryNorm || !rope.keyNorm || !qkv) {
+    const whole = rope.rotary % 16 === 0 && D % 8 === 0;
+    const row = { address: dx, N, C: (H + 2 * K) * D, dtype, arrays: [dy, table, dx] };
+    const rounded = whole ? roundedFor(cuda, states, reader, "backward", row) : undefined;
+    if (rounded) {
+      const { exponents, codes, scales } = rounded;
+      const arrays = [dy, table, rows, dx, exponents, codes, scales];
+      cuda.launch("rope_rotate_rounded_bf16", N, [...arrays, H + K, H + 2 * K, D, rope.rotary, BACKWARD]);
+      return;
+    }
     cuda.launch(`rope_rotate_block_per_row_${dtype}`, N, [dy, table, rows, dx, H + K, H + 2 * K, D, rope.rotary, BACKWARD]);
     return;
   }
