@@ -29,7 +29,7 @@ export const WORKSPACE_BYTES = 32 * 2 ** 20;
  * every 128 terms, fast accumulation seldom or never. On an H100 the largest difference from bf16 was the same both ways for 4,096 and 5,120 terms (2.4 and
  * 2.2% of rms: the rounding of a bf16 result) but twice as large for 14,336 (5.2 and 2.6%), and fast products take 5 to 15% less time.
  */
-const LONGEST_FAST_SUM = 8192;
+export const LONGEST_FAST_SUM = 8192;
 
 interface Plan {
   readonly descriptor: bigint;

@@ -12,6 +12,7 @@ import process from "node:process";
 import { CudaError } from "../../../errors/cuda-error.ts";
 import type { ActivationDType, LinearOperand } from "../../backend.ts";
 import { BYTES_PER_ELEMENT } from "../../element-types.ts";
+import { LONGEST_FAST_SUM } from "../cublaslt.ts";
 import type { CudaRuntime, RoundedRows } from "../cuda-runtime.ts";
 import type { Product } from "../product.ts";
 import { copyMatrix } from "./adapter-copies.ts";
@@ -23,6 +24,11 @@ const FOUR_WARPS_WIDTH = 8192;
 
 /** Of fewer rows, norm and gate do not round for their reader: a block a row would leave most of the card empty. */
 const FUSED_ROWS = 128;
+
+/** Terms that cuBLASLt wants 8-bit operands to begin at. */
+const ALIGNED_TERMS = 16;
+
+type Fp8Product = Omit<Product, "dtype" | "transposeB"> & { readonly outDType: ActivationDType };
 
 interface Rows {
   readonly N: number;
@@ -64,10 +70,26 @@ export function fp8BackwardInput(
 }
 
 /**
- * One product. cuBLASLt's manual does not say whether a product with scale vectors can be added to its output; where it is refused, it goes to f32
+ * One product. A sum of up to twice what accumulates fast is two products, the second added to the first: on an H100 0.89 ms for 1.05 at 8,192 × 5,120
+ * outputs and 14,336 terms; four pieces of 28,672 terms gain nothing. What it costs is one rounding to 16 bits in between.
+ */
+function multiply(cuda: CudaRuntime, part: Fp8Product): void {
+  const { a, b, K, scales } = part;
+  const half = K / 2;
+  if (K <= LONGEST_FAST_SUM || half > LONGEST_FAST_SUM || half % ALIGNED_TERMS !== 0 || process.env.REMORA_CUDA_FP8_FAST === "0") {
+    multiplyWhole(cuda, part);
+    return;
+  }
+  multiplyWhole(cuda, { ...part, K: half });
+  const rest = { a: { ...a, address: a.address + half }, b: { ...b, address: b.address + half }, scales };
+  multiplyWhole(cuda, { ...part, ...rest, K: half, beta: 1 });
+}
+
+/**
+ * cuBLASLt's manual does not say whether a product with scale vectors can be added to its output; where it is refused, it goes to f32
  * scratch and is added from there: rounded once too, for 10 bytes more an output.
  */
-function multiply(cuda: CudaRuntime, part: Omit<Product, "dtype" | "transposeB"> & { readonly outDType: ActivationDType }): void {
+function multiplyWhole(cuda: CudaRuntime, part: Fp8Product): void {
   const product = { ...part, transposeB: true, dtype: "e4m3" } as const;
   if (product.beta !== 1 || cuda.addsFp8) {
     try {
