@@ -26,7 +26,7 @@ for f in reference/*.cpp; do
 done
 common=$(ls $out/*.o | grep -v -e /device_ -e /cuda_ -e /emulator.o)
 if [ "$1" = emulator ]; then
-  for f in cuda/*.cu lab/decode_next.cu lab/nf4_lora_variants.cu lab/attention_variants.cu; do  # the variants that are checked before a card times them
+  for f in cuda/*.cu lab/decode_next.cu lab/rows_variants.cu lab/nf4_lora_variants.cu lab/attention_variants.cu; do  # the variants that are checked before a card times them
     o=$out/cuda_$(basename "$f" .cu).o
     newer "$f" "$o" && $cxx -x c++ -DREMORA_EMULATE -c "$f" -o "$o" || true
   done

@@ -1,0 +1,306 @@
+// Linear layers of 5 to 64 rows from NF4, whose weights are never decoded to memory: y = x Wᵀ + bias + xa Bᵀ, a group of parts in one launch.
+// Plan: a unit is TILE rows of W x 256 columns (16 KB of codes where TILE is 128). All units of all tiles, columns first, are one list that is cut into equal runs, one a block, so no
+// shape leaves multiprocessors idle. A run goes through a ring in shared memory: asynchronous copies bring codes, scales and x of the next units while one
+// is multiplied; one barrier a unit. Four groups of warps take a block of 64 columns each, WM warps of a group MT x 16 rows each, all of them every row of x.
+// W's rows are the 16-row operand of mma.m16n8k16, decoded in registers: a byte (two codes) becomes a pair of levels by one PRMT, which makes an address of it,
+// and one load from a table of 256 pairs that every bank holds its own copy of (256 bytes apart). x's rows are the 8-column operand; the order of k within a
+// block of 64 is free, so lane (g, t) takes columns 16 t + 0 … 15 of both as they lie. A block's scale multiplies its four products in f32: levels are
+// rounded to T and nothing else is before y.
+// Sums: four column groups meet in the gaps of the table, in order; a tile that several blocks share is added up by whoever comes last, in the order of
+// columns, so all runs give the same bits.
+// Bytes: W once (0.52 an element); x once a block and unit: N · 4 / TILE an element, from L2. A warp's instructions for 1,024 codes: 16 PRMT, 16 LDS of pairs, 2 LDS of
+// codes, NT · (4 HMMA + 4 FFMA), 2 NT / MT LDS of x, about 15 around. Shared memory for them: 16 + 4 + 4 + NT · 8 / MT + NT · 4 · 128 / TILE passes of 128 bytes and about 4 for scales.
+// Limit: memory up to 16 rows, then shared memory and the tensor cores alike.
+#include "linear_part.cuh"
+
+constexpr int ROWS_PARTS = 4, ROWS_TABLE = 65536, UNIT_COLUMNS = 256, COLUMN_GROUPS = UNIT_COLUMNS / 64;
+
+// Where a unit lies, for the copies that bring it or for its products.
+struct RowsPlace {
+  int part = 0, tile = -1;  // tile: of all parts
+  int row = 0, rows = 0;    // first row of the tile in its part, rows of the part
+  __device__ __forceinline__ bool find(const LinearPart *parts, int unit_tile, int tile_rows) {
+    if (unit_tile == tile) return false;
+    tile = unit_tile, part = 0;
+    int own = (parts[0].out + tile_rows - 1) / tile_rows;
+    for (; unit_tile >= own; own = (parts[part].out + tile_rows - 1) / tile_rows) unit_tile -= own, part++;
+    row = unit_tile * tile_rows, rows = parts[part].out;
+    return true;
+  }
+};
+
+// All but the newest `left` groups of copies are there.
+__device__ __forceinline__ void copies_wait(int left) {
+  switch (left) {
+    case 0: copy_async_wait<0>(); break;
+    case 1: copy_async_wait<1>(); break;
+    case 2: copy_async_wait<2>(); break;
+    case 3: copy_async_wait<3>(); break;
+    case 4: copy_async_wait<4>(); break;
+    default: copy_async_wait<5>(); break;
+  }
+}
+
+template <class T, int NT, int MT, int WM>
+__device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_count, const float *bias, const T *x, const float *xa, T *y, float *partial, uint32_t *arrivals,
+                                            int N, int In, int y_stride, int ranks, int slots) {
+  constexpr int WARPS = WM * COLUMN_GROUPS, THREADS = WARPS * 32, TILE = WM * MT * 16, ROWS = NT * 8;
+  // A slot of the ring: codes [TILE, 128] with their 16-byte pieces rearranged, scales u32 [4, TILE] as they are stored, x [4, NT, 8, 64].
+  constexpr int SCALES_AT = TILE * 128, X_AT = SCALES_AT + TILE * 16, SLOT = X_AT + NT * 4096;
+  constexpr int SCALES = MT / 2;  // of the 2 MT a quad of lanes needs, those of one lane
+  static_assert(MT % 2 == 0 && TILE * ROWS * 4 <= ROWS_TABLE / 2 && TILE * 4 % THREADS == 0 && THREADS % 8 == 0);
+  DYNAMIC_SHARED(shared);  // table, ring
+  __shared__ LinearPart part[ROWS_PARTS];
+  __shared__ float code[ROWS_PARTS][256];
+  __shared__ bool is_last;
+  const int tid = threadIdx.x, lane = tid % 32, warp = tid / 32, g = lane / 4, t = lane % 4, wm = warp / COLUMN_GROUPS, wk = warp % COLUMN_GROUPS;
+  const int blocks = In / 64, across = (In + UNIT_COLUMNS - 1) / UNIT_COLUMNS;
+  const uint32_t ring = shared_address(shared) + ROWS_TABLE;
+
+  for (int i = tid; i < part_count * static_cast<int>(sizeof(LinearPart) / 4); i += THREADS) reinterpret_cast<uint32_t *>(part)[i] = reinterpret_cast<const uint32_t *>(parts)[i];
+  __syncthreads();
+  const bool nested = part[0].nested_scales;
+  int tiles = 0;
+  for (int p = 0; p < part_count; p++) tiles += (part[p].out + TILE - 1) / TILE;
+  const uint32_t units = tiles * across;
+  const int begin = static_cast<int>(units * blockIdx.x / gridDim.x), end = static_cast<int>(units * (blockIdx.x + 1) / gridDim.x);
+
+  // ---- copies ----
+  RowsPlace coming;
+  const uint8_t *codes_from = nullptr;
+  uint32_t row_offset[TILE * 8 / THREADS];
+  int first_block[TILE * 4 / THREADS];  // of a row whose scales this thread brings, counted from the part's first
+  const auto bring_weights = [&](int unit) {
+    if (unit < end) {
+      const int tile = unit / across, column = unit - tile * across, slot = (unit - begin) % slots;
+      if (coming.find(part, tile, TILE)) {
+        codes_from = static_cast<const uint8_t *>(part[coming.part].data) + tid % 8 * 16;
+#pragma unroll
+        for (int j = 0; j < TILE * 8 / THREADS; j++) row_offset[j] = static_cast<uint32_t>(min(coming.row + tid / 8 + j * (THREADS / 8), coming.rows - 1)) * (In / 2);
+#pragma unroll
+        for (int j = 0; j < TILE * 4 / THREADS; j++) first_block[j] = min(coming.row + (tid + j * THREADS) % TILE, coming.rows - 1) * blocks;
+      }
+      const uint32_t to = ring + slot * SLOT, piece = tid % 8, target = to + tid / 8 * 128 + ((piece ^ (tid / 8 & 3) * 2) << 4);
+      const bool inside = column * 128 + static_cast<int>(piece) * 16 < In / 2;
+#pragma unroll
+      for (int j = 0; j < TILE * 8 / THREADS; j++) copy_async_16(target + j * (THREADS / 8) * 128, codes_from + (inside ? row_offset[j] + column * 128 : 0), inside);
+      const LinearPart &of = part[coming.part];
+#pragma unroll
+      for (int j = 0; j < TILE * 4 / THREADS; j++) {
+        const int word = (tid + j * THREADS) / TILE, at = first_block[j] + column * COLUMN_GROUPS, last = of.out * blocks - 1;
+        const uint32_t place = to + SCALES_AT + (tid + j * THREADS) * 4;
+        if (!nested) {
+          copy_async_4(place, static_cast<const float *>(of.scales) + min(at + word, last), true);
+        } else if (word < 2) {  // the 8 bytes that hold four codes of scales
+          const uint64_t from = (reinterpret_cast<uint64_t>(of.scales) + at & ~3ull) + word * 4;
+          const bool there = from <= reinterpret_cast<uint64_t>(of.scales) + last;
+          copy_async_4(place, there ? reinterpret_cast<const void *>(from) : of.nested_scales, there);
+        } else {  // the first and the last one's outer scale
+          copy_async_4(place, of.nested_scales + (min(at + (word - 2) * (COLUMN_GROUPS - 1), last) >> 8), true);
+        }
+      }
+    }
+  };
+  const auto bring_x = [&](int unit) {
+    if (unit < end) {
+      const int column = unit % across;
+      const uint32_t to = ring + (unit - begin) % slots * SLOT + X_AT;
+#pragma unroll
+      for (int i = tid; i < NT * 256; i += THREADS) {
+        const int n = i / 32, piece = i % 32, from = column * UNIT_COLUMNS + piece * 8;
+        const bool inside = n < N && from < In;
+        copy_async_16(to + ((piece / 8 * NT + n / 8) * 8 + n % 8) * 128 + piece % 8 / 2 * 32 + ((piece ^ n) & 1) * 16, x + (inside ? static_cast<int64_t>(n) * In + from : 0), inside);
+      }
+    }
+  };
+  for (int u = 0; u < slots - 1; u++) {
+    bring_weights(begin + u);
+    copy_async_commit();
+  }
+
+  // ---- meanwhile: the tables ----
+  for (int i = tid; i < 2048; i += THREADS) {
+    const uint32_t pair = pack2<T>(NF4_LEVELS[i >> 7], NF4_LEVELS[i >> 3 & 15]);
+    reinterpret_cast<uint4 *>(shared)[i / 8 * 16 + i % 8] = make_uint4(pair, pair, pair, pair);
+  }
+  if (nested)
+    for (int i = tid; i < part_count * 256; i += THREADS) code[i >> 8][i & 255] = part[i >> 8].nested_code[i & 255];
+  wait_for_previous_kernel();
+  let_next_kernel_start();
+  for (int u = 0; u < slots - 1; u++) bring_x(begin + u);
+  copy_async_commit();
+
+  // ---- the products ----
+  RowsPlace now;
+  int scale_at[SCALES] = {};  // first block of the rows whose scales this lane makes: numbers i · 4 + t of the quad's 2 MT (rows g and g + 8 of each 16)
+  float sums[MT][NT][4] = {};
+  const uint32_t lane_byte = lane * 4;
+  const auto multiply = [&](const uint8_t *slot, int column) {
+    float scale[SCALES];
+#pragma unroll
+    for (int i = 0; i < SCALES; i++) {
+      const uint8_t *word = slot + SCALES_AT + (wm * MT * 16 + i * 32 + t * 8 + g) * 4;
+      if (nested) {
+        const LinearPart &of = part[now.part];
+        const int at = scale_at[i] + column * COLUMN_GROUPS, byte = (static_cast<int>(reinterpret_cast<uint64_t>(of.scales)) + at & 3) + wk;
+        const uint32_t index = word[byte / 4 * TILE * 4 + byte % 4];
+        const float outer = *reinterpret_cast<const float *>(word + (2 + ((at & 255) + wk >> 8)) * TILE * 4);
+        scale[i] = __fadd_rn(__fmul_rn(code[now.part][index], outer), of.nested_offset);
+      } else {
+        scale[i] = *reinterpret_cast<const float *>(word + wk * TILE * 4);
+      }
+    }
+    const auto scale_of = [&](int m, int half) { return __shfl_sync(0xffffffffu, scale[(2 * m + half) / 4], g * 4 + (2 * m + half) % 4); };
+    const uint8_t *codes = slot + (wm * MT * 16 + g) * 128 + ((wk * 2 + t / 2 ^ (g & 3) * 2) << 4) + t % 2 * 8;
+    const uint8_t *row_x = slot + X_AT + (wk * NT * 8 + g) * 128 + t * 32;
+    const auto decode = [&](uint32_t a[4][4], int m) {
+      const uint2 low = *reinterpret_cast<const uint2 *>(codes + m * 2048), high = *reinterpret_cast<const uint2 *>(codes + m * 2048 + 1024);
+#pragma unroll
+      for (int s = 0; s < 4; s++)  // bytes 2s and 2s + 1
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+          const uint32_t word = s < 2 ? i % 2 ? high.x : low.x : i % 2 ? high.y : low.y;
+          a[s][i] = *reinterpret_cast<const uint32_t *>(shared + __byte_perm(word, lane_byte, 0x7604 | (s % 2 * 2 + i / 2) << 4));
+        }
+    };
+    const auto load_x = [&](uint32_t b[8], int nt) {
+      const uint4 first = *reinterpret_cast<const uint4 *>(row_x + nt * 1024 + (g & 1) * 16), second = *reinterpret_cast<const uint4 *>(row_x + nt * 1024 + (~g & 1) * 16);
+      b[0] = first.x, b[1] = first.y, b[2] = first.z, b[3] = first.w, b[4] = second.x, b[5] = second.y, b[6] = second.z, b[7] = second.w;
+    };
+    const auto add = [&](float sum[4], const uint32_t a[4][4], const uint32_t b[8], float scale0, float scale1) {
+      float product[4] = {};
+#pragma unroll
+      for (int s = 0; s < 4; s++) mma_16x8x16<T>(product, a[s], b[2 * s], b[2 * s + 1]);
+      sum[0] += scale0 * product[0], sum[1] += scale0 * product[1], sum[2] += scale1 * product[2], sum[3] += scale1 * product[3];
+    };
+    if constexpr (NT <= 4) {  // x of the unit stays in registers
+      uint32_t b[NT][8];
+#pragma unroll
+      for (int nt = 0; nt < NT; nt++) load_x(b[nt], nt);
+#pragma unroll
+      for (int m = 0; m < MT; m++) {
+        uint32_t a[4][4];
+        decode(a, m);
+        const float scale0 = scale_of(m, 0), scale1 = scale_of(m, 1);
+#pragma unroll
+        for (int nt = 0; nt < NT; nt++) add(sums[m][nt], a, b[nt], scale0, scale1);
+      }
+    } else {  // W of the unit does
+      uint32_t a[MT][4][4];
+      float scale0[MT], scale1[MT];
+#pragma unroll
+      for (int m = 0; m < MT; m++) decode(a[m], m), scale0[m] = scale_of(m, 0), scale1[m] = scale_of(m, 1);
+#pragma unroll
+      for (int nt = 0; nt < NT; nt++) {
+        uint32_t b[8];
+        load_x(b, nt);
+#pragma unroll
+        for (int m = 0; m < MT; m++) add(sums[m][nt], a[m], b, scale0[m], scale1[m]);
+      }
+    }
+  };
+
+  // ---- the sums of a tile, or of this block's share of it ----
+  const auto block_of = [&](uint32_t unit) { return static_cast<int>(((unit + 1) * gridDim.x - 1) / units); };
+  const auto finish = [&] {
+    // Element (row r, row n of x) of the tile lies in gap number (r / 16 · NT + n / 8) · 4 + r / 8 % 2 · 2 + n % 2, at lane r % 8 · 4 + n % 8 / 2.
+    float *own = reinterpret_cast<float *>(shared + 128) + wm * MT * NT * 4 * 64 + lane;
+    for (int group = 0; group < COLUMN_GROUPS; group++) {
+      if (wk == group) {
+#pragma unroll
+        for (int m = 0; m < MT; m++)
+#pragma unroll
+          for (int nt = 0; nt < NT; nt++)
+#pragma unroll
+            for (int c = 0; c < 4; c++) {
+              float &at = own[((m * NT + nt) * 4 + c) * 64];
+              at = group ? at + sums[m][nt][c] : sums[m][nt][c];
+              sums[m][nt][c] = 0;
+            }
+      }
+      __syncthreads();
+    }
+    const LinearPart &of = part[now.part];
+    const int r = tid % TILE, row = now.row + r;
+    const float *gathered = reinterpret_cast<const float *>(shared + 128) + (r / 16 * NT * 4 + r / 8 % 2 * 2) * 64 + r % 8 * 4;
+    const auto gathered_at = [&](int n) { return gathered[(n / 8 * 4 + n % 2) * 64 + n % 8 / 2]; };
+    const auto write = [&](int n, float value) {
+      if (row >= of.out) return;
+      const float *b = of.lora_b + static_cast<int64_t>(row) * of.rank, *a = xa + static_cast<int64_t>(n) * ranks + of.xa_begin;
+#pragma unroll 1
+      for (int k = 0; k < of.rank; k++) value += a[k] * b[k];
+      if (bias) value += bias[of.out_begin + row];
+      y[static_cast<int64_t>(n) * y_stride + of.out_begin + row] = from_float<T>(value);
+    };
+    const int first = block_of(now.tile * across), contributors = block_of((now.tile + 1) * across - 1) - first + 1;
+    if (contributors == 1) {
+#pragma unroll 1
+      for (int n = tid / TILE; n < N; n += THREADS / TILE) write(n, gathered_at(n));
+      return;
+    }
+    // A block shares at most the first and the last tile of its run: two places.
+    const auto place_of = [&](int block) {
+      const int its_first = static_cast<int>(units * block / gridDim.x) / across;
+      return partial + static_cast<int64_t>(2 * block + (now.tile != its_first)) * (TILE * ROWS);
+    };
+    float *mine = place_of(blockIdx.x);
+    for (int n = tid / TILE; n < N; n += THREADS / TILE) mine[n * TILE + r] = gathered_at(n);
+    __threadfence();
+    __syncthreads();
+    if (tid == 0) is_last = atomicInc(arrivals + now.tile, contributors - 1) == static_cast<uint32_t>(contributors - 1);
+    __syncthreads();
+    if (!is_last) return;
+    __threadfence();
+    constexpr int AT_ONCE = 4, STEP = THREADS / TILE;
+#pragma unroll 1
+    for (int n = tid / TILE; n < N; n += STEP * AT_ONCE) {
+      float value[AT_ONCE] = {};
+#pragma unroll 2
+      for (int c = 0; c < contributors; c++) {
+        const float *from = place_of(first + c) + r;
+#pragma unroll
+        for (int i = 0; i < AT_ONCE; i++)
+          if (n + i * STEP < N) value[i] += __ldcg(from + (n + i * STEP) * TILE);
+      }
+#pragma unroll
+      for (int i = 0; i < AT_ONCE; i++)
+        if (n + i * STEP < N) write(n + i * STEP, value[i]);
+    }
+  };
+
+  for (int u = begin; u < end; u++) {
+    copies_wait(u == begin ? 0 : slots - 2);
+    __syncthreads();
+    bring_weights(u + slots - 1);
+    bring_x(u + slots - 1);
+    copy_async_commit();
+    const int tile = u / across, column = u - tile * across;
+    if (now.find(part, tile, TILE)) {
+#pragma unroll
+      for (int i = 0; i < SCALES; i++) scale_at[i] = min(now.row + wm * MT * 16 + i * 32 + t * 8 + g, now.rows - 1) * blocks;
+    }
+    multiply(shared + ROWS_TABLE + (u - begin) % slots * SLOT, column);
+    if (column + 1 == across || u + 1 == end) finish();
+  }
+}
+
+// y [N, y_stride] = x Wᵀ + bias + xa Bᵀ (xa f32 [N, ranks] holds the adapters' scale). N at most the number in the name; In a multiple of 64; at most 4 parts, all nested or none; x and W 16-byte aligned.
+// bias f32 [sum of out] and xa may be NULL. U = ceil(In / 256) · sum over parts of ceil(out / TILE); U · grid < 2^31; a part has less than 2^31 elements.
+// partial f32 [2 · grid, TILE · rows of the name]; arrivals u32 [tiles], 0 before and after.
+// launch: grid min(U, multiprocessors), block 256 (rows8: 512); TILE 128; dynamic shared 65536 + slots · (TILE · 144 + rows of the name · 512), 2 <= slots <= 7.
+#define LINEAR_ROWS(name, NT, MT, WM, T)                                                                                                            \
+  extern "C" __global__ void __launch_bounds__(WM * 128, 1) linear_rows_nf4_##name(                                                                 \
+      const LinearPart *parts, int part_count, const float *bias, const T *x, const float *xa, T *y, float *partial, uint32_t *arrivals,            \
+      int N, int In, int y_stride, int ranks, int slots) {                                                                                          \
+    linear_rows<T, NT, MT, WM>(parts, part_count, bias, x, xa, y, partial, arrivals, N, In, y_stride, ranks, slots);                                \
+  }
+#ifndef REMORA_VARIANTS
+IF_BF16(LINEAR_ROWS(rows8_bf16, 1, 2, 4, bf16_t))
+IF_BF16(LINEAR_ROWS(rows16_bf16, 2, 4, 2, bf16_t))
+IF_BF16(LINEAR_ROWS(rows32_bf16, 4, 4, 2, bf16_t))
+IF_BF16(LINEAR_ROWS(rows64_bf16, 8, 4, 2, bf16_t))
+LINEAR_ROWS(rows8_f16, 1, 2, 4, f16_t)
+LINEAR_ROWS(rows16_f16, 2, 4, 2, f16_t)
+LINEAR_ROWS(rows32_f16, 4, 4, 2, f16_t)
+LINEAR_ROWS(rows64_f16, 8, 4, 2, f16_t)
+#endif
