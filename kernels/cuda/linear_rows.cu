@@ -15,16 +15,23 @@
 
 constexpr int ROWS_PARTS = 4, ROWS_TABLE = 65536, UNIT_COLUMNS = 256, COLUMN_GROUPS = UNIT_COLUMNS / 64;
 
-// Where a unit lies, for the copies that bring it or for its products.
+// A unit of a run: for the copies that bring it, or for its products.
 struct RowsPlace {
-  int part = 0, tile = -1;  // tile: of all parts
-  int row = 0, rows = 0;    // first row of the tile in its part, rows of the part
-  __device__ __forceinline__ bool find(const LinearPart *parts, int unit_tile, int tile_rows) {
-    if (unit_tile == tile) return false;
-    tile = unit_tile, part = 0;
-    int own = (parts[0].out + tile_rows - 1) / tile_rows;
-    for (; unit_tile >= own; own = (parts[part].out + tile_rows - 1) / tile_rows) unit_tile -= own, part++;
-    row = unit_tile * tile_rows, rows = parts[part].out;
+  int tile, column;       // tile: of all parts; column: in units
+  int slot = 0;           // of the ring
+  int part = 0;
+  int row = 0;            // first row of the tile in its part
+  __device__ __forceinline__ RowsPlace(int unit, int across) : tile(unit / across), column(unit - tile * across) {}
+  __device__ __forceinline__ void find(const LinearPart *parts, int tile_rows) {
+    int own = (parts[0].out + tile_rows - 1) / tile_rows, in_part = tile;
+    for (part = 0; in_part >= own; own = (parts[part].out + tile_rows - 1) / tile_rows) in_part -= own, part++;
+    row = in_part * tile_rows;
+  }
+  // True at the first unit of the next tile.
+  __device__ __forceinline__ bool step(int across, int slots) {
+    slot = slot + 1 == slots ? 0 : slot + 1;
+    if (++column < across) return false;
+    column = 0, tile++;
     return true;
   }
 };
@@ -66,55 +73,70 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
   const int begin = static_cast<int>(units * blockIdx.x / gridDim.x), end = static_cast<int>(units * (blockIdx.x + 1) / gridDim.x);
 
   // ---- copies ----
-  RowsPlace coming;
+  constexpr int PIECES = TILE * 8 / THREADS, WORDS = TILE * 4 / THREADS;
+  RowsPlace coming(begin, across);
   const uint8_t *codes_from = nullptr;
-  uint32_t row_offset[TILE * 8 / THREADS];
-  int first_block[TILE * 4 / THREADS];  // of a row whose scales this thread brings, counted from the part's first
-  const auto bring_weights = [&](int unit) {
-    if (unit < end) {
-      const int tile = unit / across, column = unit - tile * across, slot = (unit - begin) % slots;
-      if (coming.find(part, tile, TILE)) {
-        codes_from = static_cast<const uint8_t *>(part[coming.part].data) + tid % 8 * 16;
+  uint32_t row_offset[PIECES];
+  const uint8_t *words_from[WORDS];     // of scales: their words of a row's first unit, or the outer scales of the part
+  int first_block[WORDS], last_block = 0;  // of a row, or of the part, counted from the part's first
+  const auto enter = [&] {
+    coming.find(part, TILE);
+    const LinearPart &of = part[coming.part];
+    last_block = of.out * blocks - 1;
+    codes_from = static_cast<const uint8_t *>(of.data) + tid % 8 * 16;
 #pragma unroll
-        for (int j = 0; j < TILE * 8 / THREADS; j++) row_offset[j] = static_cast<uint32_t>(min(coming.row + tid / 8 + j * (THREADS / 8), coming.rows - 1)) * (In / 2);
+    for (int j = 0; j < PIECES; j++) row_offset[j] = static_cast<uint32_t>(min(coming.row + tid / 8 + j * (THREADS / 8), of.out - 1)) * (In / 2);
 #pragma unroll
-        for (int j = 0; j < TILE * 4 / THREADS; j++) first_block[j] = min(coming.row + (tid + j * THREADS) % TILE, coming.rows - 1) * blocks;
-      }
-      const uint32_t to = ring + slot * SLOT, piece = tid % 8, target = to + tid / 8 * 128 + ((piece ^ (tid / 8 & 3) * 2) << 4);
-      const bool inside = column * 128 + static_cast<int>(piece) * 16 < In / 2;
-#pragma unroll
-      for (int j = 0; j < TILE * 8 / THREADS; j++) copy_async_16(target + j * (THREADS / 8) * 128, codes_from + (inside ? row_offset[j] + column * 128 : 0), inside);
-      const LinearPart &of = part[coming.part];
-#pragma unroll
-      for (int j = 0; j < TILE * 4 / THREADS; j++) {
-        const int word = (tid + j * THREADS) / TILE, at = first_block[j] + column * COLUMN_GROUPS, last = of.out * blocks - 1;
-        const uint32_t place = to + SCALES_AT + (tid + j * THREADS) * 4;
-        if (!nested) {
-          copy_async_4(place, static_cast<const float *>(of.scales) + min(at + word, last), true);
-        } else if (word < 2) {  // the 8 bytes that hold four codes of scales
-          const uint64_t from = (reinterpret_cast<uint64_t>(of.scales) + at & ~3ull) + word * 4;
-          const bool there = from <= reinterpret_cast<uint64_t>(of.scales) + last;
-          copy_async_4(place, there ? reinterpret_cast<const void *>(from) : of.nested_scales, there);
-        } else {  // the first and the last one's outer scale
-          copy_async_4(place, of.nested_scales + (min(at + (word - 2) * (COLUMN_GROUPS - 1), last) >> 8), true);
-        }
+    for (int j = 0; j < WORDS; j++) {
+      const int word = (tid + j * THREADS) / TILE, block = min(coming.row + (tid + j * THREADS) % TILE, of.out - 1) * blocks;
+      if (!nested) {
+        words_from[j] = reinterpret_cast<const uint8_t *>(static_cast<const float *>(of.scales)), first_block[j] = block + word;
+      } else if (word < 2) {  // the 8 bytes that hold four codes of scales; first_block: how far the last one is
+        const uint64_t from = (reinterpret_cast<uint64_t>(of.scales) + block & ~3ull) + word * 4;
+        words_from[j] = reinterpret_cast<const uint8_t *>(from), first_block[j] = static_cast<int>(reinterpret_cast<int64_t>(of.scales) + last_block - static_cast<int64_t>(from));
+      } else {  // the first and the last one's outer scale
+        words_from[j] = reinterpret_cast<const uint8_t *>(of.nested_scales), first_block[j] = block + (word - 2) * (COLUMN_GROUPS - 1);
       }
     }
   };
-  const auto bring_x = [&](int unit) {
-    if (unit < end) {
-      const int column = unit % across;
-      const uint32_t to = ring + (unit - begin) % slots * SLOT + X_AT;
+  const uint32_t codes_to = ring + tid / 8 * 128 + ((tid % 8 ^ (tid / 8 & 3) * 2) << 4), words_to = ring + SCALES_AT + tid * 4;
+  const auto bring_weights = [&] {
+    const int at = coming.column * COLUMN_GROUPS;
+    const uint32_t slot = coming.slot * SLOT;
+    const bool inside = coming.column * 128 + tid % 8 * 16 < In / 2;
+    const uint8_t *from = codes_from + (inside ? coming.column * 128 : 0);
 #pragma unroll
-      for (int i = tid; i < NT * 256; i += THREADS) {
-        const int n = i / 32, piece = i % 32, from = column * UNIT_COLUMNS + piece * 8;
-        const bool inside = n < N && from < In;
-        copy_async_16(to + ((piece / 8 * NT + n / 8) * 8 + n % 8) * 128 + piece % 8 / 2 * 32 + ((piece ^ n) & 1) * 16, x + (inside ? static_cast<int64_t>(n) * In + from : 0), inside);
+    for (int j = 0; j < PIECES; j++) copy_async_16(codes_to + slot + j * (THREADS / 8) * 128, from + row_offset[j], inside);
+#pragma unroll
+    for (int j = 0; j < WORDS; j++) {
+      const uint32_t to = words_to + slot + j * THREADS * 4;
+      if (nested && (tid + j * THREADS) / TILE < 2) {
+        const bool there = at <= first_block[j];
+        copy_async_4(to, words_from[j] + (there ? at : 0), there);
+      } else {
+        copy_async_4(to, words_from[j] + (min(first_block[j] + at, last_block) >> (nested ? 8 : 0)) * 4, true);
       }
     }
   };
+  const T *const x_from = x + static_cast<int64_t>(tid / 32) * In + tid % 32 * 8;
+  const uint32_t x_to = ring + X_AT + (tid % 32 / 8 * NT * 8 + tid / 32) * 128 + tid % 8 / 2 * 32 + ((tid ^ tid / 32) & 1) * 16;
+  const auto bring_x = [&](const RowsPlace &place) {
+    const bool inside = place.column * UNIT_COLUMNS + tid % 32 * 8 < In;
+#pragma unroll
+    for (int j = 0; j < NT * 8; j += WARPS) {
+      if (WARPS > NT * 8 && warp >= NT * 8) break;
+      const bool there = inside && j + warp < N;
+      copy_async_16(x_to + place.slot * SLOT + j * 128, x_from + (there ? j * In + place.column * UNIT_COLUMNS : 0), there);
+    }
+  };
+  static_assert(WARPS % 8 == 0);
+  enter();
+  RowsPlace first_x = coming;
   for (int u = 0; u < slots - 1; u++) {
-    bring_weights(begin + u);
+    if (begin + u < end) {
+      bring_weights();
+      if (coming.step(across, slots) && begin + u + 1 < end) enter();
+    }
     copy_async_commit();
   }
 
@@ -127,27 +149,42 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
     for (int i = tid; i < part_count * 256; i += THREADS) code[i >> 8][i & 255] = part[i >> 8].nested_code[i & 255];
   wait_for_previous_kernel();
   let_next_kernel_start();
-  for (int u = 0; u < slots - 1; u++) bring_x(begin + u);
+  for (int u = 0; u < slots - 1 && begin + u < end; u++) {
+    bring_x(first_x);
+    first_x.step(across, slots);
+  }
   copy_async_commit();
 
   // ---- the products ----
-  RowsPlace now;
-  int scale_at[SCALES] = {};  // first block of the rows whose scales this lane makes: numbers i · 4 + t of the quad's 2 MT (rows g and g + 8 of each 16)
+  RowsPlace now(begin, across);
+  // Of the rows whose scales this lane makes: numbers i · 4 + t of the quad's 2 MT (rows g and g + 8 of each 16).
+  int scale_at[SCALES], inner_at[SCALES];  // the row's first block, and where the code of its scale lies in a slot
+  float offset = 0;
+  const float *own_code = nullptr;
+  const auto begin_tile = [&] {
+    now.find(part, TILE);
+    const LinearPart &of = part[now.part];
+    offset = of.nested_offset, own_code = code[now.part];
+#pragma unroll
+    for (int i = 0; i < SCALES; i++) {
+      const int in_tile = wm * MT * 16 + i * 32 + t * 8 + g, first = min(now.row + in_tile, of.out - 1) * blocks;
+      const int byte = (static_cast<int>(reinterpret_cast<uint64_t>(of.scales)) + first & 3) + wk;
+      scale_at[i] = first;
+      inner_at[i] = SCALES_AT + in_tile * 4 + (nested ? byte / 4 * TILE * 4 + byte % 4 : wk * TILE * 4);
+    }
+  };
   float sums[MT][NT][4] = {};
   const uint32_t lane_byte = lane * 4;
   const auto multiply = [&](const uint8_t *slot, int column) {
     float scale[SCALES];
 #pragma unroll
     for (int i = 0; i < SCALES; i++) {
-      const uint8_t *word = slot + SCALES_AT + (wm * MT * 16 + i * 32 + t * 8 + g) * 4;
       if (nested) {
-        const LinearPart &of = part[now.part];
-        const int at = scale_at[i] + column * COLUMN_GROUPS, byte = (static_cast<int>(reinterpret_cast<uint64_t>(of.scales)) + at & 3) + wk;
-        const uint32_t index = word[byte / 4 * TILE * 4 + byte % 4];
-        const float outer = *reinterpret_cast<const float *>(word + (2 + ((at & 255) + wk >> 8)) * TILE * 4);
-        scale[i] = __fadd_rn(__fmul_rn(code[now.part][index], outer), of.nested_offset);
+        const int at = scale_at[i] + column * COLUMN_GROUPS & 255;
+        const float outer = *reinterpret_cast<const float *>(slot + SCALES_AT + (wm * MT * 16 + i * 32 + t * 8 + g) * 4 + (2 + (at + wk >> 8)) * TILE * 4);
+        scale[i] = __fadd_rn(__fmul_rn(own_code[slot[inner_at[i]]], outer), offset);
       } else {
-        scale[i] = *reinterpret_cast<const float *>(word + wk * TILE * 4);
+        scale[i] = *reinterpret_cast<const float *>(slot + inner_at[i]);
       }
     }
     const auto scale_of = [&](int m, int half) { return __shfl_sync(0xffffffffu, scale[(2 * m + half) / 4], g * 4 + (2 * m + half) % 4); };
@@ -227,8 +264,9 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
     const auto write = [&](int n, float value) {
       if (row >= of.out) return;
       const float *b = of.lora_b + static_cast<int64_t>(row) * of.rank, *a = xa + static_cast<int64_t>(n) * ranks + of.xa_begin;
+      const int rank = xa ? of.rank : 0;
 #pragma unroll 1
-      for (int k = 0; k < of.rank; k++) value += a[k] * b[k];
+      for (int k = 0; k < rank; k++) value += a[k] * b[k];
       if (bias) value += bias[of.out_begin + row];
       y[static_cast<int64_t>(n) * y_stride + of.out_begin + row] = from_float<T>(value);
     };
@@ -268,24 +306,24 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
     }
   };
 
+  begin_tile();
   for (int u = begin; u < end; u++) {
     copies_wait(u == begin ? 0 : slots - 2);
     __syncthreads();
-    bring_weights(u + slots - 1);
-    bring_x(u + slots - 1);
-    copy_async_commit();
-    const int tile = u / across, column = u - tile * across;
-    if (now.find(part, tile, TILE)) {
-#pragma unroll
-      for (int i = 0; i < SCALES; i++) scale_at[i] = min(now.row + wm * MT * 16 + i * 32 + t * 8 + g, now.rows - 1) * blocks;
+    if (u + slots - 1 < end) {
+      bring_weights();
+      bring_x(coming);
+      if (coming.step(across, slots) && u + slots < end) enter();
     }
-    multiply(shared + ROWS_TABLE + (u - begin) % slots * SLOT, column);
-    if (column + 1 == across || u + 1 == end) finish();
+    copy_async_commit();
+    multiply(shared + ROWS_TABLE + now.slot * SLOT, now.column);
+    if (now.column + 1 == across || u + 1 == end) finish();
+    if (now.step(across, slots) && u + 1 < end) begin_tile();
   }
 }
 
 // y [N, y_stride] = x Wᵀ + bias + xa Bᵀ (xa f32 [N, ranks] holds the adapters' scale). N at most the number in the name; In a multiple of 64; at most 4 parts, all nested or none; x and W 16-byte aligned.
-// bias f32 [sum of out] and xa may be NULL. U = ceil(In / 256) · sum over parts of ceil(out / TILE); U · grid < 2^31; a part has less than 2^31 elements.
+// bias f32 [sum of out] may be NULL, and xa: then the adapters are left out. U = ceil(In / 256) · sum over parts of ceil(out / TILE); U · grid < 2^31; a part has less than 2^31 elements.
 // partial f32 [2 · grid, TILE · rows of the name]; arrivals u32 [tiles], 0 before and after.
 // launch: grid min(U, multiprocessors), block 256 (rows8: 512); TILE 128; dynamic shared 65536 + slots · (TILE · 144 + rows of the name · 512), 2 <= slots <= 7.
 #define LINEAR_ROWS(name, NT, MT, WM, T)                                                                                                            \

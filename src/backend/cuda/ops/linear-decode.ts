@@ -1,12 +1,13 @@
 /**
  * A group of linears for 1 to 16 rows, as asking needs them: one kernel reads the stored weights (NF4 or dense) once and writes y with bias and
- * adapters. Kernels: linear_vector.cu for NF4 and up to four rows, else linear_decode.cu.
+ * adapters. Kernels: for NF4 linear_vector.cu up to four rows and linear_rows.cu from five on, else linear_decode.cu.
  */
 import { ShapeError } from "../../../errors/shape-error.ts";
 import type { ActivationDType, GatedKind, LinearOperand, LinearSurroundings, Operand } from "../../backend.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { copyMatrix } from "./adapter-copies.ts";
 import { blocks } from "./grids.ts";
+import { linearRows, takesRows } from "./linear-rows.ts";
 import type { LinearState, LinearStates } from "./linear-state.ts";
 import { linearVector, takesVector, type VectorProduct } from "./linear-vector.ts";
 import { isDense } from "./weights.ts";
@@ -25,6 +26,8 @@ const NF4_SHARED = 32768;
 const GATE: Readonly<Record<GatedKind, number>> = { silu: 0, "gelu-tanh": 1 };
 const OUTPUTS_A_TILE = 16;
 const BLOCKS_A_MULTIPROCESSOR = 4;
+
+type Family = keyof typeof STREAM_CHUNK;
 
 export interface FewRows {
   readonly N: number;
@@ -58,6 +61,10 @@ export function linearDecode(cuda: CudaRuntime, linear: LinearOperand, state: Li
     linearVector(cuda, linear, { N, dtype, parts, x, y, xa: scaled, ranks });
     return true;
   }
+  if (family !== "dense" && takesRows(cuda, linear, N)) {
+    linearRows(cuda, linear, { N, dtype, parts, x, y, xa: scaled, ranks });
+    return true;
+  }
   const values = [parts, count, cuda.optionalIn(linear.bias), x, scaled, y, N, In, outs, ranks];
   const shared = family === "dense" ? 0 : NF4_SHARED;
   const tiles = (outputs: number) => linear.parts.reduce((sum, { weight }) => sum + blocks(weight.rows, outputs), 0);
@@ -68,6 +75,22 @@ export function linearDecode(cuda: CudaRuntime, linear: LinearOperand, state: Li
     const grid = Math.min(tiles(OUTPUTS_A_TILE), BLOCKS_A_MULTIPROCESSOR * multiprocessors);
     cuda.launch(`linear_decode_${family}_rows16_${dtype}`, grid, values, shared);
   }
+  return true;
+}
+
+/**
+ * y = x Wᵀ + bias from NF4 codes for more rows than `linearDecode` takes, without the adapters; false when it cannot.
+ * `xa` is not written.
+ */
+export function linearDecodeMany(
+  cuda: CudaRuntime,
+  linear: LinearOperand,
+  state: LinearState,
+  { N, dtype, x, y }: Omit<FewRows, "xa">,
+): boolean {
+  if (N <= MOST_ROWS || linear.parts[0]!.weight.format !== "nf4" || !takesRows(cuda, linear, N)) return false;
+  if (storedFamily(cuda, linear, state, dtype, x) === null) return false;
+  linearRows(cuda, linear, { N, dtype, parts: partTable(cuda, linear, state), x, y, xa: 0, ranks: 0 });
   return true;
 }
 
@@ -139,15 +162,16 @@ function comingNext(cuda: CudaRuntime, states: LinearStates, linear: LinearOpera
   return { linear, parts: partTable(cuda, linear, state) };
 }
 
-/** null when the group is not for these kernels. */
-function kernelFamily(
-  cuda: CudaRuntime,
-  linear: LinearOperand,
-  { sizes }: LinearState,
-  { N, dtype, x }: FewRows,
-): keyof typeof STREAM_CHUNK | null {
-  if (N > MOST_ROWS || dtype === "f32" || (dtype === "bf16" && cuda.card.major < 8)) return null;
+/** null when the group is not for the kernels of up to 16 rows. */
+function kernelFamily(cuda: CudaRuntime, linear: LinearOperand, state: LinearState, { N, dtype, x }: FewRows): Family | null {
+  if (N > MOST_ROWS) return null;
   if (linear.parts.some(({ lora }) => lora && lora.rank > 0 && (linear.dropout > 0 || lora.scale === 0))) return null;
+  return storedFamily(cuda, linear, state, dtype, x);
+}
+
+/** How all weights of the group are stored; null when no kernel reads them so, or x. */
+function storedFamily(cuda: CudaRuntime, linear: LinearOperand, { sizes }: LinearState, dtype: ActivationDType, x: number): Family | null {
+  if (dtype === "f32" || (dtype === "bf16" && cuda.card.major < 8)) return null;
   const first = linear.parts[0]!.weight;
   const alike = linear.parts.every(({ weight }) => weight.format === first.format && !weight.nested === !first.nested);
   const aligned = x % 16 === 0 && linear.parts.every(({ weight }) => cuda.in(weight.data) % 16 === 0);

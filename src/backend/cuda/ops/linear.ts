@@ -1,7 +1,7 @@
 /**
  * A group of linears with adapters, for many rows: the whole weight is decoded into a reused scratch and multiplied by cuBLASLt; the adapters are
- * two thin products each way. Few rows take `linear-decode.ts`; E4M3 weights are not decoded: `fp8-products.ts` makes the large product, the adapters
- * see x and dY as they are.
+ * two thin products each way. Few rows, and from NF4 up to 128, take `linear-decode.ts`. E4M3 weights are not decoded: `fp8-products.ts` makes the
+ * large product, the adapters see x and dY as they are.
  *
  * NF4 weights that are decoded for each use get the adapters' share while they are (W' = W + scale·B A, merged-weights.ts): the large products are
  * all there is then, but for xa and db, which the adapters' gradients need. The rest is for everything else.
@@ -25,7 +25,7 @@ import { adapterCopies, copyMatrix } from "./adapter-copies.ts";
 import { denseWeights, productsEnqueued } from "./dense-weights.ts";
 import { fp8BackwardInput, fp8Forward } from "./fp8-products.ts";
 import { blocks, gridRows, strideBlocks } from "./grids.ts";
-import { linearDecode } from "./linear-decode.ts";
+import { linearDecode, linearDecodeMany } from "./linear-decode.ts";
 import type { LinearStates } from "./linear-state.ts";
 import { mergesAdapters } from "./merged-weights.ts";
 import { splitProduct } from "./split-product.ts";
@@ -49,11 +49,15 @@ export function linearForward(
   const rankOutput = ranks > 0 ? cuda.optionalOut(xa) : 0;
   if (linearDecode(cuda, linear, state, { N, dtype, x: input, y: output, xa: rankOutput })) return;
   const bytes = BYTES_PER_ELEMENT[dtype];
+  const able = ranks > 0 && addsAtRandom(cuda, dtype, outs, ranks, output);
+  const fromCodes = (ranks === 0 || able) && linearDecodeMany(cuda, linear, state, { N, dtype, x: input, y: output });
+  if (fromCodes && ranks === 0) return;
   const split = splitProduct(cuda, linear, state, { N, dtype, x: input, y: output });
-  const merged = mergesAdapters(cuda, linear, state, dtype);
-  const atRandom = ranks > 0 && !merged && addsAtRandom(cuda, dtype, outs, ranks, output);
+  const merged = !fromCodes && mergesAdapters(cuda, linear, state, dtype);
+  const atRandom = able && !merged;
   const first = merged || atRandom;
   const large = () => {
+    if (fromCodes) return;
     const beta = ranks > 0 && !first ? 1 : 0;
     if (fp8) return fp8Forward(cuda, linear, state, { N, dtype, input, output, beta });
     for (const { address, row, rows } of split ? [] : denseWeights(cuda, linear, state, dtype, merged)) {
@@ -78,7 +82,7 @@ export function linearForward(
     }
   }
   if (!first) large();
-  if (!linear.bias) return;
+  if (!linear.bias || fromCodes) return;
   const grid = { x: blocks(outs, 2048), y: gridRows(N) };
   cuda.launch(`add_bias_${dtype}`, grid, [cuda.in(linear.bias), output, N, outs, outs]);
 }
