@@ -28,29 +28,17 @@ struct RowsPlace {
     row = in_part * tile_rows;
   }
   // True at the first unit of the next tile.
-  __device__ __forceinline__ bool step(int across, int slots) {
-    slot = slot + 1 == slots ? 0 : slot + 1;
+  template <int SLOTS> __device__ __forceinline__ bool step(int across) {
+    slot = slot + 1 == SLOTS ? 0 : slot + 1;
     if (++column < across) return false;
     column = 0, tile++;
     return true;
   }
 };
 
-// All but the newest `left` groups of copies are there.
-__device__ __forceinline__ void copies_wait(int left) {
-  switch (left) {
-    case 0: copy_async_wait<0>(); break;
-    case 1: copy_async_wait<1>(); break;
-    case 2: copy_async_wait<2>(); break;
-    case 3: copy_async_wait<3>(); break;
-    case 4: copy_async_wait<4>(); break;
-    default: copy_async_wait<5>(); break;
-  }
-}
-
-template <class T, int NT, int MT, int WM>
+template <class T, int NT, int MT, int WM, int SLOTS, bool WIDE>
 __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_count, const float *bias, const T *x, const float *xa, T *y, float *partial, uint32_t *arrivals,
-                                            int N, int In, int y_stride, int ranks, int slots) {
+                                            int N, int In, int y_stride, int ranks) {
   constexpr int WARPS = WM * COLUMN_GROUPS, THREADS = WARPS * 32, TILE = WM * MT * 16, ROWS = NT * 8;
   // A slot of the ring: codes [TILE, 128] with their 16-byte pieces rearranged, scales u32 [4, TILE] as they are stored, x [4, NT, 8, 64].
   constexpr int SCALES_AT = TILE * 128, X_AT = SCALES_AT + TILE * 16, SLOT = X_AT + NT * 4096;
@@ -73,24 +61,23 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
   const int begin = static_cast<int>(units * blockIdx.x / gridDim.x), end = static_cast<int>(units * (blockIdx.x + 1) / gridDim.x);
 
   // ---- copies ----
-  constexpr int PIECES = TILE * 8 / THREADS, WORDS = TILE * 4 / THREADS;
+  constexpr int WORDS = TILE * 4 / THREADS, PIECES_OF_X = (NT * 8 + WARPS - 1) / WARPS;
+  const uint32_t row_bytes = In / 2;
   RowsPlace coming(begin, across);
-  const uint8_t *codes_from = nullptr;
-  uint32_t row_offset[PIECES];
+  const uint8_t *codes_from = nullptr;  // of this thread's piece of the part's first row, in the unit that comes
   const uint8_t *words_from[WORDS];     // of scales: their words of a row's first unit, or the outer scales of the part
-  int first_block[WORDS], last_block = 0;  // of a row, or of the part, counted from the part's first
+  int first_block[WORDS];               // of a row, counted from the part's first
+  int first_row = 0, last_row = 0, last_block = 0;
   const auto enter = [&] {
     coming.find(part, TILE);
     const LinearPart &of = part[coming.part];
-    last_block = of.out * blocks - 1;
-    codes_from = static_cast<const uint8_t *>(of.data) + tid % 8 * 16;
-#pragma unroll
-    for (int j = 0; j < PIECES; j++) row_offset[j] = static_cast<uint32_t>(min(coming.row + tid / 8 + j * (THREADS / 8), of.out - 1)) * (In / 2);
+    codes_from = static_cast<const uint8_t *>(of.data) + coming.column * 128 + tid % 8 * 16;
+    first_row = coming.row + tid / 8, last_row = of.out - 1, last_block = of.out * blocks - 1;
 #pragma unroll
     for (int j = 0; j < WORDS; j++) {
       const int word = (tid + j * THREADS) / TILE, block = min(coming.row + (tid + j * THREADS) % TILE, of.out - 1) * blocks;
       if (!nested) {
-        words_from[j] = reinterpret_cast<const uint8_t *>(static_cast<const float *>(of.scales)), first_block[j] = block + word;
+        words_from[j] = static_cast<const uint8_t *>(of.scales), first_block[j] = block + word;
       } else if (word < 2) {  // the 8 bytes that hold four codes of scales; first_block: how far the last one is
         const uint64_t from = (reinterpret_cast<uint64_t>(of.scales) + block & ~3ull) + word * 4;
         words_from[j] = reinterpret_cast<const uint8_t *>(from), first_block[j] = static_cast<int>(reinterpret_cast<int64_t>(of.scales) + last_block - static_cast<int64_t>(from));
@@ -100,42 +87,42 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
     }
   };
   const uint32_t codes_to = ring + tid / 8 * 128 + ((tid % 8 ^ (tid / 8 & 3) * 2) << 4), words_to = ring + SCALES_AT + tid * 4;
+  // A copy that is not `inside` reads nothing. WIDE: what the next unit reads of a row comes into L2 with this one's.
   const auto bring_weights = [&] {
     const int at = coming.column * COLUMN_GROUPS;
     const uint32_t slot = coming.slot * SLOT;
     const bool inside = coming.column * 128 + tid % 8 * 16 < In / 2;
-    const uint8_t *from = codes_from + (inside ? coming.column * 128 : 0);
 #pragma unroll
-    for (int j = 0; j < PIECES; j++) copy_async_16(codes_to + slot + j * (THREADS / 8) * 128, from + row_offset[j], inside);
+    for (int j = 0; j < TILE * 8 / THREADS; j++) {
+      const uint8_t *from = codes_from + static_cast<uint64_t>(static_cast<uint32_t>(min(first_row + j * (THREADS / 8), last_row))) * row_bytes;
+      const uint32_t to = codes_to + slot + j * (THREADS / 8) * 128;
+      if (WIDE) copy_async_16_wide(to, from, inside);
+      else copy_async_16(to, from, inside);
+    }
+    codes_from += 128;
 #pragma unroll
     for (int j = 0; j < WORDS; j++) {
       const uint32_t to = words_to + slot + j * THREADS * 4;
-      if (nested && (tid + j * THREADS) / TILE < 2) {
-        const bool there = at <= first_block[j];
-        copy_async_4(to, words_from[j] + (there ? at : 0), there);
-      } else {
-        copy_async_4(to, words_from[j] + (min(first_block[j] + at, last_block) >> (nested ? 8 : 0)) * 4, true);
-      }
+      if (nested && (tid + j * THREADS) / TILE < 2) copy_async_4(to, words_from[j] + at, at <= first_block[j]);
+      else copy_async_4(to, words_from[j] + (min(first_block[j] + at, last_block) >> (nested ? 8 : 0)) * 4, true);
     }
   };
   const T *const x_from = x + static_cast<int64_t>(tid / 32) * In + tid % 32 * 8;
   const uint32_t x_to = ring + X_AT + (tid % 32 / 8 * NT * 8 + tid / 32) * 128 + tid % 8 / 2 * 32 + ((tid ^ tid / 32) & 1) * 16;
+  // Whether piece j of a unit's x is in x.
+  const auto x_inside = [&](const RowsPlace &place, int j) { return place.column * UNIT_COLUMNS + tid % 32 * 8 < In && j * WARPS + warp < N; };
   const auto bring_x = [&](const RowsPlace &place) {
-    const bool inside = place.column * UNIT_COLUMNS + tid % 32 * 8 < In;
 #pragma unroll
-    for (int j = 0; j < NT * 8; j += WARPS) {
-      if (WARPS > NT * 8 && warp >= NT * 8) break;
-      const bool there = inside && j + warp < N;
-      copy_async_16(x_to + place.slot * SLOT + j * 128, x_from + (there ? j * In + place.column * UNIT_COLUMNS : 0), there);
-    }
+    for (int j = 0; j < PIECES_OF_X; j++)
+      if (WARPS <= NT * 8 || warp < NT * 8) copy_async_16(x_to + place.slot * SLOT + j * WARPS * 128, x_from + j * WARPS * In + place.column * UNIT_COLUMNS, x_inside(place, j));
   };
   static_assert(WARPS % 8 == 0);
   enter();
   RowsPlace first_x = coming;
-  for (int u = 0; u < slots - 1; u++) {
+  for (int u = 0; u < SLOTS - 1; u++) {
     if (begin + u < end) {
       bring_weights();
-      if (coming.step(across, slots) && begin + u + 1 < end) enter();
+      if (coming.step<SLOTS>(across) && begin + u + 1 < end) enter();
     }
     copy_async_commit();
   }
@@ -149,11 +136,25 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
     for (int i = tid; i < part_count * 256; i += THREADS) code[i >> 8][i & 255] = part[i >> 8].nested_code[i & 255];
   wait_for_previous_kernel();
   let_next_kernel_start();
-  for (int u = 0; u < slots - 1 && begin + u < end; u++) {
-    bring_x(first_x);
-    first_x.step(across, slots);
+  // x of the first units, all loads under way at once. Not as copies: those would be counted behind the codes of all these units.
+  {
+    uint4 v[SLOTS - 1][PIECES_OF_X];
+    RowsPlace from = first_x;
+#pragma unroll
+    for (int u = 0; u < SLOTS - 1; u++) {
+#pragma unroll
+      for (int j = 0; j < PIECES_OF_X; j++) {
+        v[u][j] = make_uint4(0, 0, 0, 0);
+        if (begin + u < end && x_inside(from, j)) v[u][j] = *reinterpret_cast<const uint4 *>(x_from + j * WARPS * In + from.column * UNIT_COLUMNS);
+      }
+      from.step<SLOTS>(across);
+    }
+#pragma unroll
+    for (int u = 0; u < SLOTS - 1; u++)
+#pragma unroll
+      for (int j = 0; j < PIECES_OF_X; j++)
+        if (WARPS <= NT * 8 || warp < NT * 8) *reinterpret_cast<uint4 *>(shared + (x_to - ring) + ROWS_TABLE + u * SLOT + j * WARPS * 128) = v[u][j];
   }
-  copy_async_commit();
 
   // ---- the products ----
   RowsPlace now(begin, across);
@@ -308,37 +309,45 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
 
   begin_tile();
   for (int u = begin; u < end; u++) {
-    copies_wait(u == begin ? 0 : slots - 2);
+    copy_async_wait<SLOTS - 2>();
     __syncthreads();
-    if (u + slots - 1 < end) {
+    if (u + SLOTS - 1 < end) {
       bring_weights();
       bring_x(coming);
-      if (coming.step(across, slots) && u + slots < end) enter();
+      if (coming.step<SLOTS>(across) && u + SLOTS < end) enter();
     }
     copy_async_commit();
     multiply(shared + ROWS_TABLE + now.slot * SLOT, now.column);
     if (now.column + 1 == across || u + 1 == end) finish();
-    if (now.step(across, slots) && u + 1 < end) begin_tile();
+    if (now.step<SLOTS>(across) && u + 1 < end) begin_tile();
   }
 }
 
 // y [N, y_stride] = x Wᵀ + bias + xa Bᵀ (xa f32 [N, ranks] holds the adapters' scale). N at most the number in the name; In a multiple of 64; at most 4 parts, all nested or none; x and W 16-byte aligned.
 // bias f32 [sum of out] may be NULL, and xa: then the adapters are left out. U = ceil(In / 256) · sum over parts of ceil(out / TILE); U · grid < 2^31; a part has less than 2^31 elements.
 // partial f32 [2 · grid, TILE · rows of the name]; arrivals u32 [tiles], 0 before and after.
-// launch: grid min(U, multiprocessors), block 256 (rows8: 512); TILE 128; dynamic shared 65536 + slots · (TILE · 144 + rows of the name · 512), 2 <= slots <= 7.
-#define LINEAR_ROWS(name, NT, MT, WM, T)                                                                                                            \
+// launch: grid min(U, multiprocessors), block 256 (rows8: 512); TILE 128; dynamic shared 65536 + slots of the name · (TILE · 144 + rows of the name · 512).
+#define LINEAR_ROWS(name, NT, MT, WM, SLOTS, WIDE, T)                                                                                               \
   extern "C" __global__ void __launch_bounds__(WM * 128, 1) linear_rows_nf4_##name(                                                                 \
       const LinearPart *parts, int part_count, const float *bias, const T *x, const float *xa, T *y, float *partial, uint32_t *arrivals,            \
-      int N, int In, int y_stride, int ranks, int slots) {                                                                                          \
-    linear_rows<T, NT, MT, WM>(parts, part_count, bias, x, xa, y, partial, arrivals, N, In, y_stride, ranks, slots);                                \
+      int N, int In, int y_stride, int ranks) {                                                                                                     \
+    linear_rows<T, NT, MT, WM, SLOTS, WIDE>(parts, part_count, bias, x, xa, y, partial, arrivals, N, In, y_stride, ranks);                          \
   }
+// Other cards have too little shared memory.
+#if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || __CUDA_ARCH__ == 800 || __CUDA_ARCH__ >= 900
+#define IF_SHARED(x) x
+#else
+#define IF_SHARED(x)
+#endif
+#define LINEAR_ROWS_OF(dtype, T)                                              \
+  IF_SHARED(LINEAR_ROWS(rows8_slots7_##dtype, 1, 2, 4, 7, false, T))          \
+  IF_SHARED(LINEAR_ROWS(rows16_slots6_##dtype, 2, 4, 2, 6, false, T))         \
+  IF_SHARED(LINEAR_ROWS(rows32_slots4_##dtype, 4, 4, 2, 4, false, T))         \
+  IF_SHARED(LINEAR_ROWS(rows64_slots3_##dtype, 8, 4, 2, 3, false, T))         \
+  IF_SHARED(LINEAR_ROWS(rows8_slots4_##dtype, 1, 2, 4, 4, false, T))          \
+  IF_SHARED(LINEAR_ROWS(rows16_slots3_##dtype, 2, 4, 2, 3, false, T))         \
+  IF_SHARED(LINEAR_ROWS(rows32_slots2_##dtype, 4, 4, 2, 2, false, T))
 #ifndef REMORA_VARIANTS
-IF_BF16(LINEAR_ROWS(rows8_bf16, 1, 2, 4, bf16_t))
-IF_BF16(LINEAR_ROWS(rows16_bf16, 2, 4, 2, bf16_t))
-IF_BF16(LINEAR_ROWS(rows32_bf16, 4, 4, 2, bf16_t))
-IF_BF16(LINEAR_ROWS(rows64_bf16, 8, 4, 2, bf16_t))
-LINEAR_ROWS(rows8_f16, 1, 2, 4, f16_t)
-LINEAR_ROWS(rows16_f16, 2, 4, 2, f16_t)
-LINEAR_ROWS(rows32_f16, 4, 4, 2, f16_t)
-LINEAR_ROWS(rows64_f16, 8, 4, 2, f16_t)
+LINEAR_ROWS_OF(bf16, bf16_t)
+LINEAR_ROWS_OF(f16, f16_t)
 #endif

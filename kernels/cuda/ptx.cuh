@@ -126,6 +126,14 @@ __device__ __forceinline__ void copy_async_16(uint32_t target, const void *sourc
   asm volatile("st.shared.v4.b32 [%0], {%1,%2,%3,%4};" ::"r"(target), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 #endif
 }
+// The same, and the 256 bytes around come into the second-level cache.
+__device__ __forceinline__ void copy_async_16_wide(uint32_t target, const void *source, bool valid) {
+#if defined(REMORA_EMULATE) || __CUDA_ARCH__ < 800
+  copy_async_16(target, source, valid);
+#else
+  asm volatile("cp.async.cg.shared.global.L2::256B [%0], [%1], 16, %2;" ::"r"(target), "l"(source), "r"(valid ? 16 : 0) : "memory");
+#endif
+}
 // The same for 4 bytes.
 __device__ __forceinline__ void copy_async_4(uint32_t target, const void *source, bool valid) {
 #ifdef REMORA_EMULATE

@@ -9,15 +9,16 @@ struct RowsKernel {
   const char *name;  // without its dtype
   int rows, tile;
   uint32_t threads;
-  uint32_t slots;  // as many as a Hopper holds
+  uint32_t slots;
   bool ships;
-  uint32_t slot() const { return static_cast<uint32_t>(tile) * 144 + static_cast<uint32_t>(rows) * 512; }
-  uint32_t shared(uint32_t slots) const { return 65536 + slots * slot(); }
+  uint32_t shared() const { return 65536 + slots * static_cast<uint32_t>(tile * 144 + rows * 512); }
 };
 static const RowsKernel kernels[] = {
-    {"linear_rows_nf4_rows8", 8, 128, 512, 7, true},         {"linear_rows_nf4_rows16", 16, 128, 256, 6, true},       {"linear_rows_nf4_rows32", 32, 128, 256, 4, true},      {"linear_rows_nf4_rows64", 64, 128, 256, 3, true},
-    {"linear_rows_nf4_rows8_m4w2", 8, 128, 256, 7, false},   {"linear_rows_nf4_rows8_m4w4", 8, 256, 512, 3, false},   {"linear_rows_nf4_rows8_m2w2", 8, 64, 256, 7, false},   {"linear_rows_nf4_rows16_m2w4", 16, 128, 512, 6, false},
-    {"linear_rows_nf4_rows32_m2w4", 32, 128, 512, 4, false}, {"linear_rows_nf4_rows64_m2w4", 64, 128, 512, 3, false}, {"linear_rows_nf4_rows32_m2w2", 32, 64, 256, 6, false}, {"linear_rows_nf4_rows64_m2w2", 64, 64, 256, 3, false},
+    {"linear_rows_nf4_rows8_slots7", 8, 128, 512, 7, true},   {"linear_rows_nf4_rows16_slots6", 16, 128, 256, 6, true}, {"linear_rows_nf4_rows32_slots4", 32, 128, 256, 4, true}, {"linear_rows_nf4_rows64_slots3", 64, 128, 256, 3, true},
+    {"linear_rows_nf4_rows8_slots4", 8, 128, 512, 4, true},   {"linear_rows_nf4_rows16_slots3", 16, 128, 256, 3, true}, {"linear_rows_nf4_rows32_slots2", 32, 128, 256, 2, true},
+    {"linear_rows_nf4_rows8_m4w2", 8, 128, 256, 7, false},    {"linear_rows_nf4_rows8_m4w4", 8, 256, 512, 3, false},    {"linear_rows_nf4_rows8_m2w2", 8, 64, 256, 7, false},     {"linear_rows_nf4_rows16_m2w4", 16, 128, 512, 6, false},
+    {"linear_rows_nf4_rows32_m2w4", 32, 128, 512, 4, false},  {"linear_rows_nf4_rows32_m2w2", 32, 64, 256, 6, false},   {"linear_rows_nf4_rows64_m2w4", 64, 128, 512, 3, false},  {"linear_rows_nf4_rows64_m2w2", 64, 64, 256, 3, false},
+    {"linear_rows_nf4_rows8_wide", 8, 128, 512, 7, false},    {"linear_rows_nf4_rows32_wide", 32, 128, 256, 4, false},  {"linear_rows_nf4_rows64_wide", 64, 128, 256, 3, false},
 };
 
 struct RowsCase {
@@ -91,16 +92,15 @@ void check_linear_rows() {
               xa.push();
               const int units = static_cast<int>(tiles * ((In + 255) / 256));
               const double tolerance = tolerance_of(dtype, 0, 6e-3, 1e-3);
-              for (int grid : {1, 3, 7, units})
-                for (uint32_t slots : {2u, 3u, kernel.slots}) {
-                  if (grid > units || (grid == 3 && slots == 2) || (grid == units && slots != 3) || (grid == 1 && slots == kernel.slots)) continue;
-                  Array partial(F32, static_cast<int64_t>(2) * grid * kernel.tile * kernel.rows);
-                  check_case(k + (nested ? " nested" : "") + " N" + std::to_string(N) + " In" + std::to_string(In) + " grid" + std::to_string(grid) + " slots" + std::to_string(slots) + " " + c.label,
-                             {{&y, &want, tolerance}}, [&] { y.poison(), partial.poison(); }, [&] {
-                               launch(k.c_str(), {static_cast<uint32_t>(grid)}, kernel.threads, kernel.shared(slots), table.dev(), part_count, c.bias ? bias.dev() : nullptr, x.dev(), xa.dev(), y.dev(), partial.dev(), arrivals.dev(),
-                                      static_cast<int>(N), static_cast<int>(In), total, ranks, static_cast<int>(slots));
-                             });
-                }
+              for (int grid : {1, 3, 7, units}) {
+                if (grid > units || (grid == 7 && N == kernel.rows)) continue;
+                Array partial(F32, static_cast<int64_t>(2) * grid * kernel.tile * kernel.rows);
+                check_case(k + (nested ? " nested" : "") + " N" + std::to_string(N) + " In" + std::to_string(In) + " grid" + std::to_string(grid) + " " + c.label, {{&y, &want, tolerance}},
+                           [&] { y.poison(), partial.poison(); }, [&] {
+                             launch(k.c_str(), {static_cast<uint32_t>(grid)}, kernel.threads, kernel.shared(), table.dev(), part_count, c.bias ? bias.dev() : nullptr, x.dev(), ranks ? xa.dev() : nullptr, y.dev(), partial.dev(),
+                                    arrivals.dev(), static_cast<int>(N), static_cast<int>(In), total, ranks);
+                           });
+              }
             }
     }
 }
@@ -143,13 +143,13 @@ void bench_linear_rows() {
   for (const RowsKernel &kernel : kernels) {
     const std::string k = std::string(kernel.name) + "_bf16";
     if (!device_has(k.c_str())) continue;
-    const auto run = [&](int copy, size_t shape, uint32_t slots) {
+    const auto run = [&](int copy, size_t shape) {
       const Shape &s = shapes[shape];
       uint32_t units = 0;
       int total = 0;
       for (int out : s.outs) units += static_cast<uint32_t>((out + kernel.tile - 1) / kernel.tile * ((s.in + 255) / 256)), total += out;
-      launch(k.c_str(), {std::min(units, multiprocessors)}, kernel.threads, kernel.shared(slots), tables[copy * shapes.size() + shape].dev(), static_cast<int>(s.outs.size()), nullptr, x.dev(), nullptr, y.dev(), partial.dev(),
-             arrivals.dev(), kernel.rows, static_cast<int>(s.in), total, 0, static_cast<int>(slots));
+      launch(k.c_str(), {std::min(units, multiprocessors)}, kernel.threads, kernel.shared(), tables[copy * shapes.size() + shape].dev(), static_cast<int>(s.outs.size()), nullptr, x.dev(), nullptr, y.dev(), partial.dev(),
+             arrivals.dev(), kernel.rows, static_cast<int>(s.in), total, 0);
     };
     const auto bytes_of = [&](const Shape &s) {
       double sum = 0;
@@ -160,19 +160,16 @@ void bench_linear_rows() {
     for (size_t i = 0; i < shapes.size(); i++)
       bench(k + " " + shapes[i].name, bytes_of(shapes[i]), bytes_of(shapes[i]) / (0.5 + 1.0 / 64 + 1.0 / 4096) * 2 * kernel.rows, [&] {
         copy = (copy + 1) % COPIES;
-        run(copy, i, kernel.slots);
+        run(copy, i);
       }, 2 * COPIES);
     if (device_is_emulated()) continue;
-    for (const uint32_t slots : {kernel.slots, kernel.slots - 1}) {
-      if (slots < 2) continue;
-      const std::string name = "layer x" + std::to_string(COPIES) + " " + k + " slots" + std::to_string(slots);
-      if (!selected(name)) continue;
-      for (const bool early : {false, true})
-        bench_step(name + (early ? " early" : ""), layer_bytes * COPIES, [&] {
-          for (int c = 0; c < COPIES; c++)
-            for (size_t i = 0; i < shapes.size(); i++) run(c, i, slots);
-        }, early);
-    }
+    const std::string name = "layer x" + std::to_string(COPIES) + " " + k;
+    if (!selected(name)) continue;
+    for (const bool early : {false, true})
+      bench_step(name + (early ? " early" : ""), layer_bytes * COPIES, [&] {
+        for (int c = 0; c < COPIES; c++)
+          for (size_t i = 0; i < shapes.size(); i++) run(c, i);
+      }, early);
   }
 }
 }  // namespace check

@@ -19,11 +19,17 @@ const UNIT_COLUMNS = 256;
 /** The table of code pairs, and what the kernels keep beside their dynamic shared memory. */
 const TABLE_BYTES = 65536;
 const STATIC_BYTES = 5120;
-/** Slots of the ring: one is multiplied while others are under way. */
-const SLOTS = { fewest: 2, most: 7 } as const;
-/** Rows of x that there is a kernel for. */
-const KERNELS = [64, 32, 16, 8] as const;
-type KernelRows = (typeof KERNELS)[number];
+/** Rows of x that a kernel takes, and slots of its ring in shared memory: most first. Those with fewer slots are for an A100. */
+const KERNELS = [
+  { rows: 64, slots: 3 },
+  { rows: 32, slots: 4 },
+  { rows: 32, slots: 2 },
+  { rows: 16, slots: 6 },
+  { rows: 16, slots: 3 },
+  { rows: 8, slots: 7 },
+  { rows: 8, slots: 4 },
+] as const;
+type RowsKernel = (typeof KERNELS)[number];
 /** Elements of a part, and units times blocks: the kernel counts in 32 bits. */
 const MOST_COUNTED = 2 ** 31;
 
@@ -57,13 +63,13 @@ export function linearRows(cuda: CudaRuntime, linear: LinearOperand, { N, dtype,
   const arrivals = cuda.counters(tilesOf(linear.parts));
   const bytes = BYTES_PER_ELEMENT[dtype];
   for (let first = 0; first < N; ) {
-    const rows = kernelFor(cuda, N - first)!;
+    const kernel = kernelFor(cuda, N - first)!;
+    const { rows, slots } = kernel;
     const count = Math.min(rows, N - first);
     const partial = cuda.scratch.take("shares of products", 2 * grid * TILE * rows * 4);
-    const slots = slotsOf(cuda, rows);
     const [from, to, low] = [x + first * cols * bytes, y + first * outs * bytes, xa && xa + first * ranks * 4];
-    const values = [parts, linear.parts.length, bias, from, low, to, partial, arrivals, count, cols, outs, ranks, slots];
-    cuda.launch(`linear_rows_nf4_rows${rows}_${dtype}`, grid, values, TABLE_BYTES + slots * slotBytes(rows));
+    const values = [parts, linear.parts.length, bias, from, low, to, partial, arrivals, count, cols, outs, ranks];
+    cuda.launch(`linear_rows_nf4_rows${rows}_slots${slots}_${dtype}`, grid, values, sharedBytes(kernel));
     first += count;
   }
 }
@@ -76,19 +82,14 @@ function unitsOf(parts: LinearOperand["parts"]): number {
   return tilesOf(parts) * blocks(parts[0]!.weight.cols, UNIT_COLUMNS);
 }
 
-/** The smallest kernel for N rows, or the largest one whose ring this card holds. */
-function kernelFor(cuda: CudaRuntime, N: number): KernelRows | undefined {
-  return (
-    KERNELS.findLast((rows) => rows >= N && slotsOf(cuda, rows) >= SLOTS.fewest) ??
-    KERNELS.find((rows) => slotsOf(cuda, rows) >= SLOTS.fewest)
-  );
+/** The smallest kernel for N rows, or the one for most rows, among those that this card holds. */
+function kernelFor(cuda: CudaRuntime, N: number): RowsKernel | undefined {
+  const fitting = KERNELS.filter((kernel) => sharedBytes(kernel) + STATIC_BYTES <= cuda.card.sharedPerBlock);
+  const rows = fitting.findLast((kernel) => kernel.rows >= N)?.rows ?? fitting[0]?.rows;
+  return fitting.find((kernel) => kernel.rows === rows);
 }
 
-/** Codes and scales of TILE rows of W, and the rows of x, 256 columns of each. */
-function slotBytes(rows: KernelRows): number {
-  return TILE * 144 + rows * UNIT_COLUMNS * 2;
-}
-
-function slotsOf({ card }: CudaRuntime, rows: KernelRows): number {
-  return Math.min(SLOTS.most, Math.floor((card.sharedPerBlock - STATIC_BYTES - TABLE_BYTES) / slotBytes(rows)));
+/** A slot holds codes and scales of TILE rows of W, and the rows of x, 256 columns of each. */
+function sharedBytes({ rows, slots }: RowsKernel): number {
+  return TABLE_BYTES + slots * (TILE * 144 + rows * UNIT_COLUMNS * 2);
 }
