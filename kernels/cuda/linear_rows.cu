@@ -40,7 +40,8 @@ template <class T, int NT, int MT, int WM, int SLOTS, bool WIDE>
 __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_count, const float *bias, const T *x, const float *xa, T *y, float *partial, uint32_t *arrivals,
                                             int N, int In, int y_stride, int ranks) {
   constexpr int WARPS = WM * COLUMN_GROUPS, THREADS = WARPS * 32, TILE = WM * MT * 16, ROWS = NT * 8;
-  // A slot of the ring: codes [TILE, 128] with their 16-byte pieces rearranged, scales u32 [4, TILE] as they are stored, x [4, NT, 8, 64].
+  // A slot of the ring: codes [TILE, 128] with their 16-byte pieces rearranged, scales f32 [TILE, 4], or u32 [4, TILE]: two words with
+  // the codes of a row's scales and its outer scales; x [4, NT, 8, 64].
   constexpr int SCALES_AT = TILE * 128, X_AT = SCALES_AT + TILE * 16, SLOT = X_AT + NT * 4096;
   constexpr int SCALES = MT / 2;  // of the 2 MT a quad of lanes needs, those of one lane
   static_assert(MT % 2 == 0 && TILE * ROWS * 4 <= ROWS_TABLE / 2 && TILE * 4 % THREADS == 0 && THREADS % 8 == 0);
@@ -68,11 +69,13 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
   const uint8_t *words_from[WORDS];     // of scales: their words of a row's first unit, or the outer scales of the part
   int first_block[WORDS];               // of a row, counted from the part's first
   int first_row = 0, last_row = 0, last_block = 0;
+  bool whole = false;  // the scales of a row and unit are one aligned word, or 16 bytes
   const auto enter = [&] {
     coming.find(part, TILE);
     const LinearPart &of = part[coming.part];
     codes_from = static_cast<const uint8_t *>(of.data) + coming.column * 128 + tid % 8 * 16;
     first_row = coming.row + tid / 8, last_row = of.out - 1, last_block = of.out * blocks - 1;
+    whole = blocks % 4 == 0 && reinterpret_cast<uint64_t>(of.scales) % (nested ? 4 : 16) == 0;
 #pragma unroll
     for (int j = 0; j < WORDS; j++) {
       const int word = (tid + j * THREADS) / TILE, block = min(coming.row + (tid + j * THREADS) % TILE, of.out - 1) * blocks;
@@ -102,9 +105,17 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
     codes_from += 128;
 #pragma unroll
     for (int j = 0; j < WORDS; j++) {
-      const uint32_t to = words_to + slot + j * THREADS * 4;
-      if (nested && (tid + j * THREADS) / TILE < 2) copy_async_4(to, words_from[j] + at, at <= first_block[j]);
-      else copy_async_4(to, words_from[j] + (min(first_block[j] + at, last_block) >> (nested ? 8 : 0)) * 4, true);
+      const int i = tid + j * THREADS, word = i / TILE;
+      if (nested) {
+        if (whole && word % 2) continue;  // a row's words lie in a line of their own, which takes time
+        const uint32_t to = words_to + slot + j * THREADS * 4;
+        if (word < 2) copy_async_4(to, words_from[j] + at, at <= first_block[j]);
+        else copy_async_4(to, words_from[j] + (min(first_block[j] + at, last_block) >> 8) * 4, true);
+      } else if (!whole) {
+        copy_async_4(ring + SCALES_AT + slot + i % TILE * 16 + word * 4, words_from[j] + static_cast<int64_t>(min(first_block[j] + at, last_block)) * 4, true);
+      } else if (word == 0) {
+        copy_async_16(ring + SCALES_AT + slot + i * 16, words_from[j] + static_cast<int64_t>(first_block[j] + at) * 4, true);
+      }
     }
   };
   const T *const x_from = x + static_cast<int64_t>(tid / 32) * In + tid % 32 * 8;
@@ -171,7 +182,7 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
       const int in_tile = wm * MT * 16 + i * 32 + t * 8 + g, first = min(now.row + in_tile, of.out - 1) * blocks;
       const int byte = (static_cast<int>(reinterpret_cast<uint64_t>(of.scales)) + first & 3) + wk;
       scale_at[i] = first;
-      inner_at[i] = SCALES_AT + in_tile * 4 + (nested ? byte / 4 * TILE * 4 + byte % 4 : wk * TILE * 4);
+      inner_at[i] = SCALES_AT + (nested ? in_tile * 4 + byte / 4 * TILE * 4 + byte % 4 : in_tile * 16 + wk * 4);
     }
   };
   float sums[MT][NT][4] = {};

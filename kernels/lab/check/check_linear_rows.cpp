@@ -39,7 +39,7 @@ void check_linear_rows() {
       if (!device_has(k.c_str())) continue;
       for (bool nested : {false, true})
         for (int64_t N : {kernel.rows, kernel.rows - 3})
-          for (int64_t In : {64, 320, 1152, 2560})
+          for (int64_t In : {64, 320, 512, 1152, 2560})
             for (const RowsCase &c : cases) {
               if (In == 2560 && (&c != &cases[0] || N != kernel.rows)) continue;
               if (!kernel.ships && (!nested || N == kernel.rows || In != 1152)) continue;
