@@ -8,9 +8,16 @@
 // rounded to T and nothing else is before y.
 // Sums: four column groups meet in the gaps of the table, in order; a tile that several blocks share is added up by whoever comes last, in the order of
 // columns, so all runs give the same bits.
-// Bytes: W once (0.52 an element); x once a block and unit: N · 4 / TILE an element, from L2. A warp's instructions for 1,024 codes: 16 PRMT, 16 LDS of pairs, 2 LDS of
-// codes, NT · (4 HMMA + 4 FFMA), 2 NT / MT LDS of x, about 15 around. Shared memory for them: 16 + 4 + 4 + NT · 8 / MT + NT · 4 · 128 / TILE passes of 128 bytes and about 4 for scales.
-// Limit: memory up to 16 rows, then shared memory and the tensor cores alike.
+// Bytes: W once (0.52 an element); x once a block and unit, 2 · N / TILE an element, from L2. Limit: memory for few rows; what comes next is counted below, for 1,024 codes and a
+// multiprocessor. An H200 reads 1,024 codes in about 32 cycles of one of its 132; a pass is 128 bytes in or out of shared memory, one a cycle.
+//   rows of x             8      16     32     64
+//   pairs of levels       16     16     16     16    loads from the table
+//   codes                  8      8      8      8    copied, loaded
+//   x                      5      6     12     24    copied once for TILE rows of W, loaded once for 16 MT
+//   scales                 8      8      8      8    copied, looked up, passed around
+//   passes                37     38     44     56
+//   tensor cores           7     13     26     52    at the rate of mma on Hopper
+//   instructions / 4      22     24     31     46    of the disassembly, without what only a new tile needs
 #include "linear_part.cuh"
 
 constexpr int ROWS_PARTS = 4, ROWS_TABLE = 65536, UNIT_COLUMNS = 256, COLUMN_GROUPS = UNIT_COLUMNS / 64;
