@@ -11,6 +11,9 @@ import { randomWeight } from "../testing/random-weights.ts";
 import { TestArrays } from "../testing/test-arrays.ts";
 import type { CapturedStep } from "./captured-step.ts";
 
+/** More than the kernels that read NF4 codes take (linear-rows.ts): these rows are multiplied by decoded weights. */
+const DECODED_ROWS = 136;
+
 describeOnEachDevice("CUDA backend", (device) => {
   const it = anyTest.runIf(device.name.startsWith("cuda"));
   const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer);
@@ -62,8 +65,8 @@ describeOnEachDevice("CUDA backend", (device) => {
       const weight =
         format === "nf4" ? { format, rows: 1, cols: 64, ...nf4, path: "test" } : arrays.weight("bf16", 1, 64, new Array(64).fill(0));
       const linear = { parts: [{ weight, lora: { a, b, rank: 2, scale: 1 } }], dropout: 0 };
-      const x = arrays.input("bf16", [32, 64], new Array(2048).fill(1));
-      const [y, xa] = [arrays.output("y", "bf16", [32, 1]), arrays.output("xa", "bf16", [32, 2])];
+      const x = arrays.input("bf16", [DECODED_ROWS, 64], new Array(DECODED_ROWS * 64).fill(1));
+      const [y, xa] = [arrays.output("y", "bf16", [DECODED_ROWS, 1]), arrays.output("xa", "bf16", [DECODED_ROWS, 2])];
       const quarter = arrays.input("f32", [1, 2], [0.25, 0.25]);
       const graph = backend.capture(() => {
         backend.linearForward(linear, x, y, xa);
@@ -91,10 +94,11 @@ describeOnEachDevice("CUDA backend", (device) => {
       rank: 8,
       scale: 2,
     };
-    const x = arrays.input("bf16", [33, 128], random.normals(33 * 128));
-    const [plain, adapted] = [arrays.output("y", "bf16", [33, 40]), arrays.output("adapted y", "bf16", [33, 40])];
+    const N = DECODED_ROWS;
+    const x = arrays.input("bf16", [N, 128], random.normals(N * 128));
+    const [plain, adapted] = [arrays.output("y", "bf16", [N, 40]), arrays.output("adapted y", "bf16", [N, 40])];
     backend.linearForward({ parts: [{ weight }], dropout: 0 }, x, plain, null);
-    backend.linearForward({ parts: [{ weight, lora }], dropout: 0 }, x, adapted, arrays.output("xa", "bf16", [33, 8]));
+    backend.linearForward({ parts: [{ weight, lora }], dropout: 0 }, x, adapted, arrays.output("xa", "bf16", [N, 8]));
     expect(Array.from(await arrays.read(adapted))).toEqual(Array.from(await arrays.read(plain)));
     arrays.release();
   });
@@ -118,12 +122,12 @@ describeOnEachDevice("CUDA backend", (device) => {
         ];
         const lora = i % 2 === 1 ? { a, b, rank: 4, scale: 1 } : undefined;
         const step = arrays.input("f32", [Out, 4], random.normals(4 * Out, 0.05));
-        const dY = arrays.input("bf16", [40, Out], random.normals(40 * Out));
-        const [y, dX] = [arrays.output(`y ${i}`, "bf16", [40, Out]), arrays.output(`dX ${i}`, "bf16", [40, 128])];
-        const [xa, db] = [0, 1].map((k) => arrays.output(`${k ? "db" : "xa"} ${i}`, "bf16", [40, 4]));
+        const dY = arrays.input("bf16", [DECODED_ROWS, Out], random.normals(DECODED_ROWS * Out));
+        const [y, dX] = [arrays.output(`y ${i}`, "bf16", [DECODED_ROWS, Out]), arrays.output(`dX ${i}`, "bf16", [DECODED_ROWS, 128])];
+        const [xa, db] = [0, 1].map((k) => arrays.output(`${k ? "db" : "xa"} ${i}`, "bf16", [DECODED_ROWS, 4]));
         return { linear: { parts: [{ weight, lora }], dropout: 0 }, lora, step, dY, y, dX, xa: lora ? xa! : null, db: lora ? db! : null };
       });
-      const x = arrays.input("bf16", [40, 128], random.normals(40 * 128));
+      const x = arrays.input("bf16", [DECODED_ROWS, 128], random.normals(DECODED_ROWS * 128));
       const work = () => {
         for (const { linear, y, xa } of layers) backend.linearForward(linear, x, y, xa);
         for (const { linear, dY, dX, db } of layers.toReversed()) backend.linearBackwardInput(linear, dY, dX, db);
@@ -151,17 +155,18 @@ describeOnEachDevice("CUDA backend", (device) => {
   it("decodes kept weights once, also where they share a block of memory with what the step writes", async () => {
     const backend = device.backend();
     const nodes: number[] = [];
+    const N = DECODED_ROWS;
     backend.tune!({ keepDecoded: true, headRows: 0, decodeBeside: true, deterministic: true });
     for (const shared of [false, true]) {
       const arrays = new TestArrays(backend);
       const scales = arrays.input("f32", [32], new Array(32).fill(0.5));
-      const own = { output: arrays.output("y", "bf16", [32, 32]), data: arrays.input("u8", [32 * 32], new Array(1024).fill(0x9a)) };
-      const block = arrays.input("u8", [4096], new Array(4096).fill(0x9a));
-      const y = shared ? { ...block, dtype: "bf16" as const, shape: [32, 32] } : own.output;
-      const data = shared ? { ...block, byteOffset: 2048, shape: [1024] } : own.data;
+      const own = { output: arrays.output("y", "bf16", [N, 32]), data: arrays.input("u8", [32 * 32], new Array(1024).fill(0x9a)) };
+      const block = arrays.input("u8", [N * 64 + 1024], new Array(N * 64 + 1024).fill(0x9a));
+      const y = shared ? { ...block, dtype: "bf16" as const, shape: [N, 32] } : own.output;
+      const data = shared ? { ...block, byteOffset: N * 64, shape: [1024] } : own.data;
       const weight = { format: "nf4" as const, rows: 32, cols: 64, data, scales, path: "test" };
       const linear = { parts: [{ weight }], dropout: 0 };
-      const x = arrays.input("bf16", [32, 64], new Array(2048).fill(1));
+      const x = arrays.input("bf16", [N, 64], new Array(N * 64).fill(1));
       const graph = backend.capture(() => backend.linearForward(linear, x, y, null));
       graph.replay();
       nodes.push((graph as CapturedStep).nodeCount);
