@@ -19,6 +19,7 @@ static const RowsKernel kernels[] = {
     {"linear_rows_nf4_rows8_m4w2", 8, 128, 256, 7, false},    {"linear_rows_nf4_rows8_m4w4", 8, 256, 512, 3, false},    {"linear_rows_nf4_rows8_m2w2", 8, 64, 256, 7, false},     {"linear_rows_nf4_rows16_m2w4", 16, 128, 512, 6, false},
     {"linear_rows_nf4_rows32_m2w4", 32, 128, 512, 4, false},  {"linear_rows_nf4_rows32_m2w2", 32, 64, 256, 6, false},   {"linear_rows_nf4_rows64_m2w4", 64, 128, 512, 3, false},  {"linear_rows_nf4_rows64_m2w2", 64, 64, 256, 3, false},
     {"linear_rows_nf4_rows8_wide", 8, 128, 512, 7, false},    {"linear_rows_nf4_rows32_wide", 32, 128, 256, 4, false},  {"linear_rows_nf4_rows64_wide", 64, 128, 256, 3, false},
+    {"linear_rows_nf4_rows8_split", 8, 128, 512, 7, false},   {"linear_rows_nf4_rows8_m4w2split", 8, 128, 256, 7, false}, {"linear_rows_nf4_rows16_split", 16, 128, 256, 6, false}, {"linear_rows_nf4_rows32_split", 32, 128, 256, 4, false},
 };
 
 struct RowsCase {
