@@ -29,7 +29,8 @@ const HOPPER_ONLY = ["attention_hopper", "attention_hopper_one_pass"];
  * row kernels save registers around a 64-bit division, once; sm_75 needs two instructions and more registers for each matrix step; one norm keeps
  * two addresses in memory for sm_80, once a row; the streaming products of few rows keep loop bounds there, all on cards before sm_90, the dense ones
  * on sm_90 too (measured: as fast as a deeper pipeline that keeps none); the product of one row keeps 4 bytes on sm_75, whose shared memory is too
- * small for it to run there at all; LoRA's backward of 64 ranks keeps 8 bytes on sm_90a.
+ * small for it to run there at all; LoRA's backward of 64 ranks keeps 8 bytes on sm_90a; the product of 64 rows keeps 20 to 30 addresses of its copies in
+ * memory, read once for 32,768 codes.
  */
 const MAY_SPILL = [
   /^attention_.*_mma_d256_/,
@@ -41,6 +42,7 @@ const MAY_SPILL = [
   /^linear_stream_dense_.* sm_90a$/,
   /^linear_vector_nf4_rows1_f16 sm_75$/,
   /^lora_backward_tiles4_.* sm_90a$/,
+  /^linear_rows_nf4_rows64_/,
 ];
 
 function readArguments(list) {

@@ -126,6 +126,17 @@ __device__ __forceinline__ void copy_async_16(uint32_t target, const void *sourc
   asm volatile("st.shared.v4.b32 [%0], {%1,%2,%3,%4};" ::"r"(target), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 #endif
 }
+// The same for 4 bytes.
+__device__ __forceinline__ void copy_async_4(uint32_t target, const void *source, bool valid) {
+#ifdef REMORA_EMULATE
+  emu::remora_emulated_copy_async(target, source, 4, valid ? 4 : 0);
+#elif __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(target), "l"(source), "r"(valid ? 4 : 0) : "memory");
+#else
+  const uint32_t v = valid ? *reinterpret_cast<const uint32_t *>(source) : 0;
+  asm volatile("st.shared.b32 [%0], %1;" ::"r"(target), "r"(v) : "memory");
+#endif
+}
 __device__ __forceinline__ void copy_async_commit() {
 #ifdef REMORA_EMULATE
   emu::remora_emulated_copy_commit();

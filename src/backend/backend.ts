@@ -299,6 +299,12 @@ export interface Backend {
   // ---- embedding, head ----
   embeddingForward(table: WeightOperand, ids: Operand, y: Operand, scale: number): void;
   embeddingBackward(ids: Operand, dY: Operand, dTable: Operand, scale: number): void;
+  /**
+   * y = x headᵀ, f32 [N, V] of x [N, C] in 16 bits: what `linearForward` makes of x converted to f32, but for the order of its sums. Absent where that
+   * costs little.
+   * @returns false, with nothing enqueued, when it is not for this head or so few rows
+   */
+  logits?(head: WeightOperand, x: Operand, y: Operand): boolean;
   headLoss(
     head: WeightOperand,
     h: Operand,

@@ -109,6 +109,42 @@ const ONE_PASS_CASES: readonly LinearCase[] = [
   { N: 50, In: 64, parts: [["nf4", 600, 40]] },
 ];
 
+/** Rows that a card multiplies from NF4 codes: more than its kernels for four, up to two passes of 64; one and several tiles of 128 outputs. */
+const NF4_ROWS_CASES: readonly LinearCase[] = [
+  {
+    N: 5,
+    In: 320,
+    parts: [
+      ["nf4-nested", 140, 4],
+      ["nf4-nested", 1, 0],
+      ["nf4-nested", 33, 9],
+    ],
+    bias: true,
+  },
+  { N: 9, In: 1088, parts: [["nf4", 257, 0]] },
+  { N: 16, In: 192, parts: [["nf4-nested", 70, 0]], bias: true },
+  {
+    N: 31,
+    In: 576,
+    parts: [
+      ["nf4-nested", 128, 16],
+      ["nf4-nested", 128, 8],
+    ],
+    bias: true,
+  },
+  { N: 64, In: 64, parts: [["nf4", 31, 3]] },
+  { N: 81, In: 640, parts: [["nf4-nested", 137, 0]] },
+  {
+    N: 128,
+    In: 320,
+    parts: [
+      ["nf4", 40, 4],
+      ["nf4", 200, 0],
+    ],
+    dropout: 0.2,
+  },
+]; // prettier-ignore
+
 /** Each stored format once as a matrix-vector product, once with a few rows and once with many. */
 const FORMAT_CASES = STORED_FORMATS.flatMap((format) =>
   [1, 4, 37].map((N): LinearCase => ({ N, In: fittingColumns(format, 320), parts: [[format, 29, 2]] })),
@@ -227,6 +263,15 @@ describeOnEachDevice("linear", (device) => {
       }
     } finally {
       vi.unstubAllEnvs();
+    }
+  });
+
+  it.runIf(!device.isReference).each(ACTIVATION_DTYPES)("multiplies 5 to 128 rows with NF4, %s", async (dtype) => {
+    for (const shape of NF4_ROWS_CASES) {
+      await compareWithReference(device.backend(), linearCase(shape, dtype), {
+        label: `${describeCase(shape)} ${dtype}`,
+        slack: slackOf(shape, dtype),
+      });
     }
   });
 

@@ -98,10 +98,12 @@ export class GenerationStep {
       const last = tape.allocate(dtype, [drawing, shape.hiddenSize], "last hidden rows");
       backend.gatherRows(hidden, inputs.drawRows, last);
       // Logits in f32: rounding them to bf16 would make ties of near neighbours.
-      const wide = tape.allocate("f32", [drawing, shape.hiddenSize], "last hidden rows in f32");
-      backend.convert(last, wide);
       const logits = tape.allocate("f32", [drawing, shape.vocabularySize], "logits");
-      backend.linearForward({ parts: [{ weight: weights.head.weight }], dropout: 0 }, wide, logits, null);
+      if (!backend.logits?.(weights.head.weight, last, logits)) {
+        const wide = tape.allocate("f32", [drawing, shape.hiddenSize], "last hidden rows in f32");
+        backend.convert(last, wide);
+        backend.linearForward({ parts: [{ weight: weights.head.weight }], dropout: 0 }, wide, logits, null);
+      }
       const { params, seeds, drawSteps, history, historyLength } = inputs;
       const { memory, byteOffset } = this.#drawn;
       const logprobs = Tensor.over(memory, byteOffset + 4 * drawing, "f32", [drawing], "log-probabilities");

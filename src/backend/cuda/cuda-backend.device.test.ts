@@ -10,6 +10,9 @@ import { randomWeight } from "../testing/random-weights.ts";
 import { TestArrays } from "../testing/test-arrays.ts";
 import type { CapturedStep } from "./captured-step.ts";
 
+/** More than the kernels that read NF4 codes take (linear-rows.ts): these rows are multiplied by decoded weights. */
+const DECODED_ROWS = 136;
+
 describeOnEachDevice("CUDA backend", (device) => {
   const it = anyTest.runIf(device.name.startsWith("cuda"));
   const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer);
@@ -61,8 +64,8 @@ describeOnEachDevice("CUDA backend", (device) => {
       const weight =
         format === "nf4" ? { format, rows: 1, cols: 64, ...nf4, path: "test" } : arrays.weight("bf16", 1, 64, new Array(64).fill(0));
       const linear = { parts: [{ weight, lora: { a, b, rank: 2, scale: 1 } }], dropout: 0 };
-      const x = arrays.input("bf16", [32, 64], new Array(2048).fill(1));
-      const [y, xa] = [arrays.output("y", "bf16", [32, 1]), arrays.output("xa", "bf16", [32, 2])];
+      const x = arrays.input("bf16", [DECODED_ROWS, 64], new Array(DECODED_ROWS * 64).fill(1));
+      const [y, xa] = [arrays.output("y", "bf16", [DECODED_ROWS, 1]), arrays.output("xa", "bf16", [DECODED_ROWS, 2])];
       const quarter = arrays.input("f32", [1, 2], [0.25, 0.25]);
       const graph = backend.capture(() => {
         backend.linearForward(linear, x, y, xa);
@@ -90,10 +93,11 @@ describeOnEachDevice("CUDA backend", (device) => {
       rank: 8,
       scale: 2,
     };
-    const x = arrays.input("bf16", [33, 128], random.normals(33 * 128));
-    const [plain, adapted] = [arrays.output("y", "bf16", [33, 40]), arrays.output("adapted y", "bf16", [33, 40])];
+    const N = DECODED_ROWS;
+    const x = arrays.input("bf16", [N, 128], random.normals(N * 128));
+    const [plain, adapted] = [arrays.output("y", "bf16", [N, 40]), arrays.output("adapted y", "bf16", [N, 40])];
     backend.linearForward({ parts: [{ weight }], dropout: 0 }, x, plain, null);
-    backend.linearForward({ parts: [{ weight, lora }], dropout: 0 }, x, adapted, arrays.output("xa", "bf16", [33, 8]));
+    backend.linearForward({ parts: [{ weight, lora }], dropout: 0 }, x, adapted, arrays.output("xa", "bf16", [N, 8]));
     expect(Array.from(await arrays.read(adapted))).toEqual(Array.from(await arrays.read(plain)));
     arrays.release();
   });
@@ -101,17 +105,18 @@ describeOnEachDevice("CUDA backend", (device) => {
   it("decodes kept weights once, also where they share a block of memory with what the step writes", async () => {
     const backend = device.backend();
     const nodes: number[] = [];
+    const N = DECODED_ROWS;
     backend.tune!({ keepDecoded: true, headRows: 0, deterministic: true });
     for (const shared of [false, true]) {
       const arrays = new TestArrays(backend);
       const scales = arrays.input("f32", [32], new Array(32).fill(0.5));
-      const own = { output: arrays.output("y", "bf16", [32, 32]), data: arrays.input("u8", [32 * 32], new Array(1024).fill(0x9a)) };
-      const block = arrays.input("u8", [4096], new Array(4096).fill(0x9a));
-      const y = shared ? { ...block, dtype: "bf16" as const, shape: [32, 32] } : own.output;
-      const data = shared ? { ...block, byteOffset: 2048, shape: [1024] } : own.data;
+      const own = { output: arrays.output("y", "bf16", [N, 32]), data: arrays.input("u8", [32 * 32], new Array(1024).fill(0x9a)) };
+      const block = arrays.input("u8", [N * 64 + 1024], new Array(N * 64 + 1024).fill(0x9a));
+      const y = shared ? { ...block, dtype: "bf16" as const, shape: [N, 32] } : own.output;
+      const data = shared ? { ...block, byteOffset: N * 64, shape: [1024] } : own.data;
       const weight = { format: "nf4" as const, rows: 32, cols: 64, data, scales, path: "test" };
       const linear = { parts: [{ weight }], dropout: 0 };
-      const x = arrays.input("bf16", [32, 64], new Array(2048).fill(1));
+      const x = arrays.input("bf16", [N, 64], new Array(N * 64).fill(1));
       const graph = backend.capture(() => backend.linearForward(linear, x, y, null));
       graph.replay();
       nodes.push((graph as CapturedStep).nodeCount);

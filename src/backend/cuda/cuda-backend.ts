@@ -42,6 +42,7 @@ import { headLoss } from "./ops/head-loss.ts";
 import * as linear from "./ops/linear.ts";
 import { linearStep } from "./ops/linear-decode.ts";
 import { LinearStates } from "./ops/linear-state.ts";
+import { logits } from "./ops/logits.ts";
 import * as norms from "./ops/norms.ts";
 import * as numbers from "./ops/numbers.ts";
 import * as optimizer from "./ops/optimizer.ts";
@@ -317,6 +318,13 @@ export class CudaBackend implements Backend {
   }
   embeddingBackward(ids: Operand, dY: Operand, dTable: Operand, scale: number): void {
     this.#cuda.run("embeddingBackward", () => embedding.embeddingBackward(this.#cuda, ids, dY, dTable, scale));
+  }
+  logits(head: WeightOperand, x: Operand, y: Operand): boolean {
+    let taken = false;
+    this.#cuda.run("logits", () => {
+      taken = logits(this.#cuda, head, x, y);
+    });
+    return taken;
   }
   headLoss(...args: Parameters<Backend["headLoss"]>): void {
     this.#cuda.run("headLoss", () => headLoss(this.#cuda, ...args));

@@ -1,4 +1,4 @@
-/** Sizes of embedding and head + loss, checked: ids and targets i32 [N], y and h [N, C]. */
+/** Sizes of embedding, head + loss and logits, checked: ids and targets i32 [N], y and h [N, C]. */
 import { ShapeError } from "../../errors/shape-error.ts";
 import type { Operand, WeightOperand } from "../backend.ts";
 import { elementCount } from "../element-types.ts";
@@ -44,5 +44,14 @@ export function headLossSizes(
   if (headGradient) expectMatrix(op, "headGradient", headGradient, head.rows, head.cols, "f32");
   if (rowTop1) expectCount(op, "rowTop1", rowTop1, N, "i32");
   if (!(chunkRows >= 1)) throw new ShapeError(`${op}: chunkRows`, "at least 1", String(chunkRows));
+  return { N, dtype };
+}
+
+/** x [N, C], y f32 [N, V] */
+export function logitsSizes(head: WeightOperand, x: Operand, y: Operand) {
+  const op = `logits ${head.path}`;
+  const { N, dtype } = matrix(op, "x", x);
+  expectMatrix(op, "x", x, N, head.cols, dtype);
+  expectMatrix(op, "y", y, N, head.rows, "f32");
   return { N, dtype };
 }

@@ -1,12 +1,13 @@
 /**
- * A group of linears for 1 to 16 rows, as asking needs them: one kernel reads the stored weights (NF4 or dense) once and writes y with bias and
- * adapters. Kernels: linear_vector.cu for NF4 and up to four rows, else linear_decode.cu.
+ * A group of linears for 1 to 16 rows, as asking needs them, and up to 64 of NF4 without adapters: one kernel reads the stored weights (NF4 or dense) once and
+ * writes y with bias and adapters. Kernels: for NF4 linear_vector.cu up to four rows and linear_rows.cu from five on, else linear_decode.cu.
  */
 import { ShapeError } from "../../../errors/shape-error.ts";
 import type { ActivationDType, GatedKind, LinearOperand, LinearSurroundings, Operand } from "../../backend.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { copyMatrix } from "./adapter-copies.ts";
 import { blocks } from "./grids.ts";
+import { linearRows, takesRows } from "./linear-rows.ts";
 import type { LinearState, LinearStates } from "./linear-state.ts";
 import { linearVector, takesVector, type VectorProduct } from "./linear-vector.ts";
 import { isDense } from "./weights.ts";
@@ -25,6 +26,8 @@ const NF4_SHARED = 32768;
 const GATE: Readonly<Record<GatedKind, number>> = { silu: 0, "gelu-tanh": 1 };
 const OUTPUTS_A_TILE = 16;
 const BLOCKS_A_MULTIPROCESSOR = 4;
+
+type Family = keyof typeof STREAM_CHUNK;
 
 export interface FewRows {
   readonly N: number;
@@ -56,6 +59,10 @@ export function linearDecode(cuda: CudaRuntime, linear: LinearOperand, state: Li
   }
   if (family !== "dense" && takesVector(cuda, linear, N)) {
     linearVector(cuda, linear, { N, dtype, parts, x, y, xa: scaled, ranks });
+    return true;
+  }
+  if (family !== "dense" && takesRows(cuda, linear, N)) {
+    linearRows(cuda, linear, { N, dtype, parts, x, y, xa: scaled, ranks });
     return true;
   }
   const values = [parts, count, cuda.optionalIn(linear.bias), x, scaled, y, N, In, outs, ranks];
@@ -139,15 +146,17 @@ function comingNext(cuda: CudaRuntime, states: LinearStates, linear: LinearOpera
   return { linear, parts: partTable(cuda, linear, state) };
 }
 
-/** null when the group is not for these kernels. */
-function kernelFamily(
-  cuda: CudaRuntime,
-  linear: LinearOperand,
-  { sizes }: LinearState,
-  { N, dtype, x }: FewRows,
-): keyof typeof STREAM_CHUNK | null {
-  if (N > MOST_ROWS || dtype === "f32" || (dtype === "bf16" && cuda.card.major < 8)) return null;
+/** null when the group is not for the kernels of few rows. */
+function kernelFamily(cuda: CudaRuntime, linear: LinearOperand, state: LinearState, { N, dtype, x }: FewRows): Family | null {
+  const many = N > MOST_ROWS;
+  if (many && (state.sizes.ranks > 0 || linear.parts[0]!.weight.format !== "nf4" || !takesRows(cuda, linear, N))) return null;
   if (linear.parts.some(({ lora }) => lora && lora.rank > 0 && (linear.dropout > 0 || lora.scale === 0))) return null;
+  return storedFamily(cuda, linear, state, dtype, x);
+}
+
+/** How all weights of the group are stored; null when no kernel reads them so, or x. */
+function storedFamily(cuda: CudaRuntime, linear: LinearOperand, { sizes }: LinearState, dtype: ActivationDType, x: number): Family | null {
+  if (dtype === "f32" || (dtype === "bf16" && cuda.card.major < 8)) return null;
   const first = linear.parts[0]!.weight;
   const alike = linear.parts.every(({ weight }) => weight.format === first.format && !weight.nested === !first.nested);
   const aligned = x % 16 === 0 && linear.parts.every(({ weight }) => cuda.in(weight.data) % 16 === 0);
