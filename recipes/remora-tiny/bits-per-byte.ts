@@ -16,7 +16,10 @@ import type { Tokenizer } from "../../src/text/tokenizer.ts";
 import { evaluate } from "../../src/training/evaluate.ts";
 
 const [folder, bytesText, ...names] = process.argv.slice(2);
-if (!folder || names.length === 0) throw new Error("usage: bits-per-byte.ts <folder of prepare.ts> <bytes a source> <model>…");
+if (!folder || names.length === 0) {
+  console.error("usage: bits-per-byte.ts <folder of prepare.ts> <bytes a source> <model>…");
+  process.exit(2);
+}
 const LENGTH = 1024;
 const SOURCES = ["ja-books-1", "ja-wiki", "ja-manual", "en-books-1", "en-wiki", "en-factbook", "learner-pairs-ja", "learner-pairs-en"];
 

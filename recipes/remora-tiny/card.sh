@@ -8,6 +8,7 @@
 # results and logs under $OUT: model parts of 15 MB, metrics.jsonl, config.json, trials.json, prepare.log and others. REMORA_DEVICE, MINUTES, EVERYDAY,
 # TRIAL_FLAGS and PRETRAIN_FLAGS are for trying it on a CPU; LIMIT_SECONDS is the whole call. TRIAL_SHARE is trial steps over the run's.
 set -u
+case "${1:-}" in first | second | third) ;; *) echo "usage: sh card.sh first | second | third MIX" >&2; exit 2 ;; esac
 began=$(date +%s)
 here=$(cd "$(dirname "$0")" && pwd)
 out=${OUT:-.gpu/out}

@@ -3,6 +3,10 @@
 #   sh recipes/remora-tiny/pack.sh <data folder> <model folder of tokenizer.ts> <target> [demo's held-out.jsonl]
 # Target gets tiny-1/ and tiny-2/. The texts go as they are, packed by their makers; Node as tiny-1/node.xz, when it is not there yet.
 set -e
+if [ ! -d "$1/pretrain" ] || [ ! -f "$2/tokenizer.json" ] || [ -z "$3" ]; then
+  echo "usage: sh recipes/remora-tiny/pack.sh <data folder> <model folder of tokenizer.ts> <target> [demo's held-out.jsonl]" >&2
+  exit 2
+fi
 cd "$(dirname "$0")/../.."
 data=$1 model=$2 target=$3 demo=${4:-examples/translate/held-out.jsonl}
 one=$target/tiny-1 two=$target/tiny-2

@@ -7,7 +7,10 @@ import { join } from "node:path";
 import { passesOf, readMixes, tokensOf } from "./mixes.ts";
 
 const [folder, millions] = process.argv.slice(2);
-if (!folder || !millions) throw new Error("usage: passes.ts <folder that holds tokens/> <tokens of the run, in millions>");
+if (!folder || !millions) {
+  console.error("usage: passes.ts <folder that holds tokens/> <tokens of the run, in millions>");
+  process.exit(2);
+}
 const here = import.meta.dirname;
 const mixes = readMixes(join(here, "pretrain.yaml"), join(here, "mixes.yaml"));
 process.chdir(folder);

@@ -26,8 +26,10 @@ const { values: flags, positionals } = parseArgs({
   options: { demo: { type: "string", multiple: true }, everyday: { type: "string" }, trial: { type: "string" } },
 });
 const [dataFolder, out, ...named] = positionals;
-if (!dataFolder || !out)
-  throw new Error("usage: prepare.ts <data folder> <out folder> [source…] [--demo held-out.jsonl] [--everyday pairs] [--trial share]");
+if (!dataFolder || !out) {
+  console.error("usage: prepare.ts <data folder> <out folder> [source…] [--demo held-out.jsonl] [--everyday pairs] [--trial share]");
+  process.exit(2);
+}
 for (const folder of ["held-out", "trial"]) mkdirSync(join(out, folder), { recursive: true });
 
 const check = openLeakCheck(dataFolder, flags.demo ?? ["examples/translate/held-out.jsonl"]);

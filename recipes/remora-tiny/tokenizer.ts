@@ -10,7 +10,10 @@ import { trainBpe } from "../../src/text/train-bpe.ts";
 import { TEXT_SOURCES as ALL_SOURCES, PAIR_FILES, readDocuments, readPairs, unpack } from "./sources.ts";
 
 const [dataFolder, out] = process.argv.slice(2);
-if (!dataFolder || !out) throw new Error("usage: tokenizer.ts <data folder> <out folder>");
+if (!dataFolder || !out) {
+  console.error("usage: tokenizer.ts <data folder> <out folder>");
+  process.exit(2);
+}
 
 const VOCABULARY = 16_384;
 /** The third file of Aozora Bunko came later, and the tokenizer stayed. */

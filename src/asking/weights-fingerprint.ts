@@ -5,20 +5,29 @@
 import { createHash, type Hash } from "node:crypto";
 import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { FileAccessError } from "../errors/file-access-error.ts";
 
 const WHOLE_BYTES = 2 ** 20;
 const SAMPLES = 16;
 const SAMPLE_BYTES = 2 ** 16;
 
+/** @throws FileAccessError when there is no such folder or file */
 export function weightsFingerprint(path: string): string {
   const hash = createHash("sha256");
-  const files = statSync(path).isDirectory()
-    ? readdirSync(path)
-        .sort()
-        .map((name) => join(path, name))
-    : [path];
+  const files = filesOf(path);
   for (const file of files) if (statSync(file).isFile()) addFile(hash, file, file.slice(path.length));
   return hash.digest("hex").slice(0, 32);
+}
+
+function filesOf(path: string): string[] {
+  try {
+    if (!statSync(path).isDirectory()) return [path];
+    return readdirSync(path)
+      .sort()
+      .map((name) => join(path, name));
+  } catch (cause) {
+    throw new FileAccessError("Reading", path, cause);
+  }
 }
 
 function addFile(hash: Hash, file: string, name: string): void {

@@ -85,7 +85,7 @@ describe("chooseLadder", () => {
     ).toMatchInlineSnapshot(`
       [
         "recompute: whole layers run again, about 45% slower, saves 43.9 GB, by config",
-        "decodedWeights: decoded at each use, as quick as kept, saves 21.5 GB, by plan",
+        "decodedWeights: decoded at each use, as quick as kept without LoRA dropout, saves 21.5 GB, by plan",
         "embedding: rows gathered over the bus, under 1% slower, saves 1.3 GB, by config",
         "optimizerState: f32, saves 0.0 GB, by plan",
         "headRows: large products in the head, saves 0.0 GB, by plan",

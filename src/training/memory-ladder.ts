@@ -37,7 +37,7 @@ const PRICES: { readonly [Rung in keyof LadderChoice]: (choice: LadderChoice[Run
     if (kept === "keep") return [1, "decoded once and kept"];
     // NF4 takes the adapters' share along while it is decoded, which saves what the decoding costs; not in f32.
     return settings.base === "nf4" && settings.compute !== "f32"
-      ? [1, "decoded at each use, as quick as kept"]
+      ? [1, "decoded at each use, as quick as kept without LoRA dropout"]
       : [1.02, "decoded at each use, about 2% slower"];
   },
   embedding: (place) => (place === "device" ? [1, "on the card"] : [1.003, "rows gathered over the bus, under 1% slower"]),

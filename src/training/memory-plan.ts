@@ -203,6 +203,7 @@ export function flopsPerToken(shape: DecoderShape, settings: PlanSettings): numb
 function knobs(shape: DecoderShape, settings: PlanSettings, device: PlanDevice, now: number, besides: number): MemoryPlan["knobs"] {
   const half = (value: number) => Math.max(1, Math.floor(value / 2));
   const candidates: { change: string; cost: string; with: Partial<PlanSettings> }[] = [];
+  if (settings.keepDecoded) candidates.push({ change: "decodedWeights: each-use", cost: "up to 2% slower", with: { keepDecoded: false } });
   if (settings.recompute === "none")
     candidates.push({ change: "recompute: cheap", cost: "a few percent slower", with: { recompute: "cheap" } });
   if (settings.batchSize > 1) {

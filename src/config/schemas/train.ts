@@ -132,7 +132,7 @@ const optimizer = section("Optimizer", {
   }),
   decodedWeights: option(z.enum(["auto", "keep", "each-use"]).default("auto"), {
     description:
-      "On a card: 4-bit weights decoded once and kept (2 bytes a weight), or at each use (NF4: as quick in 16 bits; other formats: about 2% of the time)",
+      "On a card: 4-bit weights decoded once and kept (2 bytes a weight), or at each use (NF4: as quick in 16 bits without LoRA dropout; other formats: about 2% of the time)",
   }),
   embedding: option(z.enum(["auto", "device", "host"]).default("auto"), {
     description: "On a card: where the embedding lies; the host's memory costs under 1% of the time",
