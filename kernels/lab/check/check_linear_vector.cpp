@@ -1,5 +1,5 @@
 // Products of one to four rows with what rides along (norm, adapters, bias, residual, gate) against the reference's separate ops; then the shapes of
-// Nemo 12B timed, with the variants of kernels/lab/decode_variants.cu and decode_next.cu where their images were built.
+// Nemo 12B timed, with the variants of kernels/lab/decode_variants.cu where their image was built.
 #include <algorithm>
 #include "harness.h"
 #include "linear_part.h"
@@ -13,14 +13,6 @@ static uint32_t vector_shared(const std::vector<int> &outs, int64_t In, int rows
   return static_cast<uint32_t>(65536 + rows * chunks * 1024 + pairs * (In / 64 * 8 + chunks * 64 * rows + 8));
 }
 static uint32_t vector_threads(int rows) { return rows == 1 ? 768 : 512; }
-
-// The variants of kernels/lab/decode_next.cu: one row, bf16.
-struct HalfVariant {
-  const char *kernel;
-  uint32_t threads, blocks;  // blocks: how many a multiprocessor can hold
-};
-static const HalfVariant half_variants[] = {{"linear_half_nf4_w12b2a0", 384, 2}, {"linear_half_nf4_w12b2a2", 384, 2}, {"linear_half_nf4_w12b2a4", 384, 2}, {"linear_half_nf4_w24b1a2", 768, 1}};
-static constexpr uint32_t HALF_SHARED = 65536;
 
 struct VectorCase {
   const char *label;
@@ -101,16 +93,6 @@ void check_linear_vector() {
                            launch(k.c_str(), {grid}, vector_threads(rows), vector_shared(c.outs, In, rows, shares), table.dev(), part_count, c.bias ? bias.dev() : nullptr, x.dev(), c.norm ? norm.dev() : nullptr, 1e-5f, xa.dev(),
                                   c.residual ? residual.dev() : nullptr, y.dev(), static_cast<int>(N), static_cast<int>(In), width, ranks, c.gate, shares, table.dev(), part_count, static_cast<int>(In), shares);
                          });
-            if (N > 1 || dtype != BF16) continue;
-            for (const HalfVariant &v : half_variants)
-              if (device_has(v.kernel))
-                for (const auto &[shares, grid] : {std::pair<int, uint32_t>{3, 3}, {5, 2}, {1, 1}})
-                  check_case(std::string(v.kernel) + (nested ? " nested" : "") + " In" + std::to_string(In) + " shares" + std::to_string(shares) + " " + c.label,
-                             {{&y, &want, tolerance}}, [&] { y.poison(), xa.poison(); }, [&] {
-                               if (ranks) launch("lora_down_block_per_rank_bf16", {static_cast<uint32_t>(ranks)}, 128, 0, table.dev(), part_count, input.dev(), xa.dev(), 1, static_cast<int>(In), ranks);
-                               launch(v.kernel, {grid}, v.threads, HALF_SHARED, table.dev(), part_count, c.bias ? bias.dev() : nullptr, x.dev(), c.norm ? norm.dev() : nullptr, 1e-5f, xa.dev(),
-                                      c.residual ? residual.dev() : nullptr, y.dev(), 1, static_cast<int>(In), width, ranks, c.gate, shares, table.dev(), part_count, static_cast<int>(In), shares);
-                             });
           }
 }
 
@@ -151,49 +133,38 @@ static void bench_layer(uint32_t multiprocessors) {
     std::memcpy(tables.back().host.data(), parts.data(), 80 * parts.size()), tables.back().push();
     outputs.push_back(Array(BF16, begin));
   }
-  const auto time = [&](const char *kernel, uint32_t threads, uint32_t per, bool half) {
-    if (!device_has(kernel)) return;
-    const uint32_t grid = multiprocessors * per;
-    const auto shares_of = [&](const Linear &l) {
-      int64_t shares = grid;
-      const auto fits = [&] {
-        if (!half) return vector_shared(l.outs, l.In, 1, shares) <= 220000;
-        int64_t rows = 0;
-        for (int out : l.outs) rows += ceil_div(out, shares);
-        return ceil_div(l.In, 512) * 1024 + ceil_div(rows, 8) * 320 + threads <= 32768;
-      };
-      while (!fits()) shares += grid;
-      return static_cast<int>(shares);
-    };
-    const std::function<void()> run = [&] {
-      for (size_t i = 0; i < layer.size() * LAYERS; i++) {
-        const size_t at = i % layer.size(), then = (i + 1) % layer.size();
-        const Linear &l = layer[at], &n = layer[then];
-        const int shares = shares_of(l);
-        launch(kernel, {grid}, threads, half ? HALF_SHARED : vector_shared(l.outs, l.In, 1, shares), tables[at].dev(), static_cast<int>(l.outs.size()), nullptr, x.dev(), l.norm ? norm.dev() : nullptr, 1e-5f, nullptr,
-               l.residual ? residual.dev() : nullptr, outputs[at].dev(), 1, l.In, l.outs[0], 0, l.gate, shares, tables[then].dev(), static_cast<int>(n.outs.size()), n.In, shares_of(n));
-      }
-    };
-    // Started early or one after the other: the same bits.
-    const std::string name = std::string("layer x") + std::to_string(LAYERS) + " " + kernel + (per > 1 ? " two a multiprocessor" : "");
-    if (!selected(name)) return;
-    std::vector<std::vector<uint8_t>> plain;
-    for (const bool early : {false, true}) {
-      for (Array &y : outputs) y.poison();
-      bench_step(name + (early ? " early" : ""), bytes * LAYERS, run, early);
-      for (Array &y : outputs) y.pull();
-      if (!early)
-        for (Array &y : outputs) plain.push_back(y.host);
-      else {
-        bool same = true;
-        for (size_t i = 0; i < outputs.size(); i++) same = same && outputs[i].host == plain[i];
-        report(name + " early equals one after the other", same, "");
-      }
+  const char *const kernel = "linear_vector_nf4_rows1_bf16";
+  if (!device_has(kernel)) return;
+  const auto shares_of = [&](const Linear &l) {
+    int64_t shares = multiprocessors;
+    while (vector_shared(l.outs, l.In, 1, shares) > 220000) shares += multiprocessors;
+    return static_cast<int>(shares);
+  };
+  const std::function<void()> run = [&] {
+    for (size_t i = 0; i < layer.size() * LAYERS; i++) {
+      const size_t at = i % layer.size(), then = (i + 1) % layer.size();
+      const Linear &l = layer[at], &n = layer[then];
+      const int shares = shares_of(l);
+      launch(kernel, {multiprocessors}, vector_threads(1), vector_shared(l.outs, l.In, 1, shares), tables[at].dev(), static_cast<int>(l.outs.size()), nullptr, x.dev(), l.norm ? norm.dev() : nullptr, 1e-5f, nullptr,
+             l.residual ? residual.dev() : nullptr, outputs[at].dev(), 1, l.In, l.outs[0], 0, l.gate, shares, tables[then].dev(), static_cast<int>(n.outs.size()), n.In, shares_of(n));
     }
   };
-  time("linear_vector_nf4_rows1_bf16", vector_threads(1), 1, false);
-  for (const HalfVariant &v : half_variants)
-    for (uint32_t per = 1; per <= v.blocks; per++) time(v.kernel, v.threads, per, true);
+  // Started early or one after the other: the same bits.
+  const std::string name = std::string("layer x") + std::to_string(LAYERS) + " " + kernel;
+  if (!selected(name)) return;
+  std::vector<std::vector<uint8_t>> plain;
+  for (const bool early : {false, true}) {
+    for (Array &y : outputs) y.poison();
+    bench_step(name + (early ? " early" : ""), bytes * LAYERS, run, early);
+    for (Array &y : outputs) y.pull();
+    if (!early)
+      for (Array &y : outputs) plain.push_back(y.host);
+    else {
+      bool same = true;
+      for (size_t i = 0; i < outputs.size(); i++) same = same && outputs[i].host == plain[i];
+      report(name + " early equals one after the other", same, "");
+    }
+  }
 }
 void bench_linear_vector() {
   struct Shape {
@@ -246,13 +217,6 @@ void bench_linear_vector() {
     time("linear_vector_nf4_rows1_bf16", 1, 1, vector_threads(1), 1);
     time("linear_vector_nf4_rows2_bf16", 2, 2, vector_threads(2), 1);
     time("linear_vector_nf4_rows4_bf16", 4, 4, vector_threads(4), 1);
-    for (const HalfVariant &v : half_variants)
-      if (device_has(v.kernel))
-        bench(std::string(v.kernel) + " " + s.name, count * (0.5 + 1.0 / 64 + 1.0 / 4096), 2.0 * count, [&] {
-          i = (i + 1) % copies;
-          launch(v.kernel, {multiprocessors}, v.threads, HALF_SHARED, tables[i].dev(), static_cast<int>(s.outs.size()), nullptr, x.dev(), s.norm ? norm.dev() : nullptr, 1e-5f, nullptr, s.residual ? residual.dev() : nullptr, y.dev(), 1,
-                 static_cast<int>(s.in), static_cast<int>(s.gate >= 0 ? s.outs[0] : out), 0, s.gate, static_cast<int>(multiprocessors), nullptr, 0, 0, 0);
-        }, 2 * copies);
     if (!s.norm && !s.residual)
       for (const VectorVariant &v : variants) time(std::string("linear_vector_nf4_") + v.name, 1, 1, v.threads, v.blocks);
   }
