@@ -23,7 +23,7 @@ const target = join(process.env.REMORA_BUILD_DIR ?? join(root, "build"), "cuda")
 const RELEASE = ["75", "80", "86", "89", "90a"];
 const PTX = "90";
 /** Files that hold only wgmma and bulk tensor copies: machine code for sm_90a alone, no PTX (it would not run elsewhere). */
-const HOPPER_ONLY = ["attention_hopper", "attention_hopper_one_pass"];
+const HOPPER_ONLY = ["attention_hopper", "attention_hopper_one_pass", "decoder_walk"];
 /**
  * Kernels that may spill, by name and card: head size 256 keeps 128 output and 128 gradient values a thread (a few bytes go to memory); the
  * row kernels save registers around a 64-bit division, once; sm_75 needs two instructions and more registers for each matrix step; one norm keeps

@@ -1,0 +1,624 @@
+// All layers of a decoder for one row from NF4 weights, in one launch (sm_90a only): what a token of one answer costs is then the reading of the weights.
+// Plan. One block a multiprocessor, all resident. A warp of its own streams this block's rows of every linear, in the order in which they are used, through a
+// ring in shared memory (bulk copies, mbarriers); it needs nothing but addresses, so it never waits for the model: while the others exchange rows or
+// attend, the ring fills. 20 warps multiply. A layer is five phases:
+//   qkv = rms_norm(h) Wqkv + bias | rotation, cache write, attention | m = h + a Wo | act = gate(rms_norm(m) Wg) · (rms_norm(m) Wu) | h = m + act Wd
+// Blocks meet without barriers: a row that blocks exchange lies in memory as NONE (every bit set, which no conversion to T makes) until its owner writes it, 8
+// elements at once, and who needs it reads it until all of it is there. Each kind of row has two buffers, in turn by layer. Who writes one clears its
+// piece of the other: everyone has read that a layer ago, because every phase needs all blocks of the phase before. (The clearing is fenced before the
+// block's next rows go out, which everyone needs before the cleared buffer's turn.)
+// A stage of the ring: 8 rows of W x up to PIECE columns, rows 32 bytes apart by banks, with their scales as they lie in memory. Unit u of 512 columns belongs to
+// warps u, u + units, …, which keep x for it in registers and take the stages in turn. A byte becomes two levels by one PRMT and one load from a table of
+// 256 pairs that every bank has a copy of (linear_vector.cu); products ride on mma.m16n8k16: rows g and g + 8 of its left operand are blocks 2d and
+// 2d + 1 (64 columns) of row g, the columns of its right one are the 8 blocks of x. After four steps d the lane (g, t) owns the sums of blocks 2t and
+// 2t + 1 of row g, whose scales lie side by side.
+// An item (4,096 codes, 128 a lane): 64 PRMT, 64 + 12 LDS, 16 HMMA, about 210 instructions, 102 passes of shared memory with the ring's own writes.
+// Bytes: W once, 0.52 an element. Limit: memory, 35 µs a layer of Nemo 12B at 4 TB/s; shared memory alone would take 27 at 1.98 GHz.
+// Beside it stand five exchanges of about 1 µs, x and sums around them another, attention about 3: predicted 40 µs a layer where the ring hides what it can.
+#include "gate.cuh"
+#include "hopper.cuh"
+#include "linear_part.cuh"
+
+#if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+
+// ---- what the host writes: src/backend/cuda/ops/layers-step.ts, kernels/lab/check/check_walk.cpp ----
+struct WalkPart {               // 40 bytes
+  const uint8_t *data, *scales;  // NF4 [out, In]: codes; scales f32, or u8 when nested_scales is given; 16-byte aligned
+  const float *nested_scales, *nested_code;
+  float nested_offset;
+  int32_t reserved;
+};
+struct WalkLayer {   // 384 bytes
+  WalkPart part[7];  // q, k, v, o, gate, up, down
+  const float *bias;  // of q, k, v side by side; NULL: none
+  const float *attention_norm, *mlp_norm, *q_norm, *k_norm;  // the last two may be NULL
+  const float *rope;  // [positions, rotary / 2, 2]
+  void *k_pages, *v_pages;
+  int32_t window;
+  int32_t reserved[9];
+};
+
+namespace {
+constexpr int WALK_WARPS = 20, WALK_THREADS = WALK_WARPS * 32, WALK_BLOCK = WALK_THREADS + 128, WALK_STAGES = 6;  // registers go by four warps
+constexpr int PIECE = 5120, UNIT = 512, UNITS = PIECE / UNIT, GROUP_ROWS = 8;
+constexpr int CODE_ROW = PIECE / 2 + 32, SCALE_ROW = PIECE / 64 * 4 + 16, NESTED_BYTES = 128;
+constexpr int SCALES_AT = GROUP_ROWS * CODE_ROW, NESTED_AT = SCALES_AT + GROUP_ROWS * SCALE_ROW, STAGE_BYTES = (NESTED_AT + NESTED_BYTES + 127) / 128 * 128;
+// Shared memory. The table has a gap of 128 bytes after every 128: x lies there, and what warps attend.
+constexpr int RING_AT = 65536, CODE_AT = RING_AT + WALK_STAGES * STAGE_BYTES, LAYER_AT = CODE_AT + 3 * 1024, BARRIER_AT = LAYER_AT + 2 * static_cast<int>(sizeof(WalkLayer)),
+              SQUARES_AT = BARRIER_AT + 128, FLAG_AT = SQUARES_AT + 2 * WALK_WARPS * 4, SUMS_AT = (FLAG_AT + 4 + 127) / 128 * 128;
+// Of attention, where the sums lie in other phases.
+constexpr int ATTEND_WARPS = 16, ATTEND_HEADS = 4, TILE_KEYS = 16, QUERY_AT = SUMS_AT, TURN_AT = QUERY_AT + 6 * 256, WEIGHT_AT = TURN_AT + 5 * 512,
+              OLD_AT = WEIGHT_AT + ATTEND_WARPS * TILE_KEYS * 16, STATE_AT = OLD_AT + ATTEND_WARPS * 16, ATTEND_BYTES = STATE_AT + ATTEND_WARPS * ATTEND_HEADS * 8 - SUMS_AT;
+// The workspace: state, arrivals, exchanged rows, parts of attention.
+constexpr int ARRIVALS_AT = 1024, ROWS_AT = 4096;
+constexpr uint32_t NONE = 0xffffffffu;
+// For the lab: what a walk without one of its parts takes.
+constexpr int NO_PRODUCTS = 1, NO_STREAM = 2, NO_WAIT = 4;
+static_assert(sizeof(WalkLayer) == 384 && SUMS_AT == 211072 && ATTEND_BYTES == 8960, "kernels/lab/check/check_walk.cpp and layers-step.ts count on these");
+
+__device__ __forceinline__ uint8_t *gap(uint8_t *shared, int byte) { return shared + ((byte >> 7 << 8) | 128 | (byte & 127)); }
+__device__ __forceinline__ uint4 load_now(const void *p) {
+#ifdef REMORA_EMULATE
+  return *static_cast<const uint4 *>(p);
+#else
+  uint4 v;
+  asm volatile("ld.relaxed.gpu.global.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p) : "memory");
+  return v;
+#endif
+}
+__device__ __forceinline__ uint32_t load_word_now(const void *p) {
+#ifdef REMORA_EMULATE
+  return *static_cast<const uint32_t *>(p);
+#else
+  uint32_t v;
+  asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(v) : "l"(p) : "memory");
+  return v;
+#endif
+}
+__device__ __forceinline__ void store_now(void *p, const uint4 &v) {
+#ifdef REMORA_EMULATE
+  *static_cast<uint4 *>(p) = v;
+#else
+  asm volatile("st.relaxed.gpu.global.v4.u32 [%0], {%1,%2,%3,%4};" ::"l"(p), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
+#endif
+}
+// A block that never comes must not hold the card: after some seconds the launch fails.
+__device__ __forceinline__ void spin(uint32_t &turns) {
+#ifdef REMORA_EMULATE
+  turns++;
+  emu::remora_emulated_yield();
+#else
+  if (++turns >> 24) asm volatile("trap;");
+#endif
+}
+__device__ __forceinline__ bool any_missing(const uint4 &v) { return v.x == NONE || v.y == NONE || v.z == NONE || v.w == NONE; }
+struct WalkShape {
+  int C, F, H, K, D, rotary, page_size, blocks_per_sequence, gate;
+  float eps, scale, softcap;
+  __device__ __forceinline__ int columns(int phase) const { return phase == 1 ? H * D : phase == 3 ? F : C; }
+};
+// This block's rows in a phase (0 qkv, 1 o, 2 gate and up, 3 down), in groups of 8. With gate and up, the groups of one follow those of the other.
+struct WalkShare {
+  int begin, count, first, second;  // first, second: groups before k and v
+  __device__ __forceinline__ WalkShare(const WalkShape &s, int phase) {
+    first = s.H * s.D / GROUP_ROWS, second = first + s.K * s.D / GROUP_ROWS;
+    const int all = phase == 0 ? first + 2 * (second - first) : phase == 2 ? s.F / GROUP_ROWS : s.C / GROUP_ROWS;
+    begin = static_cast<int>(static_cast<uint32_t>(all) * blockIdx.x / gridDim.x);
+    count = (static_cast<int>(static_cast<uint32_t>(all) * (blockIdx.x + 1) / gridDim.x) - begin) * (phase == 2 ? 2 : 1);
+  }
+  // The part of group i, counted from the phase's first; row: its first row there.
+  __device__ __forceinline__ int part_of(int phase, int i, int &row) const {
+    if (phase == 2) {
+      const bool up = i >= count / 2;
+      row = (begin + i - (up ? count / 2 : 0)) * GROUP_ROWS;
+      return up;
+    }
+    const int group = begin + i, part = phase == 0 ? (group >= first) + (group >= second) : 0;
+    row = (group - (part == 0 ? 0 : part == 1 ? first : second)) * GROUP_ROWS;
+    return part;
+  }
+};
+__device__ __forceinline__ int first_part(int phase) { return phase == 0 ? 0 : phase == 1 ? 3 : phase == 2 ? 4 : 6; }
+
+// ---------------------------------------------------------------- the stream
+// By one warp: lanes 0 … 7 copy the rows' codes, 8 … 15 their scales, 16 the scales of the scales.
+template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int layer_count, const WalkShape &shape, uint8_t *shared) {
+  const int lane = threadIdx.x % 32, r = lane % 8;
+  const uint32_t ring = shared_address(shared + RING_AT), full = shared_address(shared + BARRIER_AT), empty = full + WALK_STAGES * 8;
+  uint32_t stage = 0;
+  for (int l = 0; l < layer_count; l++) {
+    if (lane < 3 && l + 1 < layer_count) prefetch_l2(reinterpret_cast<const uint8_t *>(layers + l + 1) + lane * 128);
+    for (int phase = 0; phase < 4; phase++) {
+      const WalkShare share(shape, phase);
+      const int In = shape.columns(phase), blocks = In / 64;
+      for (int from = 0; from < In; from += PIECE) {
+        const int columns = min(PIECE, In - from);
+        for (int i = 0; i < share.count; i++, stage++) {
+          int row;
+          const WalkPart *part = layers[l].part + first_part(phase) + share.part_of(phase, i, row);
+          const bool nested = __ldg(reinterpret_cast<const uint64_t *>(&part->nested_scales));
+          const uint32_t slot = stage % WALK_STAGES, base = ring + slot * STAGE_BYTES;
+          const uint8_t *source = nullptr;
+          uint32_t target = base;
+          int bytes = 0;
+          if (lane < 8) {
+            source = reinterpret_cast<const uint8_t *>(__ldg(reinterpret_cast<const uint64_t *>(&part->data))) + static_cast<int64_t>(row + r) * (In / 2) + from / 2;
+            target = base + r * CODE_ROW, bytes = columns / 2;
+          } else if (lane < 16) {
+            const int64_t unit = nested ? 1 : 4, at = (static_cast<int64_t>(row + r) * blocks + from / 64) * unit;
+            source = reinterpret_cast<const uint8_t *>(__ldg(reinterpret_cast<const uint64_t *>(&part->scales))) + (at & ~15ll);
+            target = base + SCALES_AT + r * SCALE_ROW, bytes = static_cast<int>(((at & 15) + columns / 64 * unit + 15) & ~15ll);
+          } else if (lane == 16 && nested) {
+            const int64_t low = ((static_cast<int64_t>(row) * blocks + from / 64) >> 8) & ~3ll, high = (static_cast<int64_t>(row + 7) * blocks + (from + columns) / 64 - 1) >> 8;
+            source = reinterpret_cast<const uint8_t *>(__ldg(reinterpret_cast<const uint64_t *>(&part->nested_scales))) + low * 4;
+            target = base + NESTED_AT, bytes = static_cast<int>((high + 4 - low) / 4) * 16;
+          }
+          int total = bytes;
+#pragma unroll
+          for (int d = 16; d; d >>= 1) total += __shfl_xor_sync(0xffffffffu, total, d);
+          barrier_wait(empty + slot * 8, (stage / WALK_STAGES & 1) ^ 1);
+          if (lane == 0) {
+            if (MODE & NO_STREAM) barrier_arrive(full + slot * 8);
+            else barrier_expect(full + slot * 8, total);
+          }
+          __syncwarp();
+          if (bytes && !(MODE & NO_STREAM)) copy_bulk(target, source, bytes, full + slot * 8);
+        }
+      }
+    }
+  }
+}
+
+// ---------------------------------------------------------------- the rest
+template <class T, int D, int MODE> struct Walk {
+  WalkShape shape;
+  uint8_t *shared, *workspace;
+  int lane, warp, g, t;
+  uint32_t stage, turns;
+  int step;  // linears done
+  const float *codes[3];
+
+  __device__ __forceinline__ uint4 row_piece(const T *p, bool shared_row) {
+    uint4 v = load_now(p);
+    if (shared_row && !(MODE & NO_WAIT))
+      while (any_missing(v)) spin(turns), v = load_now(p);
+    return v;
+  }
+  __device__ __forceinline__ void wait() { named_barrier_wait(1, WALK_THREADS); }
+  // 8 elements to a row that blocks exchange, and its piece of the other buffer cleared.
+  __device__ __forceinline__ void publish(T *to, T *other, const uint4 &v) {
+    store_now(to, v);
+    store_now(other, make_uint4(NONE, NONE, NONE, NONE));
+    __threadfence();
+  }
+
+  // out[share] = act(norm(x) Wᵀ + bias) + residual. x is complete when !exchanged. other: the rows of the layer before, to be cleared.
+  __device__ void linear(int phase, const WalkLayer &layer, const T *x, bool exchanged, const float *norm, const T *residual, T *out, T *other) {
+    const WalkShare share(shape, phase);
+    const int In = shape.columns(phase), blocks = In / 64, all_units = (In + UNIT - 1) / UNIT, tid = threadIdx.x;
+    const WalkPart *const part = layer.part + first_part(phase);
+    const int parts = phase == 0 ? 3 : phase == 2 ? 2 : 1, outputs = phase == 2 ? share.count / 2 : share.count;
+    float *const sums = reinterpret_cast<float *>(shared + SUMS_AT), *const squares = reinterpret_cast<float *>(shared + SQUARES_AT) + (step++ & 1) * WALK_WARPS;
+
+    // ---- before x is there ----
+#pragma unroll
+    for (int p = 0; p < 3; p++)
+      if (p < parts && part[p].nested_scales && part[p].nested_code != codes[p]) {
+        codes[p] = part[p].nested_code;
+        if (tid < 256) reinterpret_cast<float *>(shared + CODE_AT)[p * 256 + tid] = codes[p][tid];
+      }
+    // What joins the sum of row g of group i.
+    const auto added_of = [&](int i) {
+      const int at = (share.begin + i) * GROUP_ROWS + g;
+      float v = phase == 0 && layer.bias ? layer.bias[at] : 0.0f;
+      if (residual) {
+        const uint32_t word = load_word_now(residual + (at & ~1));
+        v += to_float(T{static_cast<uint16_t>(at & 1 ? word >> 16 : word)});
+      }
+      return v;
+    };
+    float added = phase != 2 && warp < outputs ? added_of(warp) : 0.0f;
+
+    // ---- x, times the norm's weight, in the order of the products' lanes ----
+    float sum = 0;
+    for (int c0 = tid * 8; c0 < all_units * UNIT; c0 += 3 * WALK_THREADS * 8) {
+      uint4 v[3];
+#pragma unroll
+      for (int j = 0; j < 3; j++) {
+        const int c = c0 + j * WALK_THREADS * 8;
+        v[j] = c < In ? load_now(x + c) : make_uint4(0, 0, 0, 0);
+      }
+#pragma unroll
+      for (int j = 0; j < 3; j++) {
+        const int c = c0 + j * WALK_THREADS * 8;
+        if (c >= all_units * UNIT) break;
+        float w[8];
+        if (norm && c < In) load8<true>(norm + c, 8, w);
+        if (c < In && exchanged && !(MODE & NO_WAIT))
+          while (any_missing(v[j])) spin(turns), v[j] = load_now(x + c);
+        if (norm && c < In) {
+          float e[8];
+          unpack8<T>(v[j], e);
+#pragma unroll
+          for (int i = 0; i < 8; i++) sum += e[i] * e[i], e[i] *= w[i];
+          v[j] = pack8<T>(e);
+        }
+        *reinterpret_cast<uint4 *>(gap(shared, c * 2)) = v[j];
+      }
+    }
+    if (norm) {
+      sum = warp_sum(sum);
+      if (lane == 0) squares[warp] = sum;
+    }
+    wait();
+
+    // ---- the products ----
+    const uint32_t full = shared_address(shared + BARRIER_AT), empty = full + WALK_STAGES * 8, lane_byte = lane * 4;
+    for (int piece = 0; piece * PIECE < In; piece++, stage += share.count) {
+      const int from = piece * PIECE, columns = min(PIECE, In - from), units = (columns + UNIT - 1) / UNIT, teams = WALK_WARPS / units, unit = warp % units, team = warp / units;
+      int turn = team < teams ? team : -1;  // stages before the warp's next
+      uint32_t xr[8];
+      const int x_at = (piece * UNITS + unit) * UNIT * 2 + lane * 32;
+#pragma unroll
+      for (int h = 0; h < 2; h++) {
+        const uint4 v = *reinterpret_cast<const uint4 *>(gap(shared, x_at + h * 16));
+        xr[4 * h] = v.x, xr[4 * h + 1] = v.y, xr[4 * h + 2] = v.z, xr[4 * h + 3] = v.w;
+      }
+      // The lane's two blocks, from the piece's first; beyond the row its last two, which x makes 0.
+      const int block = min(unit * (UNIT / 64) + 2 * t, columns / 64 - 2);
+      // Every warp waits for every stage, in order, and gives it back: a barrier tells one lap of the ring from the next, not from the one after.
+      for (int i = 0; i < share.count; i++, turn--) {
+        const uint32_t now = stage + i, slot = now % WALK_STAGES;
+        const uint8_t *const base = shared + RING_AT + slot * STAGE_BYTES;
+        barrier_wait(full + slot * 8, now / WALK_STAGES & 1);
+        if (turn || (MODE & NO_PRODUCTS)) {
+          __syncwarp();
+          if (lane == 0) barrier_arrive(empty + slot * 8);
+          if ((MODE & NO_PRODUCTS) && t == 0 && turn == 0) sums[((piece * UNITS + unit) * share.count + i) * GROUP_ROWS + g] = 0;
+          if ((MODE & NO_PRODUCTS) && turn == 0) turn = teams;
+          continue;
+        }
+        turn = teams;
+        uint2 code[4][2];
+        const uint8_t *const row_codes = base + g * CODE_ROW + unit * (UNIT / 2) + t * 8;
+#pragma unroll
+        for (int d = 0; d < 4; d++)
+#pragma unroll
+          for (int h = 0; h < 2; h++) code[d][h] = *reinterpret_cast<const uint2 *>(row_codes + d * 64 + h * 32);
+        int row;
+        const int p = share.part_of(phase, i, row);
+        float2 scale;
+        const uint32_t row_block = static_cast<uint32_t>(row + g) * blocks + from / 64;  // the row's first in this piece
+        if (part[p].nested_scales) {
+          const uint16_t two = *reinterpret_cast<const uint16_t *>(base + SCALES_AT + g * SCALE_ROW + (row_block & 15) + block);
+          const uint32_t low = (static_cast<uint32_t>(row) * blocks + from / 64) >> 8 & ~3u;
+          const float outer = reinterpret_cast<const float *>(base + NESTED_AT)[((row_block + block) >> 8) - low], add = part[p].nested_offset;
+          const float *table = reinterpret_cast<const float *>(shared + CODE_AT) + p * 256;
+          scale = make_float2(__fadd_rn(__fmul_rn(table[two & 255], outer), add), __fadd_rn(__fmul_rn(table[two >> 8], outer), add));
+        } else {
+          scale = *reinterpret_cast<const float2 *>(base + SCALES_AT + g * SCALE_ROW + (row_block * 4 & 15) + block * 4);
+        }
+        __syncwarp();
+        if (lane == 0) barrier_arrive(empty + slot * 8);
+        float mine[2] = {};
+#pragma unroll
+        for (int d = 0; d < 4; d++) {
+          float product[4] = {};
+#pragma unroll
+          for (int h = 0; h < 4; h++) {  // bytes 2h and 2h + 1
+            uint32_t a[4];
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+              const uint32_t word = h < 2 ? code[d][j % 2].x : code[d][j % 2].y;
+              a[j] = *reinterpret_cast<const uint32_t *>(shared + __byte_perm(word, lane_byte, 0x7604 | (h % 2 * 2 + j / 2) << 4));
+            }
+            mma_16x8x16<T>(product, a, xr[2 * h], xr[2 * h + 1]);
+          }
+          if (d == t) mine[0] = product[0], mine[1] = product[3];
+        }
+        float total = scale.x * mine[0] + scale.y * mine[1];
+        total += __shfl_xor_sync(0xffffffffu, total, 1);
+        total += __shfl_xor_sync(0xffffffffu, total, 2);
+        if (t == 0) sums[((piece * UNITS + unit) * share.count + i) * GROUP_ROWS + g] = total;
+      }
+    }
+    wait();
+
+    // ---- a warp a group: the sums of its units ----
+    float rstd = 1;
+    if (norm) {
+      float squared = 0;
+#pragma unroll
+      for (int w = 0; w < WALK_WARPS; w++) squared += squares[w];
+      rstd = 1.0f / sqrtf(squared / static_cast<float>(In) + shape.eps);
+    }
+    const auto sum_of = [&](int i) {
+      float v = 0;
+      for (int u = t; u < all_units; u += 4) v += sums[(u * share.count + i) * GROUP_ROWS + g];
+      v += __shfl_xor_sync(0xffffffffu, v, 1);
+      v += __shfl_xor_sync(0xffffffffu, v, 2);
+      return v * rstd;
+    };
+    for (int i = warp; i < outputs; i += WALK_WARPS) {
+      float v = sum_of(i);
+      if (phase == 2) v = gate_value(v, shape.gate) * sum_of(i + outputs);
+      else v += i == warp ? added : added_of(i);
+      const uint32_t bits = from_float<T>(v).bits, pair = bits | __shfl_down_sync(0xffffffffu, bits, 4) << 16;
+      const uint4 eight = make_uint4(__shfl_sync(0xffffffffu, pair, 0), __shfl_sync(0xffffffffu, pair, 8), __shfl_sync(0xffffffffu, pair, 16), __shfl_sync(0xffffffffu, pair, 24));
+      const int at = (share.begin + i) * GROUP_ROWS;
+      if (lane == 0) publish(out + at, other + at, eight);
+    }
+  }
+
+  // A head of qkv in f32, after its norm; lane: elements 2 lane, 2 lane + 1, and 64 further.
+  __device__ __forceinline__ void read_head(const T *head, const float *norm, float *to) {
+    float squares = 0;
+    for (int i = lane; i < shape.D / 2; i += 32) {
+      uint32_t word = load_word_now(head + 2 * i);
+      if (!(MODE & NO_WAIT))
+        while (word == NONE) spin(turns), word = load_word_now(head + 2 * i);
+      const float2 two = unpack2<T>(word);
+      squares += two.x * two.x + two.y * two.y;
+      *reinterpret_cast<float2 *>(to + 2 * i) = two;
+    }
+    if (norm) {
+      const float r = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(shape.D) + shape.eps);
+      for (int i = lane; i < shape.D / 2; i += 32) to[2 * i] *= r * norm[2 * i], to[2 * i + 1] *= r * norm[2 * i + 1];
+    }
+    __syncwarp();
+  }
+
+  // Rotation, cache write and attention of this block's jobs: (key head, up to four of its query heads, part of the keys). qkv, out: exchanged rows.
+  __device__ void attend(const WalkLayer &layer, const T *qkv, T *out, T *other, int sequence, int position, const int32_t *block_table, float *partial) {
+    constexpr int STEPS = D / 32, WIDTH = D / 8, KEYS = 32 / WIDTH;
+    const int tid = threadIdx.x, H = shape.H, K = shape.K, group = H / K, rounds = (group + ATTEND_HEADS - 1) / ATTEND_HEADS, jobs = K * rounds, half = shape.rotary / 2;
+    const int first = layer.window > 0 ? max(0, position + 1 - layer.window) : 0, keys = sequence < 0 ? 0 : position + 1 - first;
+    const int parts = max(1, min((keys + ATTEND_WARPS * TILE_KEYS - 1) / (ATTEND_WARPS * TILE_KEYS), static_cast<int>(gridDim.x) / jobs));
+    if (static_cast<int>(blockIdx.x) >= jobs * parts) return;
+    T *const query = reinterpret_cast<T *>(shared + QUERY_AT);  // [4, D] queries, [D] the new key, [D] the new value
+    float *const turn = reinterpret_cast<float *>(shared + TURN_AT);
+    float4 *const weights = reinterpret_cast<float4 *>(shared + WEIGHT_AT) + warp % ATTEND_WARPS * TILE_KEYS, *const olds = reinterpret_cast<float4 *>(shared + OLD_AT) + warp % ATTEND_WARPS;
+    float2 *const states = reinterpret_cast<float2 *>(shared + STATE_AT);
+    T *const k_pages = static_cast<T *>(layer.k_pages), *const v_pages = static_cast<T *>(layer.v_pages);
+    const int32_t *const table = block_table + static_cast<int64_t>(max(sequence, 0)) * shape.blocks_per_sequence;
+    wait();  // the sums of the phase before have been read
+    for (int job = blockIdx.x; job < jobs * parts; job += gridDim.x) {
+      const int part = job / jobs, pair = job % jobs, kv = pair / rounds, head0 = kv * group + pair % rounds * ATTEND_HEADS, heads = min(ATTEND_HEADS, (kv + 1) * group - head0);
+      const int begin = first + static_cast<int>(static_cast<int64_t>(keys) * part / parts), end = first + static_cast<int>(static_cast<int64_t>(keys) * (part + 1) / parts);
+      const bool has_new = keys && end == position + 1;
+      const auto slot_of = [&](int key) { return ((static_cast<int64_t>(table[key / shape.page_size]) * shape.page_size + key % shape.page_size) * K + kv) * D; };
+
+      // ---- before q, k and v are there: old keys come into L2 ----
+      for (int i = tid; i < (end - begin) * (D / 64); i += WALK_THREADS) {
+        const int64_t at = slot_of(begin + i / (D / 64)) + i % (D / 64) * 64;
+        prefetch_l2(k_pages + at), prefetch_l2(v_pages + at);
+      }
+      // ---- a warp a head ----
+      if (warp < heads || (warp == 4 && has_new)) {
+        const bool is_key = warp == 4;
+        float *const v = turn + warp * D;
+        read_head(qkv + (is_key ? H + kv : head0 + warp) * D, is_key ? layer.k_norm : layer.q_norm, v);
+        const float *const angle = layer.rope + static_cast<int64_t>(position) * shape.rotary;
+        for (int i = lane; i < D; i += 32) {
+          float e = v[i];
+          if (i < half) e = v[i] * angle[2 * i] - v[i + half] * angle[2 * i + 1];
+          else if (i < 2 * half) e = v[i] * angle[2 * (i - half)] + v[i - half] * angle[2 * (i - half) + 1];
+          query[warp * D + i] = from_float<T>(e);
+        }
+        __syncwarp();
+        if (is_key && head0 == kv * group && lane < WIDTH) reinterpret_cast<uint4 *>(k_pages + slot_of(position))[lane] = reinterpret_cast<const uint4 *>(query + 4 * D)[lane];
+      } else if (warp == 5 && has_new && lane < WIDTH) {
+        const uint4 v = row_piece(qkv + (H + K + kv) * D + lane * 8, true);
+        reinterpret_cast<uint4 *>(query + 5 * D)[lane] = v;
+        if (head0 == kv * group) reinterpret_cast<uint4 *>(v_pages + slot_of(position))[lane] = v;
+      }
+      wait();
+
+      // ---- tiles of 16 keys; scores by the tensor cores: rows are keys, columns heads ----
+      if (warp < ATTEND_WARPS) {
+        float top[2] = {-REMORA_INFINITY, -REMORA_INFINITY}, sum[2] = {}, acc[ATTEND_HEADS][8] = {};
+        const int sub = lane / WIDTH, column = lane % WIDTH * 8;
+        for (int tile = begin + warp * TILE_KEYS; tile < end; tile += ATTEND_WARPS * TILE_KEYS) {
+          float c[4] = {};
+          {
+            const int low = min(tile + g, end - 1), high = min(tile + g + 8, end - 1);
+            const uint4 *const a_row = reinterpret_cast<const uint4 *>(low == position ? query + 4 * D : k_pages + slot_of(low)) + t * STEPS;
+            const uint4 *const b_row = reinterpret_cast<const uint4 *>(high == position ? query + 4 * D : k_pages + slot_of(high)) + t * STEPS;
+            uint4 a[STEPS], b[STEPS];
+#pragma unroll
+            for (int s = 0; s < STEPS; s++) a[s] = a_row[s], b[s] = b_row[s];
+#pragma unroll
+            for (int s = 0; s < STEPS; s++) {
+              const uint4 q = g < heads ? reinterpret_cast<const uint4 *>(query + g * D)[t * STEPS + s] : make_uint4(0, 0, 0, 0);
+              const uint32_t even[4] = {a[s].x, b[s].x, a[s].y, b[s].y}, odd[4] = {a[s].z, b[s].z, a[s].w, b[s].w};
+              mma_16x8x16<T>(c, even, q.x, q.y);
+              mma_16x8x16<T>(c, odd, q.z, q.w);
+            }
+          }
+          float old[2];
+#pragma unroll
+          for (int i = 0; i < 4; i++) {
+            c[i] *= shape.scale;
+            if (shape.softcap > 0) c[i] = shape.softcap * tanhf(c[i] / shape.softcap);
+            if (tile + g + i / 2 * 8 >= end) c[i] = -REMORA_INFINITY;
+          }
+#pragma unroll
+          for (int h = 0; h < 2; h++) {
+            float best = fmaxf(c[h], c[h + 2]);
+#pragma unroll
+            for (int d = 4; d < 32; d <<= 1) best = fmaxf(best, __shfl_xor_sync(0xffffffffu, best, d));
+            best = fmaxf(best, top[h]);
+            old[h] = __expf(top[h] - best), top[h] = best;
+            c[h] = __expf(c[h] - best), c[h + 2] = __expf(c[h + 2] - best);
+            sum[h] = sum[h] * old[h] + c[h] + c[h + 2];
+          }
+          if (t < 2) {
+            reinterpret_cast<float2 *>(weights + g)[t] = make_float2(c[0], c[1]);
+            reinterpret_cast<float2 *>(weights + g + 8)[t] = make_float2(c[2], c[3]);
+            if (g == 0) reinterpret_cast<float2 *>(olds)[t] = make_float2(old[0], old[1]);
+          }
+          __syncwarp();
+          const float4 factor = *olds;
+#pragma unroll
+          for (int i = 0; i < 8; i++) acc[0][i] *= factor.x, acc[1][i] *= factor.y, acc[2][i] *= factor.z, acc[3][i] *= factor.w;
+#pragma unroll 4
+          for (int i = 0; i < TILE_KEYS / KEYS; i++) {
+            const int key = min(tile + i * KEYS + sub, end - 1);
+            const uint4 piece = *reinterpret_cast<const uint4 *>((key == position ? query + 5 * D : v_pages + slot_of(key)) + column);
+            const float4 w = weights[i * KEYS + sub];
+            float e[8];
+            unpack8<T>(piece, e);
+#pragma unroll
+            for (int j = 0; j < 8; j++) acc[0][j] += w.x * e[j], acc[1][j] += w.y * e[j], acc[2][j] += w.z * e[j], acc[3][j] += w.w * e[j];
+          }
+          __syncwarp();
+        }
+#pragma unroll
+        for (int h = 0; h < 2; h++)
+#pragma unroll
+          for (int d = 4; d < 32; d <<= 1) sum[h] += __shfl_xor_sync(0xffffffffu, sum[h], d);
+        if (g == 0 && t < 2) states[warp * ATTEND_HEADS + 2 * t] = make_float2(top[0], sum[0]), states[warp * ATTEND_HEADS + 2 * t + 1] = make_float2(top[1], sum[1]);
+#pragma unroll
+        for (int h = 0; h < ATTEND_HEADS; h++) {
+#pragma unroll
+          for (int d = WIDTH; d < 32; d <<= 1)
+#pragma unroll
+            for (int i = 0; i < 8; i++) acc[h][i] += __shfl_xor_sync(0xffffffffu, acc[h][i], d);
+          if (lane < WIDTH) {
+            float4 *const to = reinterpret_cast<float4 *>(gap(shared, ((warp * ATTEND_HEADS + h) * D + column) * 4));
+            to[0] = make_float4(acc[h][0], acc[h][1], acc[h][2], acc[h][3]), to[1] = make_float4(acc[h][4], acc[h][5], acc[h][6], acc[h][7]);
+          }
+        }
+      }
+      wait();
+
+      // ---- the warps' keys together, then the parts': the last block of a pair that comes adds them, in order ----
+      const auto write = [&](int i, float v) {  // by whole warps: element i of the pair's heads
+        const uint32_t bits = from_float<T>(v).bits, two = bits | __shfl_down_sync(0xffffffffu, bits, 1) << 16;
+        uint4 eight = make_uint4(two, 0, 0, 0);
+        eight.y = __shfl_down_sync(0xffffffffu, two, 2), eight.z = __shfl_down_sync(0xffffffffu, two, 4), eight.w = __shfl_down_sync(0xffffffffu, two, 6);
+        if (lane % 8 == 0) publish(out + head0 * D + i, other + head0 * D + i, eight);
+      };
+      float *const own = partial + static_cast<int64_t>(pair * parts + part) * ATTEND_HEADS * (D + 2);
+      for (int i = tid; i < heads * D; i += WALK_THREADS) {
+        const int h = i / D, d = i % D;
+        float top = -REMORA_INFINITY, sum = 0, value = 0;
+#pragma unroll
+        for (int w = 0; w < ATTEND_WARPS; w++) top = fmaxf(top, states[w * ATTEND_HEADS + h].x);
+#pragma unroll 4
+        for (int w = 0; w < ATTEND_WARPS; w++) {
+          const float2 state = states[w * ATTEND_HEADS + h];
+          const float factor = state.x == -REMORA_INFINITY ? 0.0f : __expf(state.x - top);
+          sum += factor * state.y;
+          value += factor * *reinterpret_cast<const float *>(gap(shared, ((w * ATTEND_HEADS + h) * D + d) * 4));
+        }
+        if (parts == 1) write(i, sum > 0 ? value / sum : 0.0f);
+        else {
+          own[h * (D + 2) + d] = value;
+          if (d == 0) own[h * (D + 2) + D] = top, own[h * (D + 2) + D + 1] = sum;
+        }
+      }
+      if (parts > 1) {
+        volatile int *const is_last = reinterpret_cast<volatile int *>(shared + FLAG_AT);
+        __threadfence();
+        wait();
+        if (tid == 0) *is_last = atomicInc(reinterpret_cast<unsigned int *>(workspace + ARRIVALS_AT) + pair, parts - 1) == static_cast<unsigned int>(parts - 1);
+        wait();
+        if (*is_last) {
+          __threadfence();
+          for (int i = tid; i < heads * D; i += WALK_THREADS) {
+            const float *const from = partial + static_cast<int64_t>(pair * parts) * ATTEND_HEADS * (D + 2) + i / D * (D + 2);
+            float top = -REMORA_INFINITY, sum = 0, value = 0;
+#pragma unroll 4
+            for (int s = 0; s < parts; s++) top = fmaxf(top, __ldcg(from + s * ATTEND_HEADS * (D + 2) + D));
+#pragma unroll 4
+            for (int s = 0; s < parts; s++) {
+              const float *const one = from + s * ATTEND_HEADS * (D + 2);
+              const float factor = __expf(__ldcg(one + D) - top);
+              sum += factor * __ldcg(one + D + 1), value += factor * __ldcg(one + i % D);
+            }
+            write(i, value / sum);
+          }
+        }
+      }
+      wait();  // the gaps and the queries are free
+    }
+  }
+};
+
+template <class T, int D, int MODE>
+__device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_count, const T *x, T *y, uint8_t *workspace, const int32_t *sequences, const int32_t *positions,
+                                             const int32_t *block_table, const WalkShape &shape) {
+  DYNAMIC_SHARED(shared);
+  const int tid = threadIdx.x;
+  const uint32_t full = shared_address(shared + BARRIER_AT), empty = full + WALK_STAGES * 8;
+  if (tid < WALK_STAGES) barrier_init(full + tid * 8, 1), barrier_init(empty + tid * 8, WALK_WARPS);
+  barrier_init_fence();
+  for (int i = tid; i < 2048; i += WALK_BLOCK) {
+    const uint32_t pair = pack2<T>(NF4_LEVELS[i >> 7], NF4_LEVELS[i >> 3 & 15]);
+    reinterpret_cast<uint4 *>(shared)[i / 8 * 16 + i % 8] = make_uint4(pair, pair, pair, pair);
+  }
+  if (tid < static_cast<int>(sizeof(WalkLayer) / 4)) reinterpret_cast<uint32_t *>(shared + LAYER_AT)[tid] = reinterpret_cast<const uint32_t *>(layers)[tid];
+  __syncthreads();
+  if (tid >= WALK_THREADS) {
+    registers_give<24>();
+    if (tid < WALK_THREADS + 32) walk_stream<MODE>(layers, layer_count, shape, shared);
+    return;
+  }
+  registers_take<96>();
+  wait_for_previous_kernel();
+  Walk<T, D, MODE> walk{shape, shared, workspace, tid % 32, tid / 32, tid % 32 / 4, tid % 4, 0, 0, 0, {}};
+  const int sequence = sequences[0], position = positions[0], width = (shape.H + 2 * shape.K) * shape.D, inner = shape.H * shape.D;
+  uint32_t *const state = reinterpret_cast<uint32_t *>(workspace);
+  const uint32_t base = load_word_now(state);
+  T *const qkv = reinterpret_cast<T *>(workspace + ROWS_AT), *const attended = qkv + 2 * width, *const middle = attended + 2 * inner, *const act = middle + 2 * shape.C, *const h = act + 2 * shape.F;
+  float *const partial = reinterpret_cast<float *>(h + 2 * shape.C);
+  for (int l = 0; l < layer_count; l++) {
+    const WalkLayer &layer = reinterpret_cast<const WalkLayer *>(shared + LAYER_AT)[l & 1];
+    const uint32_t now = (base + l) & 1, other = now ^ 1;
+    const bool last = l + 1 == layer_count;
+    const T *const stream = l ? h + other * shape.C : x;
+    uint32_t word = 0;
+    if (!last && tid < static_cast<int>(sizeof(WalkLayer) / 4)) word = reinterpret_cast<const uint32_t *>(layers + l + 1)[tid];
+#pragma unroll 1
+    for (int phase = 0; phase < 4; phase++) {
+      if (phase == 1) {
+        if (!last && tid < static_cast<int>(sizeof(WalkLayer) / 4)) reinterpret_cast<uint32_t *>(shared + LAYER_AT)[((l + 1) & 1) * (sizeof(WalkLayer) / 4) + tid] = word;
+        walk.attend(layer, qkv + now * width, attended + now * inner, attended + other * inner, sequence, position, block_table, partial);
+      }
+      if (phase == 2 && !last) {  // the next layer's norms come into L2, a line a block
+        const WalkLayer &next = reinterpret_cast<const WalkLayer *>(shared + LAYER_AT)[(l + 1) & 1];
+        for (int i = blockIdx.x + tid * static_cast<int>(gridDim.x); i < shape.C / 16; i += WALK_THREADS * gridDim.x) prefetch_l2((i & 1 ? next.mlp_norm : next.attention_norm) + i / 2 * 32);
+      }
+      const T *const from = phase == 0 ? stream : phase == 1 ? attended + now * inner : phase == 2 ? middle + now * shape.C : act + now * shape.F;
+      T *const rows = phase == 0 ? qkv : phase == 1 ? middle : phase == 2 ? act : h;  // its two buffers
+      const int rows_width = phase == 0 ? width : phase == 2 ? shape.F : shape.C;
+      const bool ends = last && phase == 3;
+      walk.linear(phase, layer, from, l > 0 || phase > 0, phase == 0 ? layer.attention_norm : phase == 2 ? layer.mlp_norm : nullptr, phase == 1 ? stream : phase == 3 ? middle + now * shape.C : nullptr,
+                  ends ? y : rows + now * rows_width, rows + other * rows_width);
+    }
+  }
+  // Everyone has read it: everyone's rows of the last act are here.
+  if (blockIdx.x == 0 && tid == 0) *state = (base + layer_count) & 1;
+}
+}  // namespace
+
+// y [C] = all layers of x [C] for the token at positions[0] of sequences[0]; keys and values go into the pages. x and y differ.
+// C, F, H · D, K · D multiples of 128, F <= 16384; rotary a multiple of 2, at most D; part.out as the shape says. gate as in linear_vector.cu.
+// workspace: 4,096 bytes of 0, then f32-sized scratch: rows of T [2, (H + 2K) D + H D + 2 C + F] with every bit set, then max(grid, jobs) · 4 · (D + 2) f32,
+// jobs = K · ceil(H / K / 4) <= 512. Each launch leaves it ready for the next; launches that share one must not overlap.
+// launch: grid G <= multiprocessors and at most C / 8, F / 8, (H + 2K) D / 8; every block must be resident; block 768; dynamic shared 211072 + max(8960, sums),
+// sums = 32 · max over linears of groups · ceil(In / 512), groups = ceil(rows / 8 / G) (gate|up: twice those of gate).
+#define DECODER_WALK(name, DIM, MODE, T)                                                                                                    \
+  extern "C" __global__ void __launch_bounds__(768, 1) decoder_walk_##name(                                                            \
+      const WalkLayer *layers, int layer_count, const T *x, T *y, uint8_t *workspace, const int32_t *sequences, const int32_t *positions, \
+      const int32_t *block_table, int C, int F, int H, int K, int rotary, int page_size, int blocks_per_sequence, int gate, float eps, \
+      float scale, float softcap) {                                                                                                   \
+    decoder_walk<T, DIM, MODE>(layers, layer_count, x, y, workspace, sequences, positions, block_table,                                     \
+                          WalkShape{C, F, H, K, DIM, rotary, page_size, blocks_per_sequence, gate, eps, scale, softcap});                \
+  }
+#ifndef REMORA_VARIANTS
+DECODER_WALK(d64_bf16, 64, 0, bf16_t)
+DECODER_WALK(d128_bf16, 128, 0, bf16_t)
+#endif
+#endif
