@@ -39,13 +39,16 @@ struct WalkLayer {   // 384 bytes
 };
 
 namespace {
-constexpr int WALK_WARPS = 20, WALK_THREADS = WALK_WARPS * 32, WALK_BLOCK = WALK_THREADS + 128, WALK_STAGES = 6;  // registers go by four warps
+constexpr int WALK_WARPS = 20, WALK_THREADS = WALK_WARPS * 32, WALK_BLOCK = WALK_THREADS + 32, WALK_STAGES = 6;
 constexpr int PIECE = 5120, UNIT = 512, UNITS = PIECE / UNIT, GROUP_ROWS = 8;
 constexpr int CODE_ROW = PIECE / 2 + 32, SCALE_ROW = PIECE / 64 * 4 + 16, NESTED_BYTES = 128;
 constexpr int SCALES_AT = GROUP_ROWS * CODE_ROW, NESTED_AT = SCALES_AT + GROUP_ROWS * SCALE_ROW, STAGE_BYTES = (NESTED_AT + NESTED_BYTES + 127) / 128 * 128;
-// Shared memory. The table has a gap of 128 bytes after every 128: x lies there, and what warps attend.
-constexpr int RING_AT = 65536, CODE_AT = RING_AT + WALK_STAGES * STAGE_BYTES, LAYER_AT = CODE_AT + 3 * 1024, BARRIER_AT = LAYER_AT + 2 * static_cast<int>(sizeof(WalkLayer)),
-              SQUARES_AT = BARRIER_AT + 128, FLAG_AT = SQUARES_AT + 2 * WALK_WARPS * 4, SUMS_AT = (FLAG_AT + 4 + 127) / 128 * 128;
+// Shared memory, from its first byte, which has the address 1024: two stages, small things, the table at the address 65536, so that a PRMT makes whole
+// addresses, four stages. The table has a gap of 128 bytes after every 128: x lies there, and what warps attend.
+constexpr int FRONT_STAGES = 2, SHARED_BASE = 1024, TABLE_AT = 65536 - SHARED_BASE, CODE_AT = FRONT_STAGES * STAGE_BYTES, LAYER_AT = CODE_AT + 3 * 1024,
+              BARRIER_AT = LAYER_AT + 2 * static_cast<int>(sizeof(WalkLayer)), SQUARES_AT = BARRIER_AT + 128, FLAG_AT = SQUARES_AT + 2 * WALK_WARPS * 4, SUMS_AT = (FLAG_AT + 4 + 127) / 128 * 128,
+              SUMS_BYTES = TABLE_AT - SUMS_AT, WALK_SHARED = TABLE_AT + 65536 + (WALK_STAGES - FRONT_STAGES) * STAGE_BYTES;
+__device__ __forceinline__ uint32_t stage_at(uint32_t slot) { return slot * STAGE_BYTES + (slot < FRONT_STAGES ? 0 : TABLE_AT + 65536 - FRONT_STAGES * STAGE_BYTES); }
 // Of attention, where the sums lie in other phases.
 constexpr int ATTEND_WARPS = 16, ATTEND_HEADS = 4, TILE_KEYS = 16, QUERY_AT = SUMS_AT, TURN_AT = QUERY_AT + 6 * 256, WEIGHT_AT = TURN_AT + 5 * 512,
               OLD_AT = WEIGHT_AT + ATTEND_WARPS * TILE_KEYS * 16, STATE_AT = OLD_AT + ATTEND_WARPS * 16, ATTEND_BYTES = STATE_AT + ATTEND_WARPS * ATTEND_HEADS * 8 - SUMS_AT;
@@ -54,9 +57,9 @@ constexpr int ARRIVALS_AT = 1024, ROWS_AT = 4096;
 constexpr uint32_t NONE = 0xffffffffu;
 // For the lab: what a walk without one of its parts takes.
 constexpr int NO_PRODUCTS = 1, NO_STREAM = 2, NO_WAIT = 4;
-static_assert(sizeof(WalkLayer) == 384 && SUMS_AT == 211072 && ATTEND_BYTES == 8960, "kernels/lab/check/check_walk.cpp and layers-step.ts count on these");
+static_assert(sizeof(WalkLayer) == 384 && WALK_SHARED == 224256 && SUMS_BYTES == 13184 && ATTEND_BYTES <= SUMS_BYTES, "kernels/lab/check/check_walk.cpp and layers-step.ts count on these");
 
-__device__ __forceinline__ uint8_t *gap(uint8_t *shared, int byte) { return shared + ((byte >> 7 << 8) | 128 | (byte & 127)); }
+__device__ __forceinline__ uint8_t *gap(uint8_t *shared, int byte) { return shared + TABLE_AT + ((byte >> 7 << 8) | 128 | (byte & 127)); }
 __device__ __forceinline__ uint4 load_now(const void *p) {
 #ifdef REMORA_EMULATE
   return *static_cast<const uint4 *>(p);
@@ -82,13 +85,23 @@ __device__ __forceinline__ void store_now(void *p, const uint4 &v) {
   asm volatile("st.relaxed.gpu.global.v4.u32 [%0], {%1,%2,%3,%4};" ::"l"(p), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 #endif
 }
-// A block that never comes must not hold the card: after some seconds the launch fails.
-__device__ __forceinline__ void spin(uint32_t &turns) {
+// A pair of levels by its address.
+__device__ __forceinline__ uint32_t load_pair(uint32_t address) {
+  uint32_t v;
 #ifdef REMORA_EMULATE
-  turns++;
-  emu::remora_emulated_yield();
+  memcpy(&v, emu::shared_pointer(address, 4), 4);
 #else
-  if (++turns >> 24) asm volatile("trap;");
+  asm("ld.shared.u32 %0, [%1];" : "=r"(v) : "r"(address));
+#endif
+  return v;
+}
+// While again(). A block that never comes must not hold the card: after some seconds the launch fails.
+template <class Again> __device__ __forceinline__ void spin(Again again) {
+#ifdef REMORA_EMULATE
+  while (again()) emu::remora_emulated_yield();
+#else
+  for (uint32_t turns = 0; again();)
+    if (++turns >> 24) asm volatile("trap;");
 #endif
 }
 __device__ __forceinline__ bool any_missing(const uint4 &v) { return v.x == NONE || v.y == NONE || v.z == NONE || v.w == NONE; }
@@ -124,7 +137,7 @@ __device__ __forceinline__ int first_part(int phase) { return phase == 0 ? 0 : p
 // By one warp: lanes 0 … 7 copy the rows' codes, 8 … 15 their scales, 16 the scales of the scales.
 template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int layer_count, const WalkShape &shape, uint8_t *shared) {
   const int lane = threadIdx.x % 32, r = lane % 8;
-  const uint32_t ring = shared_address(shared + RING_AT), full = shared_address(shared + BARRIER_AT), empty = full + WALK_STAGES * 8;
+  const uint32_t ring = shared_address(shared), full = shared_address(shared + BARRIER_AT), empty = full + WALK_STAGES * 8;
   uint32_t stage = 0;
   for (int l = 0; l < layer_count; l++) {
     if (lane < 3 && l + 1 < layer_count) prefetch_l2(reinterpret_cast<const uint8_t *>(layers + l + 1) + lane * 128);
@@ -137,7 +150,7 @@ template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int lay
           int row;
           const WalkPart *part = layers[l].part + first_part(phase) + share.part_of(phase, i, row);
           const bool nested = __ldg(reinterpret_cast<const uint64_t *>(&part->nested_scales));
-          const uint32_t slot = stage % WALK_STAGES, base = ring + slot * STAGE_BYTES;
+          const uint32_t slot = stage % WALK_STAGES, base = ring + stage_at(slot);
           const uint8_t *source = nullptr;
           uint32_t target = base;
           int bytes = 0;
@@ -174,14 +187,11 @@ template <class T, int D, int MODE> struct Walk {
   WalkShape shape;
   uint8_t *shared, *workspace;
   int lane, warp, g, t;
-  uint32_t stage, turns;
-  int step;  // linears done
-  const float *codes[3];
+  uint32_t stage;
 
-  __device__ __forceinline__ uint4 row_piece(const T *p, bool shared_row) {
+  __device__ __forceinline__ uint4 row_piece(const T *p) {
     uint4 v = load_now(p);
-    if (shared_row && !(MODE & NO_WAIT))
-      while (any_missing(v)) spin(turns), v = load_now(p);
+    if (!(MODE & NO_WAIT) && any_missing(v)) spin([&] { return any_missing(v = load_now(p)); });
     return v;
   }
   __device__ __forceinline__ void wait() { named_barrier_wait(1, WALK_THREADS); }
@@ -192,24 +202,34 @@ template <class T, int D, int MODE> struct Walk {
     __threadfence();
   }
 
-  // out[share] = act(norm(x) Wᵀ + bias) + residual. x is complete when !exchanged. other: the rows of the layer before, to be cleared.
-  __device__ void linear(int phase, const WalkLayer &layer, const T *x, bool exchanged, const float *norm, const T *residual, T *out, T *other) {
+  // The rows that blocks exchange: which 0 qkv, 1 m, 2 act, 3 h, 4 what was attended, each in two buffers.
+  __device__ __forceinline__ T *rows(int which, uint32_t buffer) const {
+    const int width = (shape.H + 2 * shape.K) * shape.D, inner = shape.H * shape.D;
+    T *const all = reinterpret_cast<T *>(workspace + ROWS_AT);
+    if (which == 0) return all + buffer * width;
+    if (which == 4) return all + 2 * width + buffer * inner;
+    return all + 2 * (width + inner) + (which == 1 ? buffer * shape.C : which == 2 ? 2 * shape.C + buffer * shape.F : 2 * (shape.C + shape.F) + buffer * shape.C);
+  }
+
+  // Rows of this block: act(norm(x) Wᵀ + bias) + residual. now: the buffers of this layer; those of the one before are cleared. first, last: the model's x and y.
+  __device__ void linear(int phase, const WalkLayer &layer, uint32_t now, const T *first, T *last) {
     const WalkShare share(shape, phase);
     const int In = shape.columns(phase), blocks = In / 64, all_units = (In + UNIT - 1) / UNIT, tid = threadIdx.x;
     const WalkPart *const part = layer.part + first_part(phase);
     const int parts = phase == 0 ? 3 : phase == 2 ? 2 : 1, outputs = phase == 2 ? share.count / 2 : share.count;
-    float *const sums = reinterpret_cast<float *>(shared + SUMS_AT), *const squares = reinterpret_cast<float *>(shared + SQUARES_AT) + (step++ & 1) * WALK_WARPS;
+    float *const sums = reinterpret_cast<float *>(shared + SUMS_AT), *const squares = reinterpret_cast<float *>(shared + SQUARES_AT) + phase / 2 * WALK_WARPS;
 
     // ---- before x is there ----
+    const T *const x = phase == 0 ? (first ? first : rows(3, now ^ 1)) : phase == 1 ? rows(4, now) : rows(phase - 1, now);
+    const bool exchanged = phase || !first;
+    const float *const norm = phase == 0 ? layer.attention_norm : phase == 2 ? layer.mlp_norm : nullptr;
+    float code[3];
 #pragma unroll
-    for (int p = 0; p < 3; p++)
-      if (p < parts && part[p].nested_scales && part[p].nested_code != codes[p]) {
-        codes[p] = part[p].nested_code;
-        if (tid < 256) reinterpret_cast<float *>(shared + CODE_AT)[p * 256 + tid] = codes[p][tid];
-      }
+    for (int p = 0; p < 3; p++) code[p] = p < parts && part[p].nested_scales && tid < 256 ? __ldg(part[p].nested_code + tid) : 0.0f;
     // What joins the sum of row g of group i.
     const auto added_of = [&](int i) {
       const int at = (share.begin + i) * GROUP_ROWS + g;
+      const T *const residual = phase == 1 ? (first ? first : rows(3, now ^ 1)) : phase == 3 ? rows(1, now) : nullptr;
       float v = phase == 0 && layer.bias ? layer.bias[at] : 0.0f;
       if (residual) {
         const uint32_t word = load_word_now(residual + (at & ~1));
@@ -234,8 +254,7 @@ template <class T, int D, int MODE> struct Walk {
         if (c >= all_units * UNIT) break;
         float w[8];
         if (norm && c < In) load8<true>(norm + c, 8, w);
-        if (c < In && exchanged && !(MODE & NO_WAIT))
-          while (any_missing(v[j])) spin(turns), v[j] = load_now(x + c);
+        if (c < In && exchanged && !(MODE & NO_WAIT) && any_missing(v[j])) spin([&] { return any_missing(v[j] = load_now(x + c)); });
         if (norm && c < In) {
           float e[8];
           unpack8<T>(v[j], e);
@@ -246,6 +265,9 @@ template <class T, int D, int MODE> struct Walk {
         *reinterpret_cast<uint4 *>(gap(shared, c * 2)) = v[j];
       }
     }
+    if (tid < 256)
+#pragma unroll
+      for (int p = 0; p < 3; p++) reinterpret_cast<float *>(shared + CODE_AT)[p * 256 + tid] = code[p];
     if (norm) {
       sum = warp_sum(sum);
       if (lane == 0) squares[warp] = sum;
@@ -253,7 +275,7 @@ template <class T, int D, int MODE> struct Walk {
     wait();
 
     // ---- the products ----
-    const uint32_t full = shared_address(shared + BARRIER_AT), empty = full + WALK_STAGES * 8, lane_byte = lane * 4;
+    const uint32_t full = shared_address(shared + BARRIER_AT), empty = full + WALK_STAGES * 8, lane_byte = lane * 4 | 0x10000;
     for (int piece = 0; piece * PIECE < In; piece++, stage += share.count) {
       const int from = piece * PIECE, columns = min(PIECE, In - from), units = (columns + UNIT - 1) / UNIT, teams = WALK_WARPS / units, unit = warp % units, team = warp / units;
       int turn = team < teams ? team : -1;  // stages before the warp's next
@@ -269,7 +291,7 @@ template <class T, int D, int MODE> struct Walk {
       // Every warp waits for every stage, in order, and gives it back: a barrier tells one lap of the ring from the next, not from the one after.
       for (int i = 0; i < share.count; i++, turn--) {
         const uint32_t now = stage + i, slot = now % WALK_STAGES;
-        const uint8_t *const base = shared + RING_AT + slot * STAGE_BYTES;
+        const uint8_t *const base = shared + stage_at(slot);
         barrier_wait(full + slot * 8, now / WALK_STAGES & 1);
         if (turn || (MODE & NO_PRODUCTS)) {
           __syncwarp();
@@ -310,7 +332,7 @@ template <class T, int D, int MODE> struct Walk {
 #pragma unroll
             for (int j = 0; j < 4; j++) {
               const uint32_t word = h < 2 ? code[d][j % 2].x : code[d][j % 2].y;
-              a[j] = *reinterpret_cast<const uint32_t *>(shared + __byte_perm(word, lane_byte, 0x7604 | (h % 2 * 2 + j / 2) << 4));
+              a[j] = load_pair(__byte_perm(word, lane_byte, 0x7604 | (h % 2 * 2 + j / 2) << 4));
             }
             mma_16x8x16<T>(product, a, xr[2 * h], xr[2 * h + 1]);
           }
@@ -326,7 +348,7 @@ template <class T, int D, int MODE> struct Walk {
 
     // ---- a warp a group: the sums of its units ----
     float rstd = 1;
-    if (norm) {
+    if (phase % 2 == 0) {
       float squared = 0;
 #pragma unroll
       for (int w = 0; w < WALK_WARPS; w++) squared += squares[w];
@@ -346,7 +368,7 @@ template <class T, int D, int MODE> struct Walk {
       const uint32_t bits = from_float<T>(v).bits, pair = bits | __shfl_down_sync(0xffffffffu, bits, 4) << 16;
       const uint4 eight = make_uint4(__shfl_sync(0xffffffffu, pair, 0), __shfl_sync(0xffffffffu, pair, 8), __shfl_sync(0xffffffffu, pair, 16), __shfl_sync(0xffffffffu, pair, 24));
       const int at = (share.begin + i) * GROUP_ROWS;
-      if (lane == 0) publish(out + at, other + at, eight);
+      if (lane == 0) publish((last ? last : rows(phase, now)) + at, rows(phase, now ^ 1) + at, eight);
     }
   }
 
@@ -355,8 +377,7 @@ template <class T, int D, int MODE> struct Walk {
     float squares = 0;
     for (int i = lane; i < shape.D / 2; i += 32) {
       uint32_t word = load_word_now(head + 2 * i);
-      if (!(MODE & NO_WAIT))
-        while (word == NONE) spin(turns), word = load_word_now(head + 2 * i);
+      if (!(MODE & NO_WAIT) && word == NONE) spin([&] { return (word = load_word_now(head + 2 * i)) == NONE; });
       const float2 two = unpack2<T>(word);
       squares += two.x * two.x + two.y * two.y;
       *reinterpret_cast<float2 *>(to + 2 * i) = two;
@@ -368,8 +389,8 @@ template <class T, int D, int MODE> struct Walk {
     __syncwarp();
   }
 
-  // Rotation, cache write and attention of this block's jobs: (key head, up to four of its query heads, part of the keys). qkv, out: exchanged rows.
-  __device__ void attend(const WalkLayer &layer, const T *qkv, T *out, T *other, int sequence, int position, const int32_t *block_table, float *partial) {
+  // Rotation, cache write and attention of this block's jobs: (key head, up to four of its query heads, part of the keys).
+  __device__ void attend(const WalkLayer &layer, uint32_t now, int sequence, int position, const int32_t *block_table) {
     constexpr int STEPS = D / 32, WIDTH = D / 8, KEYS = 32 / WIDTH;
     const int tid = threadIdx.x, H = shape.H, K = shape.K, group = H / K, rounds = (group + ATTEND_HEADS - 1) / ATTEND_HEADS, jobs = K * rounds, half = shape.rotary / 2;
     const int first = layer.window > 0 ? max(0, position + 1 - layer.window) : 0, keys = sequence < 0 ? 0 : position + 1 - first;
@@ -397,7 +418,7 @@ template <class T, int D, int MODE> struct Walk {
       if (warp < heads || (warp == 4 && has_new)) {
         const bool is_key = warp == 4;
         float *const v = turn + warp * D;
-        read_head(qkv + (is_key ? H + kv : head0 + warp) * D, is_key ? layer.k_norm : layer.q_norm, v);
+        read_head(rows(0, now) + (is_key ? H + kv : head0 + warp) * D, is_key ? layer.k_norm : layer.q_norm, v);
         const float *const angle = layer.rope + static_cast<int64_t>(position) * shape.rotary;
         for (int i = lane; i < D; i += 32) {
           float e = v[i];
@@ -408,7 +429,7 @@ template <class T, int D, int MODE> struct Walk {
         __syncwarp();
         if (is_key && head0 == kv * group && lane < WIDTH) reinterpret_cast<uint4 *>(k_pages + slot_of(position))[lane] = reinterpret_cast<const uint4 *>(query + 4 * D)[lane];
       } else if (warp == 5 && has_new && lane < WIDTH) {
-        const uint4 v = row_piece(qkv + (H + K + kv) * D + lane * 8, true);
+        const uint4 v = row_piece(rows(0, now) + (H + K + kv) * D + lane * 8);
         reinterpret_cast<uint4 *>(query + 5 * D)[lane] = v;
         if (head0 == kv * group) reinterpret_cast<uint4 *>(v_pages + slot_of(position))[lane] = v;
       }
@@ -424,15 +445,16 @@ template <class T, int D, int MODE> struct Walk {
             const int low = min(tile + g, end - 1), high = min(tile + g + 8, end - 1);
             const uint4 *const a_row = reinterpret_cast<const uint4 *>(low == position ? query + 4 * D : k_pages + slot_of(low)) + t * STEPS;
             const uint4 *const b_row = reinterpret_cast<const uint4 *>(high == position ? query + 4 * D : k_pages + slot_of(high)) + t * STEPS;
-            uint4 a[STEPS], b[STEPS];
 #pragma unroll
-            for (int s = 0; s < STEPS; s++) a[s] = a_row[s], b[s] = b_row[s];
+            for (int s = 0; s < STEPS; s += 2) {
+              const uint4 a[2] = {a_row[s], a_row[s + 1]}, b[2] = {b_row[s], b_row[s + 1]};
 #pragma unroll
-            for (int s = 0; s < STEPS; s++) {
-              const uint4 q = g < heads ? reinterpret_cast<const uint4 *>(query + g * D)[t * STEPS + s] : make_uint4(0, 0, 0, 0);
-              const uint32_t even[4] = {a[s].x, b[s].x, a[s].y, b[s].y}, odd[4] = {a[s].z, b[s].z, a[s].w, b[s].w};
-              mma_16x8x16<T>(c, even, q.x, q.y);
-              mma_16x8x16<T>(c, odd, q.z, q.w);
+              for (int i = 0; i < 2; i++) {
+                const uint4 q = g < heads ? reinterpret_cast<const uint4 *>(query + g * D)[t * STEPS + s + i] : make_uint4(0, 0, 0, 0);
+                const uint32_t even[4] = {a[i].x, b[i].x, a[i].y, b[i].y}, odd[4] = {a[i].z, b[i].z, a[i].w, b[i].w};
+                mma_16x8x16<T>(c, even, q.x, q.y);
+                mma_16x8x16<T>(c, odd, q.z, q.w);
+              }
             }
           }
           float old[2];
@@ -497,9 +519,9 @@ template <class T, int D, int MODE> struct Walk {
         const uint32_t bits = from_float<T>(v).bits, two = bits | __shfl_down_sync(0xffffffffu, bits, 1) << 16;
         uint4 eight = make_uint4(two, 0, 0, 0);
         eight.y = __shfl_down_sync(0xffffffffu, two, 2), eight.z = __shfl_down_sync(0xffffffffu, two, 4), eight.w = __shfl_down_sync(0xffffffffu, two, 6);
-        if (lane % 8 == 0) publish(out + head0 * D + i, other + head0 * D + i, eight);
+        if (lane % 8 == 0) publish(rows(4, now) + head0 * D + i, rows(4, now ^ 1) + head0 * D + i, eight);
       };
-      float *const own = partial + static_cast<int64_t>(pair * parts + part) * ATTEND_HEADS * (D + 2);
+      float *const partial = reinterpret_cast<float *>(rows(3, 2)), *const own = partial + static_cast<int64_t>(pair * parts + part) * ATTEND_HEADS * (D + 2);
       for (int i = tid; i < heads * D; i += WALK_THREADS) {
         const int h = i / D, d = i % D;
         float top = -REMORA_INFINITY, sum = 0, value = 0;
@@ -551,51 +573,40 @@ __device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_
                                              const int32_t *block_table, const WalkShape &shape) {
   DYNAMIC_SHARED(shared);
   const int tid = threadIdx.x;
+#ifndef REMORA_EMULATE
+  if (shared_address(shared) != SHARED_BASE) asm volatile("trap;");
+#endif
   const uint32_t full = shared_address(shared + BARRIER_AT), empty = full + WALK_STAGES * 8;
   if (tid < WALK_STAGES) barrier_init(full + tid * 8, 1), barrier_init(empty + tid * 8, WALK_WARPS);
   barrier_init_fence();
   for (int i = tid; i < 2048; i += WALK_BLOCK) {
     const uint32_t pair = pack2<T>(NF4_LEVELS[i >> 7], NF4_LEVELS[i >> 3 & 15]);
-    reinterpret_cast<uint4 *>(shared)[i / 8 * 16 + i % 8] = make_uint4(pair, pair, pair, pair);
+    reinterpret_cast<uint4 *>(shared + TABLE_AT)[i / 8 * 16 + i % 8] = make_uint4(pair, pair, pair, pair);
   }
   if (tid < static_cast<int>(sizeof(WalkLayer) / 4)) reinterpret_cast<uint32_t *>(shared + LAYER_AT)[tid] = reinterpret_cast<const uint32_t *>(layers)[tid];
   __syncthreads();
   if (tid >= WALK_THREADS) {
-    registers_give<24>();
-    if (tid < WALK_THREADS + 32) walk_stream<MODE>(layers, layer_count, shape, shared);
+    walk_stream<MODE>(layers, layer_count, shape, shared);
     return;
   }
-  registers_take<96>();
   wait_for_previous_kernel();
-  Walk<T, D, MODE> walk{shape, shared, workspace, tid % 32, tid / 32, tid % 32 / 4, tid % 4, 0, 0, 0, {}};
-  const int sequence = sequences[0], position = positions[0], width = (shape.H + 2 * shape.K) * shape.D, inner = shape.H * shape.D;
+  Walk<T, D, MODE> walk{shape, shared, workspace, tid % 32, tid / 32, tid % 32 / 4, tid % 4, 0};
+  const int sequence = sequences[0], position = positions[0];
   uint32_t *const state = reinterpret_cast<uint32_t *>(workspace);
   const uint32_t base = load_word_now(state);
-  T *const qkv = reinterpret_cast<T *>(workspace + ROWS_AT), *const attended = qkv + 2 * width, *const middle = attended + 2 * inner, *const act = middle + 2 * shape.C, *const h = act + 2 * shape.F;
-  float *const partial = reinterpret_cast<float *>(h + 2 * shape.C);
   for (int l = 0; l < layer_count; l++) {
-    const WalkLayer &layer = reinterpret_cast<const WalkLayer *>(shared + LAYER_AT)[l & 1];
-    const uint32_t now = (base + l) & 1, other = now ^ 1;
+    const WalkLayer &layer = reinterpret_cast<const WalkLayer *>(shared + LAYER_AT)[l & 1], &next = reinterpret_cast<const WalkLayer *>(shared + LAYER_AT)[(l + 1) & 1];
+    const uint32_t now = (base + l) & 1;
     const bool last = l + 1 == layer_count;
-    const T *const stream = l ? h + other * shape.C : x;
-    uint32_t word = 0;
-    if (!last && tid < static_cast<int>(sizeof(WalkLayer) / 4)) word = reinterpret_cast<const uint32_t *>(layers + l + 1)[tid];
 #pragma unroll 1
     for (int phase = 0; phase < 4; phase++) {
       if (phase == 1) {
-        if (!last && tid < static_cast<int>(sizeof(WalkLayer) / 4)) reinterpret_cast<uint32_t *>(shared + LAYER_AT)[((l + 1) & 1) * (sizeof(WalkLayer) / 4) + tid] = word;
-        walk.attend(layer, qkv + now * width, attended + now * inner, attended + other * inner, sequence, position, block_table, partial);
+        if (!last && tid < static_cast<int>(sizeof(WalkLayer) / 4)) reinterpret_cast<uint32_t *>(shared + LAYER_AT)[((l + 1) & 1) * (sizeof(WalkLayer) / 4) + tid] = __ldg(reinterpret_cast<const uint32_t *>(layers + l + 1) + tid);
+        walk.attend(layer, now, sequence, position, block_table);
       }
-      if (phase == 2 && !last) {  // the next layer's norms come into L2, a line a block
-        const WalkLayer &next = reinterpret_cast<const WalkLayer *>(shared + LAYER_AT)[(l + 1) & 1];
+      if (phase == 3 && !last)  // the next layer's norms come into L2, a line a block
         for (int i = blockIdx.x + tid * static_cast<int>(gridDim.x); i < shape.C / 16; i += WALK_THREADS * gridDim.x) prefetch_l2((i & 1 ? next.mlp_norm : next.attention_norm) + i / 2 * 32);
-      }
-      const T *const from = phase == 0 ? stream : phase == 1 ? attended + now * inner : phase == 2 ? middle + now * shape.C : act + now * shape.F;
-      T *const rows = phase == 0 ? qkv : phase == 1 ? middle : phase == 2 ? act : h;  // its two buffers
-      const int rows_width = phase == 0 ? width : phase == 2 ? shape.F : shape.C;
-      const bool ends = last && phase == 3;
-      walk.linear(phase, layer, from, l > 0 || phase > 0, phase == 0 ? layer.attention_norm : phase == 2 ? layer.mlp_norm : nullptr, phase == 1 ? stream : phase == 3 ? middle + now * shape.C : nullptr,
-                  ends ? y : rows + now * rows_width, rows + other * rows_width);
+      walk.linear(phase, layer, now, l ? nullptr : x, last && phase == 3 ? y : nullptr);
     }
   }
   // Everyone has read it: everyone's rows of the last act are here.
@@ -607,10 +618,10 @@ __device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_
 // C, F, H · D, K · D multiples of 128, F <= 16384; rotary a multiple of 2, at most D; part.out as the shape says. gate as in linear_vector.cu.
 // workspace: 4,096 bytes of 0, then f32-sized scratch: rows of T [2, (H + 2K) D + H D + 2 C + F] with every bit set, then max(grid, jobs) · 4 · (D + 2) f32,
 // jobs = K · ceil(H / K / 4) <= 512. Each launch leaves it ready for the next; launches that share one must not overlap.
-// launch: grid G <= multiprocessors and at most C / 8, F / 8, (H + 2K) D / 8; every block must be resident; block 768; dynamic shared 211072 + max(8960, sums),
-// sums = 32 · max over linears of groups · ceil(In / 512), groups = ceil(rows / 8 / G) (gate|up: twice those of gate).
+// launch: grid G <= multiprocessors and at most C / 8, F / 8, (H + 2K) D / 8; every block must be resident; block 672; dynamic shared 224256.
+// Per linear 32 · groups · ceil(In / 512) <= 13184 bytes of sums, groups = ceil(rows / 8 / G) (gate|up: twice those of gate).
 #define DECODER_WALK(name, DIM, MODE, T)                                                                                                    \
-  extern "C" __global__ void __launch_bounds__(768, 1) decoder_walk_##name(                                                            \
+  extern "C" __global__ void __launch_bounds__(672, 1) decoder_walk_##name(                                                            \
       const WalkLayer *layers, int layer_count, const T *x, T *y, uint8_t *workspace, const int32_t *sequences, const int32_t *positions, \
       const int32_t *block_table, int C, int F, int H, int K, int rotary, int page_size, int blocks_per_sequence, int gate, float eps, \
       float scale, float softcap) {                                                                                                   \
