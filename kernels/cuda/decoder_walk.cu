@@ -104,6 +104,27 @@ template <class Again> __device__ __forceinline__ void spin(Again again) {
     if (++turns >> 24) asm volatile("trap;");
 #endif
 }
+// barrier_wait with a limit of four seconds.
+__device__ __forceinline__ void ring_wait(uint32_t barrier, int parity) {
+#ifdef REMORA_EMULATE
+  barrier_wait(barrier, parity);
+#else
+  const auto is_done = [&] {
+    uint32_t done;
+    asm volatile("{\n.reg .pred p;\nmbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\nselp.u32 %0, 1, 0, p;\n}\n" : "=r"(done) : "r"(barrier), "r"(parity) : "memory");
+    return done;
+  };
+  if (is_done()) return;
+  const auto now = [] {
+    uint64_t t;
+    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(t));
+    return t;
+  };
+  const uint64_t start = now();
+  while (!is_done())
+    if (now() - start > 4000000000ull) asm volatile("trap;");
+#endif
+}
 __device__ __forceinline__ bool any_missing(const uint4 &v) { return v.x == NONE || v.y == NONE || v.z == NONE || v.w == NONE; }
 struct WalkShape {
   int C, F, H, K, D, rotary, page_size, blocks_per_sequence, gate;
@@ -169,7 +190,7 @@ template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int lay
           int total = bytes;
 #pragma unroll
           for (int d = 16; d; d >>= 1) total += __shfl_xor_sync(0xffffffffu, total, d);
-          barrier_wait(empty + slot * 8, (stage / WALK_STAGES & 1) ^ 1);
+          ring_wait(empty + slot * 8, (stage / WALK_STAGES & 1) ^ 1);
           if (lane == 0) {
             if (MODE & NO_STREAM) barrier_arrive(full + slot * 8);
             else barrier_expect(full + slot * 8, total);
@@ -278,7 +299,7 @@ template <class T, int D, int MODE> struct Walk {
     const uint32_t full = shared_address(shared + BARRIER_AT), empty = full + WALK_STAGES * 8, lane_byte = lane * 4 | 0x10000;
     for (int piece = 0; piece * PIECE < In; piece++, stage += share.count) {
       const int from = piece * PIECE, columns = min(PIECE, In - from), units = (columns + UNIT - 1) / UNIT, teams = WALK_WARPS / units, unit = warp % units, team = warp / units;
-      int turn = team < teams ? team : -1;  // stages before the warp's next
+      int turn = team < teams ? (team + teams - piece * share.count % teams) % teams : -1;  // stages before the warp's next
       uint32_t xr[8];
       const int x_at = (piece * UNITS + unit) * UNIT * 2 + lane * 32;
 #pragma unroll
@@ -292,7 +313,7 @@ template <class T, int D, int MODE> struct Walk {
       for (int i = 0; i < share.count; i++, turn--) {
         const uint32_t now = stage + i, slot = now % WALK_STAGES;
         const uint8_t *const base = shared + stage_at(slot);
-        barrier_wait(full + slot * 8, now / WALK_STAGES & 1);
+        ring_wait(full + slot * 8, now / WALK_STAGES & 1);
         if (turn || (MODE & NO_PRODUCTS)) {
           __syncwarp();
           if (lane == 0) barrier_arrive(empty + slot * 8);
