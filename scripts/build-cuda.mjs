@@ -29,7 +29,7 @@ const HOPPER_ONLY = ["attention_hopper", "attention_hopper_one_pass", "decoder_w
  * row kernels save registers around a 64-bit division, once; sm_75 needs two instructions and more registers for each matrix step; one norm keeps
  * two addresses in memory for sm_80, once a row; the streaming products of few rows keep loop bounds there, all on cards before sm_90, the dense ones
  * on sm_90 too (measured: as fast as a deeper pipeline that keeps none); the product of one row keeps 4 bytes on sm_75, whose shared memory is too
- * small for it to run there at all.
+ * small for it to run there at all; the walk of all layers keeps what its phases do not need at once in memory, and one or two words of its product loop.
  */
 const MAY_SPILL = [
   /^attention_.*_mma_d256_/,
@@ -40,6 +40,7 @@ const MAY_SPILL = [
   /^linear_stream_.* sm_(75|80|86|89)$/,
   /^linear_stream_dense_.* sm_90a$/,
   /^linear_vector_nf4_rows1_f16 sm_75$/,
+  /^decoder_walk_/,
 ];
 
 function readArguments(list) {

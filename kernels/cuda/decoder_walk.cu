@@ -39,25 +39,36 @@ struct WalkLayer {   // 384 bytes
 };
 
 namespace {
-constexpr int WALK_WARPS = 20, WALK_THREADS = WALK_WARPS * 32, WALK_BLOCK = WALK_THREADS + 32, WALK_STAGES = 6;
-constexpr int PIECE = 5120, UNIT = 512, UNITS = PIECE / UNIT, GROUP_ROWS = 8;
+#ifndef REMORA_WALK  // warps that multiply, columns of a stage, stages before and after the table; the lab has another
+#define REMORA_WALK 20, 5120, 2, 4
+#define REMORA_WALK_BLOCK 672
+#endif
+struct WalkPlan {
+  int warps, piece, front, back;
+};
+constexpr WalkPlan PLAN = {REMORA_WALK};
+constexpr int WALK_WARPS = PLAN.warps, WALK_THREADS = WALK_WARPS * 32, WALK_BLOCK = WALK_THREADS + 32, FRONT_STAGES = PLAN.front, WALK_STAGES = FRONT_STAGES + PLAN.back;
+constexpr int PIECE = PLAN.piece, UNIT = 512, UNITS = PIECE / UNIT, GROUP_ROWS = 8;
 constexpr int CODE_ROW = PIECE / 2 + 32, SCALE_ROW = PIECE / 64 * 4 + 16, NESTED_BYTES = 128;
 constexpr int SCALES_AT = GROUP_ROWS * CODE_ROW, NESTED_AT = SCALES_AT + GROUP_ROWS * SCALE_ROW, STAGE_BYTES = (NESTED_AT + NESTED_BYTES + 127) / 128 * 128;
 // Shared memory, from its first byte, which has the address 1024: two stages, small things, the table at the address 65536, so that a PRMT makes whole
 // addresses, four stages. The table has a gap of 128 bytes after every 128: x lies there, and what warps attend.
-constexpr int FRONT_STAGES = 2, SHARED_BASE = 1024, TABLE_AT = 65536 - SHARED_BASE, CODE_AT = FRONT_STAGES * STAGE_BYTES, LAYER_AT = CODE_AT + 3 * 1024,
-              BARRIER_AT = LAYER_AT + 2 * static_cast<int>(sizeof(WalkLayer)), SQUARES_AT = BARRIER_AT + 128, FLAG_AT = SQUARES_AT + 2 * WALK_WARPS * 4, SUMS_AT = (FLAG_AT + 4 + 127) / 128 * 128,
+constexpr int SHARED_BASE = 1024, TABLE_AT = 65536 - SHARED_BASE, CODE_AT = FRONT_STAGES * STAGE_BYTES, LAYER_AT = CODE_AT + 3 * 1024,
+              BARRIER_AT = LAYER_AT + 2 * static_cast<int>(sizeof(WalkLayer)), SQUARES_AT = BARRIER_AT + 256, FLAG_AT = SQUARES_AT + 2 * WALK_WARPS * 4, SUMS_AT = (FLAG_AT + 4 + 127) / 128 * 128,
               SUMS_BYTES = TABLE_AT - SUMS_AT, WALK_SHARED = TABLE_AT + 65536 + (WALK_STAGES - FRONT_STAGES) * STAGE_BYTES;
 __device__ __forceinline__ uint32_t stage_at(uint32_t slot) { return slot * STAGE_BYTES + (slot < FRONT_STAGES ? 0 : TABLE_AT + 65536 - FRONT_STAGES * STAGE_BYTES); }
 // Of attention, where the sums lie in other phases.
-constexpr int ATTEND_WARPS = 16, ATTEND_HEADS = 4, TILE_KEYS = 16, QUERY_AT = SUMS_AT, TURN_AT = QUERY_AT + 6 * 256, WEIGHT_AT = TURN_AT + 5 * 512,
+constexpr int ATTEND_WARPS = WALK_WARPS < 16 ? WALK_WARPS : 16, ATTEND_HEADS = 4, TILE_KEYS = 16, QUERY_AT = SUMS_AT, TURN_AT = QUERY_AT + 6 * 256, WEIGHT_AT = TURN_AT + 5 * 512,
               OLD_AT = WEIGHT_AT + ATTEND_WARPS * TILE_KEYS * 16, STATE_AT = OLD_AT + ATTEND_WARPS * 16, ATTEND_BYTES = STATE_AT + ATTEND_WARPS * ATTEND_HEADS * 8 - SUMS_AT;
 // The workspace: state, arrivals, exchanged rows, parts of attention.
 constexpr int ARRIVALS_AT = 1024, ROWS_AT = 4096;
 constexpr uint32_t NONE = 0xffffffffu;
 // For the lab: what a walk without one of its parts takes.
 constexpr int NO_PRODUCTS = 1, NO_STREAM = 2, NO_WAIT = 4;
-static_assert(sizeof(WalkLayer) == 384 && WALK_SHARED == 224256 && SUMS_BYTES == 13184 && ATTEND_BYTES <= SUMS_BYTES, "kernels/lab/check/check_walk.cpp and layers-step.ts count on these");
+static_assert(sizeof(WalkLayer) == 384 && WALK_BLOCK == REMORA_WALK_BLOCK && WALK_STAGES <= 16 && SUMS_BYTES >= 13056 && ATTEND_BYTES <= SUMS_BYTES && WALK_SHARED <= 232448);
+#ifndef REMORA_VARIANTS
+static_assert(WALK_SHARED == 224256, "kernels/lab/check/check_walk.cpp and layers-step.ts count on it");
+#endif
 
 __device__ __forceinline__ uint8_t *gap(uint8_t *shared, int byte) { return shared + TABLE_AT + ((byte >> 7 << 8) | 128 | (byte & 127)); }
 __device__ __forceinline__ uint4 load_now(const void *p) {
@@ -126,6 +137,15 @@ __device__ __forceinline__ void ring_wait(uint32_t barrier, int parity) {
 #endif
 }
 __device__ __forceinline__ bool any_missing(const uint4 &v) { return v.x == NONE || v.y == NONE || v.z == NONE || v.w == NONE; }
+// threadIdx.x, which the compiler does not know to be the same as before: what is made of it is made again in each phase, not kept in memory for all.
+__device__ __forceinline__ int this_thread() {
+  int tid = threadIdx.x;
+#ifndef REMORA_EMULATE
+  asm volatile("" : "+r"(tid));
+#endif
+  return tid;
+}
+
 struct WalkShape {
   int C, F, H, K, D, rotary, page_size, blocks_per_sequence, gate;
   float eps, scale, softcap;
@@ -158,7 +178,7 @@ __device__ __forceinline__ int first_part(int phase) { return phase == 0 ? 0 : p
 // By one warp: lanes 0 … 7 copy the rows' codes, 8 … 15 their scales, 16 the scales of the scales.
 template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int layer_count, const WalkShape &shape, uint8_t *shared) {
   const int lane = threadIdx.x % 32, r = lane % 8;
-  const uint32_t ring = shared_address(shared), full = shared_address(shared + BARRIER_AT), empty = full + WALK_STAGES * 8;
+  const uint32_t ring = shared_address(shared), full = shared_address(shared + BARRIER_AT), empty = full + 128;
   uint32_t stage = 0;
   for (int l = 0; l < layer_count; l++) {
     if (lane < 3 && l + 1 < layer_count) prefetch_l2(reinterpret_cast<const uint8_t *>(layers + l + 1) + lane * 128);
@@ -207,7 +227,6 @@ template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int lay
 template <class T, int D, int MODE> struct Walk {
   WalkShape shape;
   uint8_t *shared, *workspace;
-  int lane, warp, g, t;
   uint32_t stage;
 
   __device__ __forceinline__ uint4 row_piece(const T *p) {
@@ -235,7 +254,7 @@ template <class T, int D, int MODE> struct Walk {
   // Rows of this block: act(norm(x) Wᵀ + bias) + residual. now: the buffers of this layer; those of the one before are cleared. first, last: the model's x and y.
   __device__ void linear(int phase, const WalkLayer &layer, uint32_t now, const T *first, T *last) {
     const WalkShare share(shape, phase);
-    const int In = shape.columns(phase), blocks = In / 64, all_units = (In + UNIT - 1) / UNIT, tid = threadIdx.x;
+    const int In = shape.columns(phase), blocks = In / 64, all_units = (In + UNIT - 1) / UNIT, tid = this_thread(), lane = tid % 32, warp = tid / 32, g = lane / 4, t = lane % 4;
     const WalkPart *const part = layer.part + first_part(phase);
     const int parts = phase == 0 ? 3 : phase == 2 ? 2 : 1, outputs = phase == 2 ? share.count / 2 : share.count;
     float *const sums = reinterpret_cast<float *>(shared + SUMS_AT), *const squares = reinterpret_cast<float *>(shared + SQUARES_AT) + phase / 2 * WALK_WARPS;
@@ -261,16 +280,17 @@ template <class T, int D, int MODE> struct Walk {
     float added = phase != 2 && warp < outputs ? added_of(warp) : 0.0f;
 
     // ---- x, times the norm's weight, in the order of the products' lanes ----
+    constexpr int LOADS = WALK_WARPS < 20 ? 4 : 3;
     float sum = 0;
-    for (int c0 = tid * 8; c0 < all_units * UNIT; c0 += 3 * WALK_THREADS * 8) {
-      uint4 v[3];
+    for (int c0 = tid * 8; c0 < all_units * UNIT; c0 += LOADS * WALK_THREADS * 8) {
+      uint4 v[LOADS];
 #pragma unroll
-      for (int j = 0; j < 3; j++) {
+      for (int j = 0; j < LOADS; j++) {
         const int c = c0 + j * WALK_THREADS * 8;
         v[j] = c < In ? load_now(x + c) : make_uint4(0, 0, 0, 0);
       }
 #pragma unroll
-      for (int j = 0; j < 3; j++) {
+      for (int j = 0; j < LOADS; j++) {
         const int c = c0 + j * WALK_THREADS * 8;
         if (c >= all_units * UNIT) break;
         float w[8];
@@ -296,7 +316,7 @@ template <class T, int D, int MODE> struct Walk {
     wait();
 
     // ---- the products ----
-    const uint32_t full = shared_address(shared + BARRIER_AT), empty = full + WALK_STAGES * 8, lane_byte = lane * 4 | 0x10000;
+    const uint32_t full = shared_address(shared + BARRIER_AT), empty = full + 128, lane_byte = lane * 4 | 0x10000;
     for (int piece = 0; piece * PIECE < In; piece++, stage += share.count) {
       const int from = piece * PIECE, columns = min(PIECE, In - from), units = (columns + UNIT - 1) / UNIT, teams = WALK_WARPS / units, unit = warp % units, team = warp / units;
       int turn = team < teams ? (team + teams - piece * share.count % teams) % teams : -1;  // stages before the warp's next
@@ -394,7 +414,7 @@ template <class T, int D, int MODE> struct Walk {
   }
 
   // A head of qkv in f32, after its norm; lane: elements 2 lane, 2 lane + 1, and 64 further.
-  __device__ __forceinline__ void read_head(const T *head, const float *norm, float *to) {
+  __device__ __forceinline__ void read_head(const T *head, const float *norm, float *to, int lane) {
     float squares = 0;
     for (int i = lane; i < shape.D / 2; i += 32) {
       uint32_t word = load_word_now(head + 2 * i);
@@ -413,7 +433,7 @@ template <class T, int D, int MODE> struct Walk {
   // Rotation, cache write and attention of this block's jobs: (key head, up to four of its query heads, part of the keys).
   __device__ void attend(const WalkLayer &layer, uint32_t now, int sequence, int position, const int32_t *block_table) {
     constexpr int STEPS = D / 32, WIDTH = D / 8, KEYS = 32 / WIDTH;
-    const int tid = threadIdx.x, H = shape.H, K = shape.K, group = H / K, rounds = (group + ATTEND_HEADS - 1) / ATTEND_HEADS, jobs = K * rounds, half = shape.rotary / 2;
+    const int tid = this_thread(), lane = tid % 32, warp = tid / 32, g = lane / 4, t = lane % 4, H = shape.H, K = shape.K, group = H / K, rounds = (group + ATTEND_HEADS - 1) / ATTEND_HEADS, jobs = K * rounds, half = shape.rotary / 2;
     const int first = layer.window > 0 ? max(0, position + 1 - layer.window) : 0, keys = sequence < 0 ? 0 : position + 1 - first;
     const int parts = max(1, min((keys + ATTEND_WARPS * TILE_KEYS - 1) / (ATTEND_WARPS * TILE_KEYS), static_cast<int>(gridDim.x) / jobs));
     if (static_cast<int>(blockIdx.x) >= jobs * parts) return;
@@ -439,7 +459,7 @@ template <class T, int D, int MODE> struct Walk {
       if (warp < heads || (warp == 4 && has_new)) {
         const bool is_key = warp == 4;
         float *const v = turn + warp * D;
-        read_head(rows(0, now) + (is_key ? H + kv : head0 + warp) * D, is_key ? layer.k_norm : layer.q_norm, v);
+        read_head(rows(0, now) + (is_key ? H + kv : head0 + warp) * D, is_key ? layer.k_norm : layer.q_norm, v, lane);
         const float *const angle = layer.rope + static_cast<int64_t>(position) * shape.rotary;
         for (int i = lane; i < D; i += 32) {
           float e = v[i];
@@ -597,7 +617,7 @@ __device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_
 #ifndef REMORA_EMULATE
   if (shared_address(shared) != SHARED_BASE) asm volatile("trap;");
 #endif
-  const uint32_t full = shared_address(shared + BARRIER_AT), empty = full + WALK_STAGES * 8;
+  const uint32_t full = shared_address(shared + BARRIER_AT), empty = full + 128;
   if (tid < WALK_STAGES) barrier_init(full + tid * 8, 1), barrier_init(empty + tid * 8, WALK_WARPS);
   barrier_init_fence();
   for (int i = tid; i < 2048; i += WALK_BLOCK) {
@@ -611,7 +631,7 @@ __device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_
     return;
   }
   wait_for_previous_kernel();
-  Walk<T, D, MODE> walk{shape, shared, workspace, tid % 32, tid / 32, tid % 32 / 4, tid % 4, 0};
+  Walk<T, D, MODE> walk{shape, shared, workspace, 0};
   const int sequence = sequences[0], position = positions[0];
   uint32_t *const state = reinterpret_cast<uint32_t *>(workspace);
   const uint32_t base = load_word_now(state);
@@ -640,9 +660,9 @@ __device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_
 // workspace: 4,096 bytes of 0, then f32-sized scratch: rows of T [2, (H + 2K) D + H D + 2 C + F] with every bit set, then max(grid, jobs) · 4 · (D + 2) f32,
 // jobs = K · ceil(H / K / 4) <= 512. Each launch leaves it ready for the next; launches that share one must not overlap.
 // launch: grid G <= multiprocessors and at most C / 8, F / 8, (H + 2K) D / 8; every block must be resident; block 672; dynamic shared 224256.
-// Per linear 32 · groups · ceil(In / 512) <= 13184 bytes of sums, groups = ceil(rows / 8 / G) (gate|up: twice those of gate).
+// Per linear 32 · groups · ceil(In / 512) <= 13056 bytes of sums, groups = ceil(rows / 8 / G) (gate|up: twice those of gate).
 #define DECODER_WALK(name, DIM, MODE, T)                                                                                                    \
-  extern "C" __global__ void __launch_bounds__(672, 1) decoder_walk_##name(                                                            \
+  extern "C" __global__ void __launch_bounds__(REMORA_WALK_BLOCK, 1) decoder_walk_##name(                                                            \
       const WalkLayer *layers, int layer_count, const T *x, T *y, uint8_t *workspace, const int32_t *sequences, const int32_t *positions, \
       const int32_t *block_table, int C, int F, int H, int K, int rotary, int page_size, int blocks_per_sequence, int gate, float eps, \
       float scale, float softcap) {                                                                                                   \
