@@ -54,7 +54,7 @@ constexpr int SCALES_AT = GROUP_ROWS * CODE_ROW, NESTED_AT = SCALES_AT + GROUP_R
 // Shared memory, from its first byte, which has the address 1024: two stages, small things, the table at the address 65536, so that a PRMT makes whole
 // addresses, four stages. The table has a gap of 128 bytes after every 128: x lies there, and what warps attend.
 constexpr int SHARED_BASE = 1024, TABLE_AT = 65536 - SHARED_BASE, CODE_AT = FRONT_STAGES * STAGE_BYTES, LAYER_AT = CODE_AT + 3 * 1024,
-              BARRIER_AT = LAYER_AT + 2 * static_cast<int>(sizeof(WalkLayer)), SQUARES_AT = BARRIER_AT + 256, FLAG_AT = SQUARES_AT + 2 * WALK_WARPS * 4, SUMS_AT = (FLAG_AT + 4 + 127) / 128 * 128,
+              BARRIER_AT = LAYER_AT + 2 * static_cast<int>(sizeof(WalkLayer)), SQUARES_AT = BARRIER_AT + 256, FLAG_AT = SQUARES_AT + 2 * WALK_WARPS * 4, SHARE_AT = FLAG_AT + 16, SUMS_AT = (SHARE_AT + 4 * 16 + 127) / 128 * 128,
               SUMS_BYTES = TABLE_AT - SUMS_AT, WALK_SHARED = TABLE_AT + 65536 + (WALK_STAGES - FRONT_STAGES) * STAGE_BYTES;
 __device__ __forceinline__ uint32_t stage_at(uint32_t slot) { return slot * STAGE_BYTES + (slot < FRONT_STAGES ? 0 : TABLE_AT + 65536 - FRONT_STAGES * STAGE_BYTES); }
 // Of attention, where the sums lie in other phases.
@@ -146,6 +146,10 @@ __device__ __forceinline__ int this_thread() {
   return tid;
 }
 
+// 65536 / i, rounded up: x / i = x PARTS_OF[i] >> 16 while x i < 65536.
+__constant__ uint32_t PARTS_OF[21] = {0, 65536, 32768, 21846, 16384, 13108, 10923, 9363, 8192, 7282, 6554, 5958, 5462, 5042, 4682, 4370, 4096, 3856, 3641, 3450, 3277};
+__device__ __forceinline__ int quotient(int x, int by) { return static_cast<int>(static_cast<uint32_t>(x) * PARTS_OF[by] >> 16); }
+
 struct WalkShape {
   int C, F, H, K, D, rotary, page_size, blocks_per_sequence, gate;
   float eps, scale, softcap;
@@ -154,7 +158,7 @@ struct WalkShape {
 // This block's rows in a phase (0 qkv, 1 o, 2 gate and up, 3 down), in groups of 8. With gate and up, the groups of one follow those of the other.
 struct WalkShare {
   int begin, count, first, second;  // first, second: groups before k and v
-  __device__ __forceinline__ WalkShare(const WalkShape &s, int phase) {
+  __device__ __forceinline__ void find(const WalkShape &s, int phase) {
     first = s.H * s.D / GROUP_ROWS, second = first + s.K * s.D / GROUP_ROWS;
     const int all = phase == 0 ? first + 2 * (second - first) : phase == 2 ? s.F / GROUP_ROWS : s.C / GROUP_ROWS;
     begin = static_cast<int>(static_cast<uint32_t>(all) * blockIdx.x / gridDim.x);
@@ -174,6 +178,15 @@ struct WalkShare {
 };
 __device__ __forceinline__ int first_part(int phase) { return phase == 0 ? 0 : phase == 1 ? 3 : phase == 2 ? 4 : 6; }
 
+__device__ __forceinline__ int warp_total(int x) {
+#ifdef REMORA_EMULATE
+  for (int d = 16; d; d >>= 1) x += __shfl_xor_sync(0xffffffffu, x, d);
+  return x;
+#else
+  return static_cast<int>(__reduce_add_sync(0xffffffffu, static_cast<unsigned int>(x)));
+#endif
+}
+
 // ---------------------------------------------------------------- the stream
 // By one warp: lanes 0 … 7 copy the rows' codes, 8 … 15 their scales, 16 the scales of the scales.
 template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int layer_count, const WalkShape &shape, uint8_t *shared) {
@@ -183,7 +196,7 @@ template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int lay
   for (int l = 0; l < layer_count; l++) {
     if (lane < 3 && l + 1 < layer_count) prefetch_l2(reinterpret_cast<const uint8_t *>(layers + l + 1) + lane * 128);
     for (int phase = 0; phase < 4; phase++) {
-      const WalkShare share(shape, phase);
+      const WalkShare share = reinterpret_cast<const WalkShare *>(shared + SHARE_AT)[phase];
       const int In = shape.columns(phase), blocks = In / 64;
       for (int from = 0; from < In; from += PIECE) {
         const int columns = min(PIECE, In - from);
@@ -207,9 +220,7 @@ template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int lay
             source = reinterpret_cast<const uint8_t *>(__ldg(reinterpret_cast<const uint64_t *>(&part->nested_scales))) + low * 4;
             target = base + NESTED_AT, bytes = static_cast<int>((high + 4 - low) / 4) * 16;
           }
-          int total = bytes;
-#pragma unroll
-          for (int d = 16; d; d >>= 1) total += __shfl_xor_sync(0xffffffffu, total, d);
+          const int total = warp_total(bytes);
           ring_wait(empty + slot * 8, (stage / WALK_STAGES & 1) ^ 1);
           if (lane == 0) {
             if (MODE & NO_STREAM) barrier_arrive(full + slot * 8);
@@ -253,7 +264,7 @@ template <class T, int D, int MODE> struct Walk {
 
   // Rows of this block: act(norm(x) Wᵀ + bias) + residual. now: the buffers of this layer; those of the one before are cleared. first, last: the model's x and y.
   __device__ void linear(int phase, const WalkLayer &layer, uint32_t now, const T *first, T *last) {
-    const WalkShare share(shape, phase);
+    const WalkShare share = reinterpret_cast<const WalkShare *>(shared + SHARE_AT)[phase];
     const int In = shape.columns(phase), blocks = In / 64, all_units = (In + UNIT - 1) / UNIT, tid = this_thread(), lane = tid % 32, warp = tid / 32, g = lane / 4, t = lane % 4;
     const WalkPart *const part = layer.part + first_part(phase);
     const int parts = phase == 0 ? 3 : phase == 2 ? 2 : 1, outputs = phase == 2 ? share.count / 2 : share.count;
@@ -318,8 +329,9 @@ template <class T, int D, int MODE> struct Walk {
     // ---- the products ----
     const uint32_t full = shared_address(shared + BARRIER_AT), empty = full + 128, lane_byte = lane * 4 | 0x10000;
     for (int piece = 0; piece * PIECE < In; piece++, stage += share.count) {
-      const int from = piece * PIECE, columns = min(PIECE, In - from), units = (columns + UNIT - 1) / UNIT, teams = WALK_WARPS / units, unit = warp % units, team = warp / units;
-      int turn = team < teams ? (team + teams - piece * share.count % teams) % teams : -1;  // stages before the warp's next
+      const int from = piece * PIECE, columns = min(PIECE, In - from), units = (columns + UNIT - 1) / UNIT, teams = quotient(WALK_WARPS, units), team = quotient(warp, units), unit = warp - team * units, before = piece * share.count;
+      int turn = team < teams ? team - (before - quotient(before, teams) * teams) : -1;  // stages before the warp's next
+      if (team < teams && turn < 0) turn += teams;
       uint32_t xr[8];
       const int x_at = (piece * UNITS + unit) * UNIT * 2 + lane * 32;
 #pragma unroll
@@ -433,7 +445,7 @@ template <class T, int D, int MODE> struct Walk {
   // Rotation, cache write and attention of this block's jobs: (key head, up to four of its query heads, part of the keys).
   __device__ void attend(const WalkLayer &layer, uint32_t now, int sequence, int position, const int32_t *block_table) {
     constexpr int STEPS = D / 32, WIDTH = D / 8, KEYS = 32 / WIDTH;
-    const int tid = this_thread(), lane = tid % 32, warp = tid / 32, g = lane / 4, t = lane % 4, H = shape.H, K = shape.K, group = H / K, rounds = (group + ATTEND_HEADS - 1) / ATTEND_HEADS, jobs = K * rounds, half = shape.rotary / 2;
+    const int tid = this_thread(), lane = tid % 32, warp = tid / 32, g = lane / 4, t = lane % 4, H = shape.H, K = shape.K, group = H / K, rounds = (group + ATTEND_HEADS - 1) / ATTEND_HEADS, jobs = K * rounds, half = shape.rotary / 2, page_bits = __ffs(shape.page_size) - 1;
     const int first = layer.window > 0 ? max(0, position + 1 - layer.window) : 0, keys = sequence < 0 ? 0 : position + 1 - first;
     const int parts = max(1, min((keys + ATTEND_WARPS * TILE_KEYS - 1) / (ATTEND_WARPS * TILE_KEYS), static_cast<int>(gridDim.x) / jobs));
     if (static_cast<int>(blockIdx.x) >= jobs * parts) return;
@@ -446,9 +458,9 @@ template <class T, int D, int MODE> struct Walk {
     wait();  // the sums of the phase before have been read
     for (int job = blockIdx.x; job < jobs * parts; job += gridDim.x) {
       const int part = job / jobs, pair = job % jobs, kv = pair / rounds, head0 = kv * group + pair % rounds * ATTEND_HEADS, heads = min(ATTEND_HEADS, (kv + 1) * group - head0);
-      const int begin = first + static_cast<int>(static_cast<int64_t>(keys) * part / parts), end = first + static_cast<int>(static_cast<int64_t>(keys) * (part + 1) / parts);
+      const int begin = first + static_cast<int>(static_cast<uint32_t>(keys) * part / parts), end = first + static_cast<int>(static_cast<uint32_t>(keys) * (part + 1) / parts);
       const bool has_new = keys && end == position + 1;
-      const auto slot_of = [&](int key) { return ((static_cast<int64_t>(table[key / shape.page_size]) * shape.page_size + key % shape.page_size) * K + kv) * D; };
+      const auto slot_of = [&](int key) { return static_cast<int64_t>((static_cast<uint32_t>(table[key >> page_bits]) << page_bits | (key & ((1 << page_bits) - 1))) * K + kv) * D; };
 
       // ---- before q, k and v are there: old keys come into L2 ----
       for (int i = tid; i < (end - begin) * (D / 64); i += WALK_THREADS) {
@@ -620,6 +632,7 @@ __device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_
   const uint32_t full = shared_address(shared + BARRIER_AT), empty = full + 128;
   if (tid < WALK_STAGES) barrier_init(full + tid * 8, 1), barrier_init(empty + tid * 8, WALK_WARPS);
   barrier_init_fence();
+  if (tid < 4) reinterpret_cast<WalkShare *>(shared + SHARE_AT)[tid].find(shape, tid);
   for (int i = tid; i < 2048; i += WALK_BLOCK) {
     const uint32_t pair = pack2<T>(NF4_LEVELS[i >> 7], NF4_LEVELS[i >> 3 & 15]);
     reinterpret_cast<uint4 *>(shared + TABLE_AT)[i / 8 * 16 + i % 8] = make_uint4(pair, pair, pair, pair);
@@ -656,7 +669,7 @@ __device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_
 }  // namespace
 
 // y [C] = all layers of x [C] for the token at positions[0] of sequences[0]; keys and values go into the pages. x and y differ.
-// C, F, H · D, K · D multiples of 128, F <= 16384; rotary a multiple of 2, at most D; part.out as the shape says. gate as in linear_vector.cu.
+// C, F, H · D, K · D multiples of 128, none over 16384; rotary a multiple of 2, at most D; page_size a power of two; part.out as the shape says. gate as in linear_vector.cu.
 // workspace: 4,096 bytes of 0, then f32-sized scratch: rows of T [2, (H + 2K) D + H D + 2 C + F] with every bit set, then max(grid, jobs) · 4 · (D + 2) f32,
 // jobs = K · ceil(H / K / 4) <= 512. Each launch leaves it ready for the next; launches that share one must not overlap.
 // launch: grid G <= multiprocessors and at most C / 8, F / 8, (H + 2K) D / 8; every block must be resident; block 672; dynamic shared 224256.

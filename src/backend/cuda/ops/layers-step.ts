@@ -123,6 +123,7 @@ function takesLayer(cuda: CudaRuntime, layer: LayerOperand, first: LayerOperand,
     unbiased &&
     rule.causal &&
     rope.rotary % 2 === 0 &&
+    (cache.pageSize & (cache.pageSize - 1)) === 0 &&
     cache.keyPages.dtype === "bf16" &&
     pointers.every((operand) => cuda.in(operand) % ALIGNMENT === 0) &&
     takes(queryKeyValue, [H * D, K * D, K * D], C) &&
