@@ -1,7 +1,7 @@
 // All layers of a decoder for one row from NF4 weights, in one launch (sm_90a only): what a token of one answer costs is then the reading of the weights.
-// Plan. One block a multiprocessor, all resident. A warp of its own streams this block's rows of every linear, in the order in which they are used, through a
-// ring in shared memory (bulk copies, mbarriers); it needs nothing but addresses, so it never waits for the model: while the others exchange rows or
-// attend, the ring fills. 20 warps multiply. A layer is five phases:
+// Plan. One block a multiprocessor, all resident. Four warps stream this block's rows of every linear, in the order in which they are used, through a
+// ring in shared memory (bulk copies, mbarriers); they need nothing but addresses, so they never wait for the model: while the others exchange rows
+// or attend, the ring fills. 20 warps multiply. A layer is five phases:
 //   qkv = rms_norm(h) Wqkv + bias | rotation, cache write, attention | m = h + a Wo | act = gate(rms_norm(m) Wg) · (rms_norm(m) Wu) | h = m + act Wd
 // Blocks meet without barriers: a row that blocks exchange lies in memory as NONE (every bit set, which no conversion to T makes) until its owner writes it, 8
 // elements at once, and who needs it reads it until all of it is there. Each kind of row has two buffers, in turn by layer. Who writes one clears its
@@ -23,7 +23,7 @@
 
 // ---- what the host writes: src/backend/cuda/ops/layers-step.ts, kernels/lab/check/check_walk.cpp ----
 struct WalkPart {               // 40 bytes
-  const uint8_t *data, *scales;  // NF4 [out, In]: codes; scales f32, or u8 when nested_scales is given; 16-byte aligned
+  const uint8_t *data, *scales;  // NF4 [out, In]: codes; scales f32, or u8 when nested_scales is given (16-byte aligned too)
   const float *nested_scales, *nested_code;
   float nested_offset;
   int32_t reserved;
@@ -41,13 +41,13 @@ struct WalkLayer {   // 384 bytes
 namespace {
 #ifndef REMORA_WALK  // warps that multiply, columns of a stage, stages before and after the table; the lab has another
 #define REMORA_WALK 20, 5120, 2, 4
-#define REMORA_WALK_BLOCK 672
+#define REMORA_WALK_BLOCK 768
 #endif
 struct WalkPlan {
   int warps, piece, front, back;
 };
 constexpr WalkPlan PLAN = {REMORA_WALK};
-constexpr int WALK_WARPS = PLAN.warps, WALK_THREADS = WALK_WARPS * 32, WALK_BLOCK = WALK_THREADS + 32, FRONT_STAGES = PLAN.front, WALK_STAGES = FRONT_STAGES + PLAN.back;
+constexpr int WALK_WARPS = PLAN.warps, WALK_THREADS = WALK_WARPS * 32, FEEDERS = 4, WALK_BLOCK = WALK_THREADS + FEEDERS * 32, FRONT_STAGES = PLAN.front, WALK_STAGES = FRONT_STAGES + PLAN.back;
 constexpr int PIECE = PLAN.piece, UNIT = 512, UNITS = PIECE / UNIT, GROUP_ROWS = 8;
 constexpr int CODE_ROW = PIECE / 2 + 32, SCALE_ROW = PIECE / 64 * 4 + 16, NESTED_BYTES = 128;
 constexpr int SCALES_AT = GROUP_ROWS * CODE_ROW, NESTED_AT = SCALES_AT + GROUP_ROWS * SCALE_ROW, STAGE_BYTES = (NESTED_AT + NESTED_BYTES + 127) / 128 * 128;
@@ -65,7 +65,7 @@ constexpr int ARRIVALS_AT = 1024, ROWS_AT = 4096;
 constexpr uint32_t NONE = 0xffffffffu;
 // For the lab: what a walk without one of its parts takes.
 constexpr int NO_PRODUCTS = 1, NO_STREAM = 2, NO_WAIT = 4;
-static_assert(sizeof(WalkLayer) == 384 && WALK_BLOCK == REMORA_WALK_BLOCK && WALK_STAGES <= 16 && SUMS_BYTES >= 13056 && ATTEND_BYTES <= SUMS_BYTES && WALK_SHARED <= 232448);
+static_assert(sizeof(WalkLayer) == 384 && FEEDERS <= WALK_STAGES && WALK_BLOCK == REMORA_WALK_BLOCK && WALK_STAGES <= 16 && SUMS_BYTES >= 13056 && ATTEND_BYTES <= SUMS_BYTES && WALK_SHARED <= 232448);
 #ifndef REMORA_VARIANTS
 static_assert(WALK_SHARED == 224256, "kernels/lab/check/check_walk.cpp and layers-step.ts count on it");
 #endif
@@ -188,8 +188,9 @@ __device__ __forceinline__ int warp_total(int x) {
 }
 
 // ---------------------------------------------------------------- the stream
-// By one warp: lanes 0 … 7 copy the rows' codes, 8 … 15 their scales, 16 the scales of the scales.
-template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int layer_count, const WalkShape &shape, uint8_t *shared) {
+// By four warps, which take the stages in turn (a copy of its own for each row takes a warp about 50 cycles, a stage 17): lanes 0 … 7 copy the rows'
+// codes, 8 … 15 their scales, 16 the scales of the scales.
+template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int layer_count, const WalkShape &shape, uint8_t *shared, uint32_t feeder) {
   const int lane = threadIdx.x % 32, r = lane % 8;
   const uint32_t ring = shared_address(shared), full = shared_address(shared + BARRIER_AT), empty = full + 128;
   uint32_t stage = 0;
@@ -201,6 +202,7 @@ template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int lay
       for (int from = 0; from < In; from += PIECE) {
         const int columns = min(PIECE, In - from);
         for (int i = 0; i < share.count; i++, stage++) {
+          if (stage % FEEDERS != feeder) continue;
           int row;
           const WalkPart *part = layers[l].part + first_part(phase) + share.part_of(phase, i, row);
           const bool nested = __ldg(reinterpret_cast<const uint64_t *>(&part->nested_scales));
@@ -327,6 +329,7 @@ template <class T, int D, int MODE> struct Walk {
     wait();
 
     // ---- the products ----
+    const bool nested = part[0].nested_scales;  // the parts are alike
     const uint32_t full = shared_address(shared + BARRIER_AT), empty = full + 128, lane_byte = lane * 4 | 0x10000;
     for (int piece = 0; piece * PIECE < In; piece++, stage += share.count) {
       const int from = piece * PIECE, columns = min(PIECE, In - from), units = (columns + UNIT - 1) / UNIT, teams = quotient(WALK_WARPS, units), team = quotient(warp, units), unit = warp - team * units, before = piece * share.count;
@@ -362,16 +365,17 @@ template <class T, int D, int MODE> struct Walk {
           for (int h = 0; h < 2; h++) code[d][h] = *reinterpret_cast<const uint2 *>(row_codes + d * 64 + h * 32);
         int row;
         const int p = share.part_of(phase, i, row);
-        float2 scale;
+        // Scales as they lie there: the lane's two codes and what they are multiplied by, or the two themselves.
         const uint32_t row_block = static_cast<uint32_t>(row + g) * blocks + from / 64;  // the row's first in this piece
-        if (part[p].nested_scales) {
-          const uint16_t two = *reinterpret_cast<const uint16_t *>(base + SCALES_AT + g * SCALE_ROW + (row_block & 15) + block);
+        const uint8_t *const row_scales = base + SCALES_AT + g * SCALE_ROW;
+        float2 scale;
+        uint32_t two = 0;
+        if (nested) {
+          two = *reinterpret_cast<const uint16_t *>(row_scales + (row_block & 15) + block);
           const uint32_t low = (static_cast<uint32_t>(row) * blocks + from / 64) >> 8 & ~3u;
-          const float outer = reinterpret_cast<const float *>(base + NESTED_AT)[((row_block + block) >> 8) - low], add = part[p].nested_offset;
-          const float *table = reinterpret_cast<const float *>(shared + CODE_AT) + p * 256;
-          scale = make_float2(__fadd_rn(__fmul_rn(table[two & 255], outer), add), __fadd_rn(__fmul_rn(table[two >> 8], outer), add));
+          scale.x = scale.y = reinterpret_cast<const float *>(base + NESTED_AT)[((row_block + block) >> 8) - low];
         } else {
-          scale = *reinterpret_cast<const float2 *>(base + SCALES_AT + g * SCALE_ROW + (row_block * 4 & 15) + block * 4);
+          scale = *reinterpret_cast<const float2 *>(row_scales + (row_block * 4 & 15) + block * 4);
         }
         __syncwarp();
         if (lane == 0) barrier_arrive(empty + slot * 8);
@@ -390,6 +394,11 @@ template <class T, int D, int MODE> struct Walk {
             mma_16x8x16<T>(product, a, xr[2 * h], xr[2 * h + 1]);
           }
           if (d == t) mine[0] = product[0], mine[1] = product[3];
+        }
+        if (nested) {
+          const float *const table = reinterpret_cast<const float *>(shared + CODE_AT) + p * 256;
+          const float add = part[p].nested_offset;
+          scale = make_float2(__fadd_rn(__fmul_rn(table[two & 255], scale.x), add), __fadd_rn(__fmul_rn(table[two >> 8], scale.y), add));
         }
         float total = scale.x * mine[0] + scale.y * mine[1];
         total += __shfl_xor_sync(0xffffffffu, total, 1);
@@ -640,7 +649,7 @@ __device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_
   if (tid < static_cast<int>(sizeof(WalkLayer) / 4)) reinterpret_cast<uint32_t *>(shared + LAYER_AT)[tid] = reinterpret_cast<const uint32_t *>(layers)[tid];
   __syncthreads();
   if (tid >= WALK_THREADS) {
-    walk_stream<MODE>(layers, layer_count, shape, shared);
+    walk_stream<MODE>(layers, layer_count, shape, shared, (tid - WALK_THREADS) / 32);
     return;
   }
   wait_for_previous_kernel();
@@ -669,10 +678,10 @@ __device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_
 }  // namespace
 
 // y [C] = all layers of x [C] for the token at positions[0] of sequences[0]; keys and values go into the pages. x and y differ.
-// C, F, H · D, K · D multiples of 128, none over 16384; rotary a multiple of 2, at most D; page_size a power of two; part.out as the shape says. gate as in linear_vector.cu.
+// C, F, H · D, K · D multiples of 128, none over 16384; rotary a multiple of 2, at most D; page_size a power of two; parts of a linear alike: nested scales or not. gate as in linear_vector.cu.
 // workspace: 4,096 bytes of 0, then f32-sized scratch: rows of T [2, (H + 2K) D + H D + 2 C + F] with every bit set, then max(grid, jobs) · 4 · (D + 2) f32,
 // jobs = K · ceil(H / K / 4) <= 512. Each launch leaves it ready for the next; launches that share one must not overlap.
-// launch: grid G <= multiprocessors and at most C / 8, F / 8, (H + 2K) D / 8; every block must be resident; block 672; dynamic shared 224256.
+// launch: grid G <= multiprocessors and at most C / 8, F / 8, (H + 2K) D / 8; every block must be resident; block 768; dynamic shared 224256.
 // Per linear 32 · groups · ceil(In / 512) <= 13056 bytes of sums, groups = ceil(rows / 8 / G) (gate|up: twice those of gate).
 #define DECODER_WALK(name, DIM, MODE, T)                                                                                                    \
   extern "C" __global__ void __launch_bounds__(REMORA_WALK_BLOCK, 1) decoder_walk_##name(                                                            \

@@ -1,7 +1,7 @@
 // decoder_walk with stages of 8 rows x 2,560 columns, eleven of them: four teams of five warps.
 #define REMORA_VARIANTS
 #define REMORA_WALK 20, 2560, 3, 8
-#define REMORA_WALK_BLOCK 672
+#define REMORA_WALK_BLOCK 768
 #include "../cuda/decoder_walk.cu"
 
 #if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)

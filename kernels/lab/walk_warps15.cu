@@ -1,7 +1,7 @@
-// decoder_walk with fewer and larger warps: 15 that multiply, 128 registers each, so that nothing is kept in memory; stages of 8 rows x 2,560 columns, eleven of them.
+// decoder_walk with fewer and larger warps: 15 that multiply, 104 registers each; stages of 8 rows x 2,560 columns, eleven of them.
 #define REMORA_VARIANTS
 #define REMORA_WALK 15, 2560, 3, 8
-#define REMORA_WALK_BLOCK 512
+#define REMORA_WALK_BLOCK 608
 #include "../cuda/decoder_walk.cu"
 
 #if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)

@@ -45,7 +45,7 @@ struct WalkPlan {
   std::string name;
   uint32_t threads, shared;
 };
-static const WalkPlan plans[] = {{"decoder_walk_", 672, 224256}, {"decoder_walk_w15_", 512, 226304}, {"decoder_walk_s11_", 672, 226304}};
+static const WalkPlan plans[] = {{"decoder_walk_", 768, 224256}, {"decoder_walk_w15_", 608, 226304}, {"decoder_walk_s11_", 768, 226304}};
 static void launch_walk(const std::string &kernel, const WalkPlan &plan, const WalkCase &c, uint32_t grid, Array &layers, int count, const void *x, void *y, Array &workspace, const void *sequences, const void *positions, Array &table, int per_sequence) {
   launch(kernel.c_str(), {grid}, plan.threads, plan.shared, layers.dev(), count, x, y, workspace.dev(), sequences, positions, table.dev(), c.C, c.F, c.H, c.K, c.rotary, c.page_size, per_sequence, c.gate, 1e-5f,
          1.0f / std::sqrt(static_cast<float>(c.D)), c.softcap);

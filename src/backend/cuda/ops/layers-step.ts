@@ -105,6 +105,7 @@ function takesLayer(cuda: CudaRuntime, layer: LayerOperand, first: LayerOperand,
   const { queryKeyValue, attentionOutput, gateUp, down, rule, rope, cache } = layer;
   const takes = (linear: LinearOperand, outs: readonly number[], columns: number) =>
     linear.parts.length === outs.length &&
+    linear.parts.every(({ weight }) => !weight.nested === !linear.parts[0]!.weight.nested) &&
     linear.parts.every(
       ({ weight, lora }, p) => !(lora && lora.rank > 0) && weight.rows === outs[p] && weight.cols === columns && takesWeight(cuda, weight),
     );
