@@ -4,9 +4,8 @@
 // or attend, the ring fills. 20 warps multiply. A layer is five phases:
 //   qkv = rms_norm(h) Wqkv + bias | rotation, cache write, attention | m = h + a Wo | act = gate(rms_norm(m) Wg) · (rms_norm(m) Wu) | h = m + act Wd
 // Blocks meet without barriers: a row that blocks exchange lies in memory as NONE (every bit set, which no conversion to T makes) until its owner writes it, 8
-// elements at once, and who needs it reads it until all of it is there. Each kind of row has two buffers, in turn by layer. Who writes one clears its
-// piece of the other: everyone has read that a layer ago, because every phase needs all blocks of the phase before. (The clearing is fenced before the
-// block's next rows go out, which everyone needs before the cleared buffer's turn.)
+// elements at once, and who needs it reads it until all of it is there. Each kind of row has two buffers, in turn by layer; once a layer
+// each block clears its rows of those that everyone has read, which it knows because every phase needs all blocks of the phase before.
 // A stage of the ring: 8 rows of W x up to PIECE columns, rows 32 bytes apart by banks, with their scales as they lie in memory. Unit u of 512 columns belongs to
 // warps u, u + units, …, which keep x for it in registers and take the stages in turn. A byte becomes two levels by one PRMT and one load from a table of
 // 256 pairs that every bank has a copy of (linear_vector.cu); products ride on mma.m16n8k16: rows g and g + 8 of its left operand are blocks 2d and
@@ -248,13 +247,6 @@ template <class T, int D, int MODE> struct Walk {
     return v;
   }
   __device__ __forceinline__ void wait() { named_barrier_wait(1, WALK_THREADS); }
-  // 8 elements to a row that blocks exchange, and its piece of the other buffer cleared.
-  __device__ __forceinline__ void publish(T *to, T *other, const uint4 &v) {
-    store_now(to, v);
-    store_now(other, make_uint4(NONE, NONE, NONE, NONE));
-    __threadfence();
-  }
-
   // The rows that blocks exchange: which 0 qkv, 1 m, 2 act, 3 h, 4 what was attended, each in two buffers.
   __device__ __forceinline__ T *rows(int which, uint32_t buffer) const {
     const int width = (shape.H + 2 * shape.K) * shape.D, inner = shape.H * shape.D;
@@ -264,7 +256,7 @@ template <class T, int D, int MODE> struct Walk {
     return all + 2 * (width + inner) + (which == 1 ? buffer * shape.C : which == 2 ? 2 * shape.C + buffer * shape.F : 2 * (shape.C + shape.F) + buffer * shape.C);
   }
 
-  // Rows of this block: act(norm(x) Wᵀ + bias) + residual. now: the buffers of this layer; those of the one before are cleared. first, last: the model's x and y.
+  // Rows of this block: act(norm(x) Wᵀ + bias) + residual. now: the buffers of this layer. first, last: the model's x and y.
   __device__ void linear(int phase, const WalkLayer &layer, uint32_t now, const T *first, T *last) {
     const WalkShare share = reinterpret_cast<const WalkShare *>(shared + SHARE_AT)[phase];
     const int In = shape.columns(phase), blocks = In / 64, all_units = (In + UNIT - 1) / UNIT, tid = this_thread(), lane = tid % 32, warp = tid / 32, g = lane / 4, t = lane % 4;
@@ -430,7 +422,7 @@ template <class T, int D, int MODE> struct Walk {
       const uint32_t bits = from_float<T>(v).bits, pair = bits | __shfl_down_sync(0xffffffffu, bits, 4) << 16;
       const uint4 eight = make_uint4(__shfl_sync(0xffffffffu, pair, 0), __shfl_sync(0xffffffffu, pair, 8), __shfl_sync(0xffffffffu, pair, 16), __shfl_sync(0xffffffffu, pair, 24));
       const int at = (share.begin + i) * GROUP_ROWS;
-      if (lane == 0) publish((last ? last : rows(phase, now)) + at, rows(phase, now ^ 1) + at, eight);
+      if (lane == 0) store_now((last ? last : rows(phase, now)) + at, eight);
     }
   }
 
@@ -451,13 +443,31 @@ template <class T, int D, int MODE> struct Walk {
     __syncwarp();
   }
 
+  // What everyone has read becomes NONE again, by one warp: all rows of the layer before but h, and the h before that. The fence comes before this block's
+  // next rows, which everyone needs before the cleared buffers' turn.
+  __device__ __forceinline__ void clear(uint32_t now, int lane) {
+    for (int phase = 0; phase < 4; phase++) {
+      const WalkShare share = reinterpret_cast<const WalkShare *>(shared + SHARE_AT)[phase];
+      const int groups = phase == 2 ? share.count / 2 : share.count;
+      for (int i = lane; i < groups; i += 32) {
+        const int at = (share.begin + i) * GROUP_ROWS;
+        store_now(rows(phase, phase == 3 ? now : now ^ 1) + at, make_uint4(NONE, NONE, NONE, NONE));
+        if (phase == 0 && share.begin + i < share.first) store_now(rows(4, now ^ 1) + at, make_uint4(NONE, NONE, NONE, NONE));
+      }
+    }
+    __threadfence();
+  }
+
   // Rotation, cache write and attention of this block's jobs: (key head, up to four of its query heads, part of the keys).
   __device__ void attend(const WalkLayer &layer, uint32_t now, int sequence, int position, const int32_t *block_table) {
     constexpr int STEPS = D / 32, WIDTH = D / 8, KEYS = 32 / WIDTH;
     const int tid = this_thread(), lane = tid % 32, warp = tid / 32, g = lane / 4, t = lane % 4, H = shape.H, K = shape.K, group = H / K, rounds = (group + ATTEND_HEADS - 1) / ATTEND_HEADS, jobs = K * rounds, half = shape.rotary / 2, page_bits = __ffs(shape.page_size) - 1;
     const int first = layer.window > 0 ? max(0, position + 1 - layer.window) : 0, keys = sequence < 0 ? 0 : position + 1 - first;
     const int parts = max(1, min((keys + ATTEND_WARPS * TILE_KEYS - 1) / (ATTEND_WARPS * TILE_KEYS), static_cast<int>(gridDim.x) / jobs));
-    if (static_cast<int>(blockIdx.x) >= jobs * parts) return;
+    if (static_cast<int>(blockIdx.x) >= jobs * parts) {
+      if (warp == WALK_WARPS - 1) clear(now, lane);
+      return;
+    }
     T *const query = reinterpret_cast<T *>(shared + QUERY_AT);  // [4, D] queries, [D] the new key, [D] the new value
     float *const turn = reinterpret_cast<float *>(shared + TURN_AT);
     float4 *const weights = reinterpret_cast<float4 *>(shared + WEIGHT_AT) + warp % ATTEND_WARPS * TILE_KEYS, *const olds = reinterpret_cast<float4 *>(shared + OLD_AT) + warp % ATTEND_WARPS;
@@ -465,6 +475,7 @@ template <class T, int D, int MODE> struct Walk {
     T *const k_pages = static_cast<T *>(layer.k_pages), *const v_pages = static_cast<T *>(layer.v_pages);
     const int32_t *const table = block_table + static_cast<int64_t>(max(sequence, 0)) * shape.blocks_per_sequence;
     wait();  // the sums of the phase before have been read
+    if (warp == WALK_WARPS - 1) clear(now, lane);
     for (int job = blockIdx.x; job < jobs * parts; job += gridDim.x) {
       const int part = job / jobs, pair = job % jobs, kv = pair / rounds, head0 = kv * group + pair % rounds * ATTEND_HEADS, heads = min(ATTEND_HEADS, (kv + 1) * group - head0);
       const int begin = first + static_cast<int>(static_cast<uint32_t>(keys) * part / parts), end = first + static_cast<int>(static_cast<uint32_t>(keys) * (part + 1) / parts);
@@ -581,7 +592,7 @@ template <class T, int D, int MODE> struct Walk {
         const uint32_t bits = from_float<T>(v).bits, two = bits | __shfl_down_sync(0xffffffffu, bits, 1) << 16;
         uint4 eight = make_uint4(two, 0, 0, 0);
         eight.y = __shfl_down_sync(0xffffffffu, two, 2), eight.z = __shfl_down_sync(0xffffffffu, two, 4), eight.w = __shfl_down_sync(0xffffffffu, two, 6);
-        if (lane % 8 == 0) publish(rows(4, now) + head0 * D + i, rows(4, now ^ 1) + head0 * D + i, eight);
+        if (lane % 8 == 0) store_now(rows(4, now) + head0 * D + i, eight);
       };
       float *const partial = reinterpret_cast<float *>(rows(3, 2)), *const own = partial + static_cast<int64_t>(pair * parts + part) * ATTEND_HEADS * (D + 2);
       for (int i = tid; i < heads * D; i += WALK_THREADS) {
