@@ -192,6 +192,7 @@ __device__ __forceinline__ int warp_total(int x) {
 template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int layer_count, const WalkShape &shape, uint8_t *shared, uint32_t feeder) {
   const int lane = threadIdx.x % 32, r = lane % 8;
   const uint32_t ring = shared_address(shared), full = shared_address(shared + BARRIER_AT), empty = full + 128;
+  const uint64_t policy = read_once_policy();
   uint32_t stage = 0;
   for (int l = 0; l < layer_count; l++) {
     if (lane < 3 && l + 1 < layer_count) prefetch_l2(reinterpret_cast<const uint8_t *>(layers + l + 1) + lane * 128);
@@ -228,7 +229,7 @@ template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int lay
             else barrier_expect(full + slot * 8, total);
           }
           __syncwarp();
-          if (bytes && !(MODE & NO_STREAM)) copy_bulk(target, source, bytes, full + slot * 8);
+          if (bytes && !(MODE & NO_STREAM)) copy_bulk_once(target, source, bytes, full + slot * 8, policy);
         }
       }
     }
