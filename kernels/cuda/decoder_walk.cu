@@ -11,8 +11,9 @@
 // 256 pairs that every bank has a copy of (linear_vector.cu); products ride on mma.m16n8k16: rows g and g + 8 of its left operand are blocks 2d and
 // 2d + 1 (64 columns) of row g, the columns of its right one are the 8 blocks of x. After four steps d the lane (g, t) owns the sums of blocks 2t and
 // 2t + 1 of row g, whose scales lie side by side.
-// An item (4,096 codes, 128 a lane): 64 PRMT, 64 + 12 LDS, 16 HMMA, about 210 instructions, 102 passes of shared memory with the ring's own writes.
-// Bytes: W once, 0.52 an element. Limit: memory, 35 µs a layer of Nemo 12B at 4 TB/s; shared memory alone would take 27 at 1.98 GHz.
+// An item (4,096 codes, 128 a lane): 64 PRMT, 64 + 14 LDS, 16 HMMA, about 250 instructions in the disassembly, 108 passes of shared memory with the ring's
+// own writes.
+// Bytes: W once, 0.52 an element. Limit: memory, 35 µs a layer of Nemo 12B at 4 TB/s; shared memory alone would take 28 at 1.98 GHz.
 // Beside it stand five exchanges of about 1 µs, x and sums around them another, attention about 3: predicted 40 µs a layer where the ring hides what it can.
 #include "gate.cuh"
 #include "hopper.cuh"

@@ -61,7 +61,8 @@ export function layersStep(
   if (x.dtype !== "bf16" || x.shape[0] !== 1 || y.shape[0] !== 1) return false;
   const [input, output] = [cuda.in(x), cuda.out(y)];
   if (input === output || input % ALIGNMENT || output % ALIGNMENT) return false;
-  if (!fitting(sizes) || !layers.every((layer) => takesLayer(cuda, layer, first, sizes))) return false;
+  if (!cuda.kernels.has(`decoder_walk_d${D}_bf16`) || !fitting(sizes) || !layers.every((layer) => takesLayer(cuda, layer, first, sizes)))
+    return false;
 
   const width = (H + 2 * K) * D;
   const jobs = K * blocks(H / K, HEADS_A_JOB);
