@@ -60,6 +60,7 @@ void check_walk() {
       {"two rounds of heads, window, softcap", 256, 256, 12, 2, 64, 64, 2, 16, false, false, false, 50, 0, 20, {20, 120}, {5}},
       {"parts of keys", 256, 256, 4, 1, 128, 128, 2, 32, true, false, false, 0, 0, 0, {700, 255, 256, 257}, {4}},
       {"two pieces", 128, 5248, 2, 1, 64, 64, 1, 16, true, false, false, 0, 0, 0, {9, 10}, {4}},
+      {"three pieces", 128, 10368, 2, 1, 64, 64, 2, 16, false, false, false, 0, 0, 0, {9}, {8}},
       {"Nemo 12B's layer", 5120, 14336, 32, 8, 128, 128, 1, 32, true, false, false, 0, 0, 0, {300, 301}, {}},
   };
   for (const WalkCase &c : cases) {
