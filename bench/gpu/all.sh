@@ -1,11 +1,12 @@
 #!/bin/sh
 # Everything that issue 3 wants from a card, in one command of under nine minutes, on the machine with the GPU, from the root of the checkout:
-#   sh bench/gpu/all.sh [tests] [check] [decode] [rows] [diagnose] [profile] [parity] [curve] [bench] [sanitize] [load] [unsloth] [fp8]    default: tests parity curve bench load
+#   sh bench/gpu/all.sh [tests] [check] [decode] [rows] [walk] [diagnose] [profile] [parity] [curve] [bench] [sanitize] [load] [unsloth] [fp8]    default: tests parity curve bench load
 #   tests   device tests with REMORA_REQUIRE_CUDA=1, a record with the commit
 #   check   kernels/lab/check: the kernels of asking against the reference, then timed, variants included
 #   decode  the kernels of one-row answers: checked, timed with the lab's variants, one of them under Nsight Compute; one-row answers as they come, with
 #           attention in one launch, without early starts, and without the products of one to four rows
 #   rows    the products of 5 to 64 rows from NF4: checked, timed with the lab's variants; answers of 8, 32 and 128 rows with and without them
+#   walk    all layers of one row in one launch: checked, timed whole and without its parts, in three plans; one-row answers with it and without
 #   diagnose  how cuBLASLt rounds a product that adds to 16 bits
 #   profile  one step of Nemo's shape and one-row answers op by op
 #   sanitize  compute-sanitizer's memcheck, racecheck and initcheck over the kernel checks, family by family: about ten minutes, so by itself; sanitize.sh alone takes families
@@ -57,6 +58,7 @@ part tests 110 "REMORA_REQUIRE_CUDA=1 REMORA_TEST_DEVICES=cuda:0 $node $gpu/devi
 part check 100 "for f in 'linear decode' 'paged attention' sampling; do $gpu/cuda-check --images $gpu/build/cuda --bench --family \"\$f\"; done"
 part decode 230 "for f in 'linear vector' 'attention step' 'paged attention'; do $gpu/cuda-check --images $gpu/build/cuda --bench --family \"\$f\"; done; for with in VECTOR=1 ATTENTION_STEP=1 PDL=0 VECTOR=0; do echo == REMORA_CUDA_\$with; env REMORA_CUDA_\$with $node $gpu/bench-gpu.mjs --only ours --match 'answer.1.row' --seconds 40 --total 40 --out $out/decode-\$with.json; done; timeout 45 ncu --clock-control none -k regex:linear_vector_nf4_rows1_bf16 -c 6 --section SpeedOfLight --section MemoryWorkloadAnalysis --section SchedulerStats --section WarpStateStats $gpu/cuda-check --images $gpu/build/cuda --bench --no-check --family 'linear vector' > $out/decode-ncu.log 2>&1"
 part rows 260 "$gpu/cuda-check --images $gpu/build/cuda --bench --family 'linear rows'; for with in 1 0; do echo == REMORA_CUDA_ROWS=\$with; env REMORA_CUDA_ROWS=\$with $node $gpu/bench-gpu.mjs --only ours --match 'answer.(8|32|128).rows' --seconds 40 --total 90 --out $out/rows-\$with.json; done"
+part walk 120 "$gpu/cuda-check --images $gpu/build/cuda --bench --family walk; for with in WALK=0 WALK=1; do echo == REMORA_CUDA_\$with; env REMORA_CUDA_\$with $node $gpu/bench-gpu.mjs --only ours --match 'answer.1.row' --seconds 40 --total 40 --out $out/walk-\$with.json; done"
 part diagnose 50 "$node $gpu/diagnose.mjs"
 part profile 60 "REMORA_BENCH_PLANS=1 $node $gpu/first-run.mjs cheap-profile; REMORA_CUDA_VECTOR=1 $node $gpu/first-run.mjs decode-profile"
 part parity 150 "$PYTHON bench/gpu/parity.py /tmp/remora/parity && $node $gpu/parity.mjs /tmp/remora/parity --out $out/parity.json; rm -rf /tmp/remora/parity"

@@ -157,6 +157,25 @@ __device__ __forceinline__ void copy_bulk(uint32_t target, const void *source, i
                : "memory");
 #endif
 }
+// The same for bytes that are read once: they leave the second-level cache first. policy: read_once_policy().
+__device__ __forceinline__ uint64_t read_once_policy() {
+#ifdef REMORA_EMULATE
+  return 0;
+#else
+  uint64_t policy;
+  asm volatile("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
+#endif
+}
+__device__ __forceinline__ void copy_bulk_once(uint32_t target, const void *source, int bytes, uint32_t barrier, uint64_t policy) {
+#ifdef REMORA_EMULATE
+  copy_bulk(target, source, bytes, barrier);
+#else
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(target), "l"(source),
+               "r"(bytes), "r"(barrier), "l"(policy)
+               : "memory");
+#endif
+}
 __device__ __forceinline__ void prefetch_tensor_map(const TensorMap *map) {
 #ifndef REMORA_EMULATE
   asm volatile("prefetch.tensormap [%0];" ::"l"(reinterpret_cast<uint64_t>(map)) : "memory");

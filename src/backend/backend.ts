@@ -128,6 +128,19 @@ export interface RopeOperand {
   readonly eps: number;
 }
 
+/** One layer of a decoder whose parts are joined in the plain way: m = h + o(attention(qkv(norm(h)))), then m + down(gate · up) of norm(m). */
+export interface LayerOperand {
+  readonly attentionNorm: Operand; // f32 [C]
+  readonly queryKeyValue: LinearOperand;
+  readonly rope: RopeOperand;
+  readonly rule: AttentionRule;
+  readonly cache: PagedCacheOperand;
+  readonly attentionOutput: LinearOperand;
+  readonly mlpNorm: Operand; // f32 [C]
+  readonly gateUp: LinearOperand;
+  readonly down: LinearOperand;
+}
+
 /** What may be given for time, where the device leaves a choice. */
 export interface DeviceTuning {
   /** Memory: quantized weights stay decoded. */
@@ -290,6 +303,14 @@ export interface Backend {
    * @returns false, with nothing enqueued, when it is not for these heads
    */
   attentionStep?(rope: RopeOperand, rule: AttentionRule, qkv: Operand, cache: PagedCacheOperand, out: Operand): boolean;
+
+  /**
+   * All layers for the one token of one sequence: `rmsNormForward`, `linearForward`, `ropeForward`, `cacheWrite`, `attentionPaged`, `gatedForward` and
+   * the additions, layer after layer, in one launch. x, y act [1, C], not the same. Rounded where rows are stored: q|k|v, what was attended, m, the
+   * gate's product, h. Absent where launches cost little.
+   * @returns false, with nothing enqueued, when it is not for these layers or this row
+   */
+  layersStep?(layers: readonly LayerOperand[], x: Operand, y: Operand, options: { eps: number; activation: GatedKind }): boolean;
 
   // ---- gated MLP ----
   gatedForward(gateUp: Operand, y: Operand, kind: GatedKind, reader?: LinearOperand): void;

@@ -92,8 +92,9 @@ export class GenerationStep {
         on.free(out);
         return null;
       };
-      const inOne = single && backend.attentionStep ? attendStep : undefined;
-      const hidden = this.#model.forward(tape, ids, positions, attend, inOne); // [rows, C]
+      const cacheOf = (layer: number) => this.#cache.operand(layer, sequences, positions);
+      const step = single ? { attendStep: backend.attentionStep && attendStep, cacheOf } : undefined;
+      const hidden = this.#model.forward(tape, ids, positions, attend, step); // [rows, C]
       if (drawing === 0) return [];
       const last = tape.allocate(dtype, [drawing, shape.hiddenSize], "last hidden rows");
       backend.gatherRows(hidden, inputs.drawRows, last);

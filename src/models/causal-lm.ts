@@ -10,7 +10,7 @@ import type { Arena } from "../tensor/arena.ts";
 import { type HeadLossInput, headLoss } from "../tensor/ops/head-loss.ts";
 import type { Tape } from "../tensor/tape.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { type Attend, type AttendStep, type DecoderWeights, decoderForward } from "./decoder.ts";
+import { type Attend, type DecoderInput, type DecoderWeights, decoderForward } from "./decoder.ts";
 import type { DecoderShape } from "./decoder-shape.ts";
 
 /** Scratch for the logits of one chunk of rows is kept near this. */
@@ -136,8 +136,8 @@ export class CausalLM {
   }
 
   /** @param ids, positions i32 [N]  @returns hidden rows after the last norm, act [N, C] */
-  forward(tape: Tape, ids: Tensor, positions: Tensor, attend: Attend, attendStep?: AttendStep): Tensor {
-    const input = { ids, positions, attend, attendStep, ropeTables: this.#ropeTables };
+  forward(tape: Tape, ids: Tensor, positions: Tensor, attend: Attend, step?: Pick<DecoderInput, "attendStep" | "cacheOf">): Tensor {
+    const input = { ids, positions, attend, ...step, ropeTables: this.#ropeTables };
     return decoderForward(tape, this.shape, this.weights, this.dtype, input);
   }
 

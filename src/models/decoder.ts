@@ -11,7 +11,7 @@
  *
  * Residual additions ride in the norms that follow them. How rows attend (packed segments in training, the paged cache in asking) is handed in.
  */
-import type { ActivationDType, AttentionRule, RopeOperand } from "../backend/backend.ts";
+import type { ActivationDType, AttentionRule, LayerOperand, PagedCacheOperand, RopeOperand } from "../backend/backend.ts";
 import type { LinearGroup } from "../nn/linear-group.ts";
 import { add } from "../tensor/ops/add.ts";
 import { embedding } from "../tensor/ops/embedding.ts";
@@ -57,6 +57,8 @@ export interface DecoderInput {
   readonly attend: Attend;
   /** Rotation and attention in one, where the device has it and every row is of another sequence. */
   readonly attendStep?: AttendStep;
+  /** The cache of a layer, where every row is the one new token of another sequence. */
+  readonly cacheOf?: (layer: number) => PagedCacheOperand;
   /** Rope tables [positions, rotary/2, 2], one a layer (layers with equal settings share one). */
   readonly ropeTables: readonly Tensor[];
 }
@@ -72,6 +74,11 @@ export function decoderForward(
   // The residual stream, and what the last sub-layer wants added to it.
   let stream = tape.scope("embedding", () => [embedding(tape, input.ids, weights.embedding, dtype, shape.embeddingScale)] as const)[0];
   let pending: Tensor | null = null;
+  const walked = tape.scope("layers", () => walkLayers(tape, shape, weights, stream, input))[0];
+  if (walked) {
+    tape.free(stream);
+    return rmsNorm(tape, walked, weights.finalNorm, shape.rmsNormEps);
+  }
   for (const [index, layer] of weights.layers.entries()) {
     const before = [stream, pending];
     const whole: Tensor | undefined = pending
@@ -127,10 +134,9 @@ function decoderLayer(
 /** Rotation, then attention. @param qkv act [N, (H+2K)·D]  @returns act [N, H·D] */
 function attend(tape: Tape, shape: DecoderShape, layer: DecoderLayer, index: number, qkv: Tensor, input: DecoderInput): Tensor {
   const { heads, keyValueHeads, headDim, rmsNormEps: eps } = shape;
-  const { window, rope: ropeSettings } = shape.layers[index]!;
-  const rule = { heads, keyValueHeads, headDim, window, scale: shape.attentionScale, causal: true, softcap: shape.attentionSoftcap };
+  const rule = attentionRule(shape, index);
   const table = input.ropeTables[index]!;
-  const { rotary } = ropeSettings;
+  const { rotary } = shape.layers[index]!.rope;
   if (!layer.queryNorm && !layer.keyNorm) {
     const attended = input.attendStep?.(tape, index, qkv, { table, rotary, eps }, rule);
     if (attended) return attended;
@@ -138,6 +144,48 @@ function attend(tape: Tape, shape: DecoderShape, layer: DecoderLayer, index: num
   const { queryNorm, keyNorm } = layer;
   const rotated = rope(tape, qkv, input.positions, { heads, keyValueHeads, headDim, eps, table, rotary, queryNorm, keyNorm });
   return input.attend(tape, index, rotated, rule);
+}
+
+/**
+ * All layers of one row where the device has one launch for them.
+ * @returns the stream after the last layer, or nothing when they must run one by one
+ */
+function walkLayers(tape: Tape, shape: DecoderShape, weights: DecoderWeights, stream: Tensor, input: DecoderInput): readonly Tensor[] {
+  const { backend } = tape;
+  const { cacheOf } = input;
+  if (!backend.layersStep || !cacheOf || tape.isRecording || stream.shape[0] !== 1 || shape.sandwichNorms) return [];
+  const layers: LayerOperand[] = [];
+  for (const [index, layer] of weights.layers.entries()) {
+    const { queryKeyValue, attentionOutput, gateUp, down } = layer;
+    if ([queryKeyValue, attentionOutput, gateUp, down].some((group) => group.rankTotal > 0)) return [];
+    layers.push({
+      attentionNorm: layer.attentionNorm.value,
+      queryKeyValue: queryKeyValue.operand(tape),
+      rope: {
+        table: input.ropeTables[index]!,
+        rotary: shape.layers[index]!.rope.rotary,
+        eps: shape.rmsNormEps,
+        queryNorm: layer.queryNorm?.value,
+        keyNorm: layer.keyNorm?.value,
+      },
+      rule: attentionRule(shape, index),
+      cache: cacheOf(index),
+      attentionOutput: attentionOutput.operand(tape),
+      mlpNorm: layer.mlpNorm.value,
+      gateUp: gateUp.operand(tape),
+      down: down.operand(tape),
+    });
+  }
+  const out = tape.allocate(stream.dtype, stream.shape, "stream after the layers");
+  if (backend.layersStep(layers, stream, out, { eps: shape.rmsNormEps, activation: shape.activation })) return [out];
+  tape.free(out);
+  return [];
+}
+
+function attentionRule(shape: DecoderShape, index: number): AttentionRule {
+  const { heads, keyValueHeads, headDim } = shape;
+  const { window } = shape.layers[index]!;
+  return { heads, keyValueHeads, headDim, window, scale: shape.attentionScale, causal: true, softcap: shape.attentionSoftcap };
 }
 
 /**

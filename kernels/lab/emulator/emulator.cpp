@@ -4,6 +4,7 @@
 #undef __shared__
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <algorithm>
 #include <functional>
 #include <vector>
 
@@ -22,11 +23,19 @@ struct Fiber {
   std::vector<Addition> additions;
 };
 constexpr size_t kStackBytes = 256 << 10;
-Fiber fibers[kMaxThreads];
+// A block that has begun. One runs after the other, but when no thread of those that have begun can go on, the next begins beside them: a kernel whose
+// blocks wait for each other needs all of them.
+struct Block {
+  Fiber fibers[kMaxThreads];
+  uint8_t *shared_memory;
+  Machine machine;  // while another block runs
+  uint64_t last;    // its progress after its last turn
+};
+std::vector<Block *> pool;
+Fiber *fibers;  // of the running block
 void *scheduler_sp;
 const std::function<void()> *body;
 int running;
-uint8_t *shared_memory;
 }  // namespace
 }  // namespace emu
 
@@ -107,56 +116,72 @@ extern "C" void remora_emulated_bulk_add_wait() {
 extern "C" __attribute__((visibility("default"))) void remora_emulated_launch(uint32_t gx, uint32_t gy, uint32_t gz, uint32_t threads,
                                                                               uint32_t shared, void (*call)(void *), void *context) {
   if (threads == 0 || threads > kMaxThreads || shared > kSharedBytes - 1024) remora_emulated_fail("bad launch");
-  if (!shared_memory) {
-    shared_memory = static_cast<uint8_t *>(aligned_alloc(1024, kSharedBytes));
-    for (Fiber &f : fibers) f.stack = static_cast<uint8_t *>(mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-  }
   const std::function<void()> f = [&] { call(context); };
   body = &f;
   Machine &m = machine();
-  m.grid_dim = {gx, gy, gz};
-  m.block_dim = {threads, 1, 1};
-  m.shared = shared_memory;
-  m.shared_bytes = shared;
-  for (uint32_t bz = 0; bz < gz; bz++)
-    for (uint32_t by = 0; by < gy; by++)
-      for (uint32_t bx = 0; bx < gx; bx++) {
-        m.block = {bx, by, bz};
-        memset(shared_memory, 0xff, kSharedBytes);  // NaN
-        memset(m.warps, 0, sizeof m.warps);
-        memset(m.warpgroups, 0, sizeof m.warpgroups);
-        memset(m.barriers, 0, sizeof m.barriers);
-        m.live = static_cast<int>(threads);
-        for (uint32_t t = 0; t < threads; t++) {
-          Fiber &fiber = fibers[t];
-          fiber.thread = {t, 0, 0};
-          fiber.done = false;
-          fiber.groups.clear();
-          fiber.open.clear();
-          fiber.additions.clear();
-          void **top = reinterpret_cast<void **>(fiber.stack + kStackBytes) - 1;  // at entry rsp is 8 modulo 16
-          *--top = reinterpret_cast<void *>(&fiber_main);
-          top -= 6;
-          memset(top, 0, 48);
-          fiber.sp = top;
-        }
-        uint64_t last = m.progress;
-        int idle = 0;
-        while (m.live) {
-          for (uint32_t t = 0; t < threads; t++) {
-            if (fibers[t].done) continue;
-            running = static_cast<int>(t);
-            m.thread = fibers[t].thread;
-            m.linear = running;
-            remora_emulated_switch(&scheduler_sp, fibers[t].sp);
-          }
-          if (m.progress == last) {
-            if (++idle > 64) remora_emulated_fail("deadlock: no thread of the block can go on");
-          } else {
-            idle = 0;
-          }
-          last = m.progress;
-        }
+  uint64_t begun = 0;
+  const uint64_t blocks = static_cast<uint64_t>(gx) * gy * gz;
+  std::vector<Block *> active;
+  const auto begin = [&] {
+    if (active.size() == pool.size()) {
+      Block *made = new Block;
+      made->shared_memory = static_cast<uint8_t *>(aligned_alloc(1024, kSharedBytes));
+      for (Fiber &fiber : made->fibers) fiber.stack = static_cast<uint8_t *>(mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+      pool.push_back(made);
+    }
+    Block *block = *std::find_if(pool.begin(), pool.end(), [&](Block *b) { return std::find(active.begin(), active.end(), b) == active.end(); });
+    active.push_back(block);
+    Machine &its = block->machine;
+    memset(&its, 0, sizeof its);
+    its.grid_dim = {gx, gy, gz};
+    its.block_dim = {threads, 1, 1};
+    its.block = {static_cast<uint32_t>(begun % gx), static_cast<uint32_t>(begun / gx % gy), static_cast<uint32_t>(begun / gx / gy)};
+    its.shared = block->shared_memory;
+    its.shared_bytes = shared;
+    its.live = static_cast<int>(threads);
+    block->last = 0;
+    begun++;
+    memset(block->shared_memory, 0xff, kSharedBytes);  // NaN
+    for (uint32_t t = 0; t < threads; t++) {
+      Fiber &fiber = block->fibers[t];
+      fiber.thread = {t, 0, 0};
+      fiber.done = false;
+      fiber.groups.clear();
+      fiber.open.clear();
+      fiber.additions.clear();
+      void **top = reinterpret_cast<void **>(fiber.stack + kStackBytes) - 1;  // at entry rsp is 8 modulo 16
+      *--top = reinterpret_cast<void *>(&fiber_main);
+      top -= 6;
+      memset(top, 0, 48);
+      fiber.sp = top;
+    }
+  };
+  int idle = 0;
+  while (begun < blocks || !active.empty()) {
+    if (active.empty()) begin(), idle = 0;
+    bool moved = false;
+    for (size_t i = 0; i < active.size(); i++) {
+      Block &block = *active[i];
+      fibers = block.fibers;
+      m = block.machine;
+      for (uint32_t t = 0; t < threads; t++) {
+        if (fibers[t].done) continue;
+        running = static_cast<int>(t);
+        m.thread = fibers[t].thread;
+        m.linear = running;
+        remora_emulated_switch(&scheduler_sp, fibers[t].sp);
       }
+      moved = moved || m.progress != block.last;
+      block.last = m.progress;
+      block.machine = m;
+      if (m.live == 0) active.erase(active.begin() + static_cast<long>(i--)), moved = true;
+    }
+    if (moved) {
+      idle = 0;
+    } else if (++idle > 64) {
+      if (begun == blocks) remora_emulated_fail("deadlock: no thread can go on");
+      begin(), idle = 0;
+    }
+  }
 }
 }  // namespace emu

@@ -1,5 +1,6 @@
 // A CUDA machine made of fibers: lets every kernel of kernels/cuda run, slowly and exactly, on a computer without a GPU.
-// Included in place of the CUDA headers when REMORA_EMULATE is defined. One fiber per thread of a block, blocks one after another.
+// Included in place of the CUDA headers when REMORA_EMULATE is defined. One fiber per thread of a block, blocks one after another
+// (beside each other only where one waits for another).
 // What it models: shared memory as one 32-bit address space, barriers (bar.sync, mbarrier with transaction counts), warp collectives
 // (shuffle, vote, ldmatrix, mma), asynchronous copies (cp.async and the bulk addition take effect only when waited for; the bulk tensor copy
 // at once) and wgmma through its real shared-memory descriptors. It finds wrong indexing, missing waits, deadlocks and unwritten outputs; it knows

@@ -15,7 +15,9 @@ import type {
   DeviceDescription,
   DeviceMemory,
   DeviceTuning,
+  GatedKind,
   HeadShape,
+  LayerOperand,
   LinearOperand,
   LinearSurroundings,
   Operand,
@@ -39,6 +41,7 @@ import { ConstantTables } from "./ops/constant-tables.ts";
 import * as elementwise from "./ops/elementwise.ts";
 import * as embedding from "./ops/embedding.ts";
 import { headLoss } from "./ops/head-loss.ts";
+import { layersStep } from "./ops/layers-step.ts";
 import * as linear from "./ops/linear.ts";
 import { linearStep } from "./ops/linear-decode.ts";
 import { LinearStates } from "./ops/linear-state.ts";
@@ -297,6 +300,14 @@ export class CudaBackend implements Backend {
     let taken = false;
     this.#cuda.run("attentionStep", () => {
       taken = attentionStep(this.#cuda, operand, rule, qkv, cache, out);
+    });
+    return taken;
+  }
+
+  layersStep(layers: readonly LayerOperand[], x: Operand, y: Operand, options: { eps: number; activation: GatedKind }): boolean {
+    let taken = false;
+    this.#cuda.run("layersStep", () => {
+      taken = layersStep(this.#cuda, this.#linears, layers, x, y, options);
     });
     return taken;
   }

@@ -90,6 +90,8 @@ export class CudaRuntime {
   readonly #startsEarly: boolean;
   /** The counters that were set to 0. */
   #counters = { address: 0, bytes: 0 };
+  /** The blocks that `prepared` has filled. */
+  readonly #prepared = new Map<string, number>();
   #uninterrupted = false;
   #disposed = false;
 
@@ -187,7 +189,11 @@ export class CudaRuntime {
   }
 
   zero(target: number, bytes: number): void {
-    if (bytes > 0) this.#check(this.driver.fn.cuMemsetD8Async(target, 0, bytes, this.stream));
+    this.fill(target, 0, bytes);
+  }
+
+  fill(target: number, byte: number, bytes: number): void {
+    if (bytes > 0) this.#check(this.driver.fn.cuMemsetD8Async(target, byte, bytes, this.stream));
   }
 
   /** Copies bytes of the host to the card; they may be reused at once. Not while a graph is recorded: a replay would not see new ones. */
@@ -208,6 +214,17 @@ export class CudaRuntime {
       this.refuseWhileCapturing("makes its first counters");
       this.zero(address, bytes);
       this.#counters = { address, bytes };
+    }
+    return address;
+  }
+
+  /** Address of a block of its own for this purpose, always of the same size, that `fill` has filled once; what kernels leave in it stays. */
+  prepared(purpose: string, bytes: number, fill: (address: number) => void): number {
+    const address = this.scratch.take(purpose, bytes);
+    if (this.#prepared.get(purpose) !== address) {
+      this.refuseWhileCapturing(`prepares "${purpose}"`);
+      fill(address);
+      this.#prepared.set(purpose, address);
     }
     return address;
   }

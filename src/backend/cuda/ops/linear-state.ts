@@ -46,6 +46,12 @@ export interface PartPlace {
   readonly rankStart: number;
 }
 
+/** A table of layers, by content: a captured step holds the address of its own. */
+export interface LayerTable {
+  readonly bytes: Uint8Array;
+  readonly memory: CudaMemory;
+}
+
 export interface LinearState {
   readonly sizes: LinearSizes;
   readonly places: readonly PartPlace[];
@@ -53,6 +59,8 @@ export interface LinearState {
   decoded: DecodedCopy | undefined;
   transposed: TransposedCodes | undefined;
   table: CudaMemory | undefined;
+  /** Of the group that a model's layers begin with. */
+  readonly layerTables: LayerTable[];
 }
 
 export class LinearStates {
@@ -71,17 +79,17 @@ export class LinearStates {
     if (known) return known;
     const sizes = linearGroupSizes(linear);
     const nothing = { adapters: undefined, decoded: undefined, transposed: undefined, table: undefined };
-    const state: LinearState = { sizes, places: places(linear), ...nothing };
+    const state: LinearState = { sizes, places: places(linear), layerTables: [], ...nothing };
     this.#states.set(linear, state);
     this.#cleanup.register(linear, state);
     return state;
   }
 
-  #release({ adapters, decoded, transposed, table }: LinearState): void {
+  #release({ adapters, decoded, transposed, table, layerTables }: LinearState): void {
     // A captured graph may hold their addresses.
     if (this.#cuda.memory.pins > 0) return;
     const copies = [adapters?.a, adapters?.b, adapters?.table, decoded?.memory, transposed?.codes, transposed?.exponents, transposed?.ones];
-    for (const memory of [...copies, table]) {
+    for (const memory of [...copies, table, ...layerTables.map((one) => one.memory)]) {
       if (memory && memory.address !== null) this.#cuda.memory.release(memory);
     }
   }
