@@ -79,6 +79,7 @@ export const SETTINGS: readonly Setting[] = [
     environment: SMALL_HEAD,
   },
   { name: "NF4", who: "remora", work: "answer 1 row", decode: { ...asking, batch: 1 } },
+  { name: "NF4, after 4,000 tokens", who: "remora", work: "answer 1 row", decode: { ...asking, batch: 1, promptTokens: 4000 } },
   { name: "NF4", who: "remora", work: "answer 8 rows", decode: { ...asking, batch: 8 } },
   { name: "NF4", who: "remora", work: "answer 32 rows", decode: { ...asking, batch: 32 } },
   { name: "NF4", who: "remora", work: "answer 128 rows", decode: { ...asking, batch: 128 } },
