@@ -54,7 +54,7 @@ constexpr int SCALES_AT = GROUP_ROWS * CODE_ROW, NESTED_AT = SCALES_AT + GROUP_R
 // Shared memory, from its first byte, which has the address 1024: two stages, small things, the table at the address 65536, so that a PRMT makes whole
 // addresses, four stages. The table has a gap of 128 bytes after every 128: x lies there, and what warps attend.
 constexpr int SHARED_BASE = 1024, TABLE_AT = 65536 - SHARED_BASE, CODE_AT = FRONT_STAGES * STAGE_BYTES, LAYER_AT = CODE_AT + 3 * 1024,
-              BARRIER_AT = LAYER_AT + 2 * static_cast<int>(sizeof(WalkLayer)), SQUARES_AT = BARRIER_AT + 256, FLAG_AT = SQUARES_AT + 2 * WALK_WARPS * 4, SHARE_AT = FLAG_AT + 16, SHAPE_AT = SHARE_AT + 4 * 16, SUMS_AT = (SHAPE_AT + 64 + 127) / 128 * 128,
+              BARRIER_AT = LAYER_AT + 2 * static_cast<int>(sizeof(WalkLayer)), SQUARES_AT = BARRIER_AT + 256, FLAG_AT = SQUARES_AT + 2 * WALK_WARPS * 4, SHARE_AT = FLAG_AT + 16, SUMS_AT = (SHARE_AT + 4 * 16 + 127) / 128 * 128,
               SUMS_BYTES = TABLE_AT - SUMS_AT, WALK_SHARED = TABLE_AT + 65536 + (WALK_STAGES - FRONT_STAGES) * STAGE_BYTES;
 __device__ __forceinline__ uint32_t stage_at(uint32_t slot) { return slot * STAGE_BYTES + (slot < FRONT_STAGES ? 0 : TABLE_AT + 65536 - FRONT_STAGES * STAGE_BYTES); }
 // Of attention, where the sums lie in other phases.
@@ -65,7 +65,7 @@ constexpr int ARRIVALS_AT = 1024, ROWS_AT = 4096;
 constexpr uint32_t NONE = 0xffffffffu;
 // For the lab: what a walk without one of its parts takes.
 constexpr int NO_PRODUCTS = 1, NO_STREAM = 2, NO_WAIT = 4;
-static_assert(sizeof(WalkLayer) == 384 && FEEDERS <= WALK_STAGES && WALK_BLOCK == REMORA_WALK_BLOCK && WALK_STAGES <= 16 && SUMS_BYTES >= 12800 && ATTEND_BYTES <= SUMS_BYTES && WALK_SHARED <= 232448);
+static_assert(sizeof(WalkLayer) == 384 && FEEDERS <= WALK_STAGES && WALK_BLOCK == REMORA_WALK_BLOCK && WALK_STAGES <= 16 && SUMS_BYTES >= 13056 && ATTEND_BYTES <= SUMS_BYTES && WALK_SHARED <= 232448);
 #ifndef REMORA_VARIANTS
 static_assert(WALK_SHARED == 224256, "kernels/lab/check/check_walk.cpp and layers-step.ts count on it");
 #endif
@@ -153,7 +153,6 @@ __device__ __forceinline__ int quotient(int x, int by) { return static_cast<int>
 struct WalkShape {
   int C, F, H, K, D, rotary, page_size, blocks_per_sequence, gate;
   float eps, scale, softcap;
-  uint8_t *workspace;
   __device__ __forceinline__ int columns(int phase) const { return phase == 1 ? H * D : phase == 3 ? F : C; }
 };
 // This block's rows in a phase (0 qkv, 1 o, 2 gate and up, 3 down), in groups of 8. With gate and up, the groups of one follow those of the other.
@@ -241,7 +240,7 @@ template <int MODE> __device__ void walk_stream(const WalkLayer *layers, int lay
 // ---------------------------------------------------------------- the rest
 template <class T, int D, int MODE> struct Walk {
   WalkShape shape;
-  uint8_t *shared;
+  uint8_t *shared, *workspace;
   uint32_t stage;
 
   __device__ __forceinline__ uint4 row_piece(const T *p) {
@@ -253,7 +252,7 @@ template <class T, int D, int MODE> struct Walk {
   // The rows that blocks exchange: which 0 qkv, 1 m, 2 act, 3 h, 4 what was attended, each in two buffers.
   __device__ __forceinline__ T *rows(int which, uint32_t buffer) const {
     const int width = (shape.H + 2 * shape.K) * shape.D, inner = shape.H * shape.D;
-    T *const all = reinterpret_cast<T *>(shape.workspace + ROWS_AT);
+    T *const all = reinterpret_cast<T *>(workspace + ROWS_AT);
     if (which == 0) return all + buffer * width;
     if (which == 4) return all + 2 * width + buffer * inner;
     return all + 2 * (width + inner) + (which == 1 ? buffer * shape.C : which == 2 ? 2 * shape.C + buffer * shape.F : 2 * (shape.C + shape.F) + buffer * shape.C);
@@ -620,7 +619,7 @@ template <class T, int D, int MODE> struct Walk {
         volatile int *const is_last = reinterpret_cast<volatile int *>(shared + FLAG_AT);
         __threadfence();
         wait();
-        if (tid == 0) *is_last = atomicInc(reinterpret_cast<unsigned int *>(shape.workspace + ARRIVALS_AT) + pair, parts - 1) == static_cast<unsigned int>(parts - 1);
+        if (tid == 0) *is_last = atomicInc(reinterpret_cast<unsigned int *>(workspace + ARRIVALS_AT) + pair, parts - 1) == static_cast<unsigned int>(parts - 1);
         wait();
         if (*is_last) {
           __threadfence();
@@ -644,21 +643,8 @@ template <class T, int D, int MODE> struct Walk {
   }
 };
 
-// Functions of their own, so that neither keeps registers for the other.
-template <class T, int D, int MODE> __device__ __noinline__ uint32_t walk_linear(int phase, int l, uint32_t now, const T *first, T *last, uint32_t stage) {
-  DYNAMIC_SHARED(shared);
-  Walk<T, D, MODE> walk{*reinterpret_cast<const WalkShape *>(shared + SHAPE_AT), shared, stage};
-  walk.linear(phase, reinterpret_cast<const WalkLayer *>(shared + LAYER_AT)[l & 1], now, first, last);
-  return walk.stage;
-}
-template <class T, int D, int MODE> __device__ __noinline__ void walk_attend(int l, uint32_t now, int sequence, int position, const int32_t *block_table) {
-  DYNAMIC_SHARED(shared);
-  Walk<T, D, MODE> walk{*reinterpret_cast<const WalkShape *>(shared + SHAPE_AT), shared, 0};
-  walk.attend(reinterpret_cast<const WalkLayer *>(shared + LAYER_AT)[l & 1], now, sequence, position, block_table);
-}
-
 template <class T, int D, int MODE>
-__device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_count, const T *x, T *y, const int32_t *sequences, const int32_t *positions,
+__device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_count, const T *x, T *y, uint8_t *workspace, const int32_t *sequences, const int32_t *positions,
                                              const int32_t *block_table, const WalkShape &shape) {
   DYNAMIC_SHARED(shared);
   const int tid = threadIdx.x;
@@ -669,7 +655,6 @@ __device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_
   if (tid < WALK_STAGES) barrier_init(full + tid * 8, 1), barrier_init(empty + tid * 8, WALK_WARPS);
   barrier_init_fence();
   if (tid < 4) reinterpret_cast<WalkShare *>(shared + SHARE_AT)[tid].find(shape, tid);
-  if (tid == 0) *reinterpret_cast<WalkShape *>(shared + SHAPE_AT) = shape;
   for (int i = tid; i < 2048; i += WALK_BLOCK) {
     const uint32_t pair = pack2<T>(NF4_LEVELS[i >> 7], NF4_LEVELS[i >> 3 & 15]);
     reinterpret_cast<uint4 *>(shared + TABLE_AT)[i / 8 * 16 + i % 8] = make_uint4(pair, pair, pair, pair);
@@ -681,22 +666,23 @@ __device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_
     return;
   }
   wait_for_previous_kernel();
+  Walk<T, D, MODE> walk{shape, shared, workspace, 0};
   const int sequence = sequences[0], position = positions[0];
-  uint32_t stage = 0, *const state = reinterpret_cast<uint32_t *>(shape.workspace);
+  uint32_t *const state = reinterpret_cast<uint32_t *>(workspace);
   const uint32_t base = load_word_now(state);
   for (int l = 0; l < layer_count; l++) {
-    const WalkLayer &next = reinterpret_cast<const WalkLayer *>(shared + LAYER_AT)[(l + 1) & 1];
+    const WalkLayer &layer = reinterpret_cast<const WalkLayer *>(shared + LAYER_AT)[l & 1], &next = reinterpret_cast<const WalkLayer *>(shared + LAYER_AT)[(l + 1) & 1];
     const uint32_t now = (base + l) & 1;
     const bool last = l + 1 == layer_count;
 #pragma unroll 1
     for (int phase = 0; phase < 4; phase++) {
       if (phase == 1) {
         if (!last && tid < static_cast<int>(sizeof(WalkLayer) / 4)) reinterpret_cast<uint32_t *>(shared + LAYER_AT)[((l + 1) & 1) * (sizeof(WalkLayer) / 4) + tid] = __ldg(reinterpret_cast<const uint32_t *>(layers + l + 1) + tid);
-        walk_attend<T, D, MODE>(l, now, sequence, position, block_table);
+        walk.attend(layer, now, sequence, position, block_table);
       }
       if (phase == 3 && !last)  // the next layer's norms come into L2, a line a block
         for (int i = blockIdx.x + tid * static_cast<int>(gridDim.x); i < shape.C / 16; i += WALK_THREADS * gridDim.x) prefetch_l2((i & 1 ? next.mlp_norm : next.attention_norm) + i / 2 * 32);
-      stage = walk_linear<T, D, MODE>(phase, l, now, l ? nullptr : x, last && phase == 3 ? y : nullptr, stage);
+      walk.linear(phase, layer, now, l ? nullptr : x, last && phase == 3 ? y : nullptr);
     }
   }
   // Everyone has read it: everyone's rows of the last act are here.
@@ -709,14 +695,14 @@ __device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_
 // workspace: 4,096 bytes of 0, then f32-sized scratch: rows of T [2, (H + 2K) D + H D + 2 C + F] with every bit set, then max(grid, jobs) · 4 · (D + 2) f32,
 // jobs = K · ceil(H / K / 4) <= 512. Each launch leaves it ready for the next; launches that share one must not overlap.
 // launch: grid G <= multiprocessors and at most C / 8, F / 8, (H + 2K) D / 8; every block must be resident; block 768; dynamic shared 224256.
-// Per linear 32 · groups · ceil(In / 512) <= 12800 bytes of sums, groups = ceil(rows / 8 / G) (gate|up: twice those of gate).
+// Per linear 32 · groups · ceil(In / 512) <= 13056 bytes of sums, groups = ceil(rows / 8 / G) (gate|up: twice those of gate).
 #define DECODER_WALK(name, DIM, MODE, T)                                                                                                    \
   extern "C" __global__ void __launch_bounds__(REMORA_WALK_BLOCK, 1) decoder_walk_##name(                                                            \
       const WalkLayer *layers, int layer_count, const T *x, T *y, uint8_t *workspace, const int32_t *sequences, const int32_t *positions, \
       const int32_t *block_table, int C, int F, int H, int K, int rotary, int page_size, int blocks_per_sequence, int gate, float eps, \
       float scale, float softcap) {                                                                                                   \
-    decoder_walk<T, DIM, MODE>(layers, layer_count, x, y, sequences, positions, block_table,                                     \
-                          WalkShape{C, F, H, K, DIM, rotary, page_size, blocks_per_sequence, gate, eps, scale, softcap, workspace});                \
+    decoder_walk<T, DIM, MODE>(layers, layer_count, x, y, workspace, sequences, positions, block_table,                                     \
+                          WalkShape{C, F, H, K, DIM, rotary, page_size, blocks_per_sequence, gate, eps, scale, softcap});                \
   }
 #ifndef REMORA_VARIANTS
 DECODER_WALK(d64_bf16, 64, 0, bf16_t)

@@ -19,7 +19,7 @@ const POINTERS_AT = PARTS * PART_BYTES;
 const WINDOW_AT = POINTERS_AT + 8 * 8;
 /** Dynamic shared memory of a block, and what of it holds sums. */
 const SHARED_BYTES = 224256;
-const SUMS_BYTES = 12800;
+const SUMS_BYTES = 13056;
 /** The workspace: state and counters come first. */
 const STATE_BYTES = 4096;
 const MOST_JOBS = 512;
