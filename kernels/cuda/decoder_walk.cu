@@ -39,16 +39,8 @@ struct WalkLayer {   // 384 bytes
 };
 
 namespace {
-#ifndef REMORA_WALK  // warps that multiply, columns of a stage, stages before and after the table; the lab has another
-#define REMORA_WALK 20, 5120, 2, 4
-#define REMORA_WALK_BLOCK 768
-#endif
-struct WalkPlan {
-  int warps, piece, front, back;
-};
-constexpr WalkPlan PLAN = {REMORA_WALK};
-constexpr int WALK_WARPS = PLAN.warps, WALK_THREADS = WALK_WARPS * 32, FEEDERS = 4, WALK_BLOCK = WALK_THREADS + FEEDERS * 32, FRONT_STAGES = PLAN.front, WALK_STAGES = FRONT_STAGES + PLAN.back;
-constexpr int PIECE = PLAN.piece, UNIT = 512, UNITS = PIECE / UNIT, GROUP_ROWS = 8;
+constexpr int WALK_WARPS = 20, WALK_THREADS = WALK_WARPS * 32, FEEDERS = 4, WALK_BLOCK = WALK_THREADS + FEEDERS * 32, FRONT_STAGES = 2, WALK_STAGES = FRONT_STAGES + 4;  // WALK_WARPS multiply
+constexpr int PIECE = 5120, UNIT = 512, UNITS = PIECE / UNIT, GROUP_ROWS = 8;
 constexpr int CODE_ROW = PIECE / 2 + 32, SCALE_ROW = PIECE / 64 * 4 + 16, NESTED_BYTES = 128;
 constexpr int SCALES_AT = GROUP_ROWS * CODE_ROW, NESTED_AT = SCALES_AT + GROUP_ROWS * SCALE_ROW, STAGE_BYTES = (NESTED_AT + NESTED_BYTES + 127) / 128 * 128;
 // Shared memory, from its first byte, which has the address 1024: two stages, small things, the table at the address 65536, so that a PRMT makes whole
@@ -58,17 +50,15 @@ constexpr int SHARED_BASE = 1024, TABLE_AT = 65536 - SHARED_BASE, CODE_AT = FRON
               SUMS_BYTES = TABLE_AT - SUMS_AT, WALK_SHARED = TABLE_AT + 65536 + (WALK_STAGES - FRONT_STAGES) * STAGE_BYTES;
 __device__ __forceinline__ uint32_t stage_at(uint32_t slot) { return slot * STAGE_BYTES + (slot < FRONT_STAGES ? 0 : TABLE_AT + 65536 - FRONT_STAGES * STAGE_BYTES); }
 // Of attention, where the sums lie in other phases.
-constexpr int ATTEND_WARPS = WALK_WARPS < 16 ? WALK_WARPS : 16, ATTEND_HEADS = 4, TILE_KEYS = 16, QUERY_AT = SUMS_AT, TURN_AT = QUERY_AT + 6 * 256, WEIGHT_AT = TURN_AT + 5 * 512,
-              OLD_AT = WEIGHT_AT + ATTEND_WARPS * TILE_KEYS * 16, STATE_AT = OLD_AT + ATTEND_WARPS * 16, ATTEND_BYTES = STATE_AT + ATTEND_WARPS * ATTEND_HEADS * 8 - SUMS_AT;
+constexpr int ATTEND_WARPS = 16, ATTEND_HEADS = 4, TILE_KEYS = 16, QUERY_AT = SUMS_AT, TURN_AT = QUERY_AT + 6 * 256, WEIGHT_AT = TURN_AT + 5 * 512,
+              OLD_AT = WEIGHT_AT + ATTEND_WARPS * TILE_KEYS * 16, STATE_AT = OLD_AT + ATTEND_WARPS * 16, PLACE_AT = STATE_AT + ATTEND_WARPS * ATTEND_HEADS * 8, MOST_PLACES = 1000, ATTEND_BYTES = PLACE_AT + MOST_PLACES * 4 - SUMS_AT;
 // The workspace: state, arrivals, exchanged rows, parts of attention.
 constexpr int ARRIVALS_AT = 1024, ROWS_AT = 4096;
 constexpr uint32_t NONE = 0xffffffffu;
 // For the lab: what a walk without one of its parts takes.
 constexpr int NO_PRODUCTS = 1, NO_STREAM = 2, NO_WAIT = 4;
-static_assert(sizeof(WalkLayer) == 384 && FEEDERS <= WALK_STAGES && WALK_BLOCK == REMORA_WALK_BLOCK && WALK_STAGES <= 16 && SUMS_BYTES >= 13056 && ATTEND_BYTES <= SUMS_BYTES && WALK_SHARED <= 232448);
-#ifndef REMORA_VARIANTS
-static_assert(WALK_SHARED == 224256, "kernels/lab/check/check_walk.cpp and layers-step.ts count on it");
-#endif
+static_assert(sizeof(WalkLayer) == 384 && WALK_BLOCK == 768 && WALK_SHARED == 224256 && SUMS_BYTES >= 13056, "kernels/lab/check/check_walk.cpp and layers-step.ts count on it");
+static_assert(FEEDERS <= WALK_STAGES && WALK_STAGES <= 16 && ATTEND_BYTES <= SUMS_BYTES && ATTEND_WARPS < WALK_WARPS);
 
 __device__ __forceinline__ uint8_t *gap(uint8_t *shared, int byte) { return shared + TABLE_AT + ((byte >> 7 << 8) | 128 | (byte & 127)); }
 __device__ __forceinline__ uint4 load_now(const void *p) {
@@ -430,17 +420,22 @@ template <class T, int D, int MODE> struct Walk {
 
   // A head of qkv in f32, after its norm; lane: elements 2 lane, 2 lane + 1, and 64 further.
   __device__ __forceinline__ void read_head(const T *head, const float *norm, float *to, int lane) {
+    constexpr int WORDS = D / 64;
     float squares = 0;
-    for (int i = lane; i < shape.D / 2; i += 32) {
-      uint32_t word = load_word_now(head + 2 * i);
-      if (!(MODE & NO_WAIT) && word == NONE) spin([&] { return (word = load_word_now(head + 2 * i)) == NONE; });
-      const float2 two = unpack2<T>(word);
+    uint32_t words[WORDS];
+#pragma unroll
+    for (int j = 0; j < WORDS; j++) words[j] = load_word_now(head + 2 * lane + 64 * j);
+#pragma unroll
+    for (int j = 0; j < WORDS; j++) {
+      const int i = lane + 32 * j;
+      if (!(MODE & NO_WAIT) && words[j] == NONE) spin([&] { return (words[j] = load_word_now(head + 2 * i)) == NONE; });
+      const float2 two = unpack2<T>(words[j]);
       squares += two.x * two.x + two.y * two.y;
       *reinterpret_cast<float2 *>(to + 2 * i) = two;
     }
     if (norm) {
-      const float r = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(shape.D) + shape.eps);
-      for (int i = lane; i < shape.D / 2; i += 32) to[2 * i] *= r * norm[2 * i], to[2 * i + 1] *= r * norm[2 * i + 1];
+      const float r = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(D) + shape.eps);
+      for (int i = lane; i < D / 2; i += 32) to[2 * i] *= r * norm[2 * i], to[2 * i + 1] *= r * norm[2 * i + 1];
     }
     __syncwarp();
   }
@@ -474,39 +469,54 @@ template <class T, int D, int MODE> struct Walk {
     float *const turn = reinterpret_cast<float *>(shared + TURN_AT);
     float4 *const weights = reinterpret_cast<float4 *>(shared + WEIGHT_AT) + warp % ATTEND_WARPS * TILE_KEYS, *const olds = reinterpret_cast<float4 *>(shared + OLD_AT) + warp % ATTEND_WARPS;
     float2 *const states = reinterpret_cast<float2 *>(shared + STATE_AT);
+    uint32_t *const places = reinterpret_cast<uint32_t *>(shared + PLACE_AT);
     T *const k_pages = static_cast<T *>(layer.k_pages), *const v_pages = static_cast<T *>(layer.v_pages);
     const int32_t *const table = block_table + static_cast<int64_t>(max(sequence, 0)) * shape.blocks_per_sequence;
     wait();  // the sums of the phase before have been read
-    if (warp == WALK_WARPS - 1) clear(now, lane);
     for (int job = blockIdx.x; job < jobs * parts; job += gridDim.x) {
       const int part = job / jobs, pair = job % jobs, kv = pair / rounds, head0 = kv * group + pair % rounds * ATTEND_HEADS, heads = min(ATTEND_HEADS, (kv + 1) * group - head0);
       const int begin = first + static_cast<int>(static_cast<uint32_t>(keys) * part / parts), end = first + static_cast<int>(static_cast<uint32_t>(keys) * (part + 1) / parts);
       const bool has_new = keys && end == position + 1;
-      const auto slot_of = [&](int key) { return static_cast<int64_t>((static_cast<uint32_t>(table[key >> page_bits]) << page_bits | (key & ((1 << page_bits) - 1))) * K + kv) * D; };
+      // Where a key lies: found once, as far as there is room.
+      const auto found = [&](int key) { return static_cast<uint32_t>(table[key >> page_bits]) << page_bits | (key & ((1 << page_bits) - 1)); };
+      const auto slot_of = [&](int key) { return static_cast<int64_t>((key - begin < MOST_PLACES ? places[key - begin] : found(key)) * K + kv) * D; };
 
-      // ---- before q, k and v are there: old keys come into L2 ----
-      for (int i = tid; i < (end - begin) * (D / 64); i += WALK_THREADS) {
-        const int64_t at = slot_of(begin + i / (D / 64)) + i % (D / 64) * 64;
-        prefetch_l2(k_pages + at), prefetch_l2(v_pages + at);
+      // ---- before q, k and v are there: angles, and old keys come into L2 ----
+      float2 angles[D / 32];  // of the lane's elements, once more for the second half
+      {
+        const float2 *const angle = reinterpret_cast<const float2 *>(layer.rope + static_cast<int64_t>(position) * shape.rotary);
+#pragma unroll
+        for (int j = 0; j < D / 32; j++) {
+          const int i = lane + 32 * j, pair = i < half ? i : i - half;
+          angles[j] = warp < 5 && pair < half ? angle[pair] : make_float2(1, 0);
+        }
+      }
+      for (int i = tid; i < end - begin; i += WALK_THREADS) {
+        const uint32_t place = found(begin + i);
+        if (i < MOST_PLACES) places[i] = place;
+        const int64_t at = static_cast<int64_t>(place * K + kv) * D;
+#pragma unroll
+        for (int line = 0; line < D; line += 64) prefetch_l2(k_pages + at + line), prefetch_l2(v_pages + at + line);
       }
       // ---- a warp a head ----
       if (warp < heads || (warp == 4 && has_new)) {
         const bool is_key = warp == 4;
         float *const v = turn + warp * D;
         read_head(rows(0, now) + (is_key ? H + kv : head0 + warp) * D, is_key ? layer.k_norm : layer.q_norm, v, lane);
-        const float *const angle = layer.rope + static_cast<int64_t>(position) * shape.rotary;
-        for (int i = lane; i < D; i += 32) {
+#pragma unroll
+        for (int j = 0; j < D / 32; j++) {
+          const int i = lane + 32 * j;
           float e = v[i];
-          if (i < half) e = v[i] * angle[2 * i] - v[i + half] * angle[2 * i + 1];
-          else if (i < 2 * half) e = v[i] * angle[2 * (i - half)] + v[i - half] * angle[2 * (i - half) + 1];
+          if (i < half) e = e * angles[j].x - v[i + half] * angles[j].y;
+          else if (i < 2 * half) e = e * angles[j].x + v[i - half] * angles[j].y;
           query[warp * D + i] = from_float<T>(e);
         }
         __syncwarp();
-        if (is_key && head0 == kv * group && lane < WIDTH) reinterpret_cast<uint4 *>(k_pages + slot_of(position))[lane] = reinterpret_cast<const uint4 *>(query + 4 * D)[lane];
+        if (is_key && head0 == kv * group && lane < WIDTH) reinterpret_cast<uint4 *>(k_pages + static_cast<int64_t>(found(position) * K + kv) * D)[lane] = reinterpret_cast<const uint4 *>(query + 4 * D)[lane];
       } else if (warp == 5 && has_new && lane < WIDTH) {
         const uint4 v = row_piece(rows(0, now) + (H + K + kv) * D + lane * 8);
         reinterpret_cast<uint4 *>(query + 5 * D)[lane] = v;
-        if (head0 == kv * group) reinterpret_cast<uint4 *>(v_pages + slot_of(position))[lane] = v;
+        if (head0 == kv * group) reinterpret_cast<uint4 *>(v_pages + static_cast<int64_t>(found(position) * K + kv) * D)[lane] = v;
       }
       wait();
 
@@ -586,6 +596,8 @@ template <class T, int D, int MODE> struct Walk {
             to[0] = make_float4(acc[h][0], acc[h][1], acc[h][2], acc[h][3]), to[1] = make_float4(acc[h][4], acc[h][5], acc[h][6], acc[h][7]);
           }
         }
+      } else if (warp == WALK_WARPS - 1 && job == static_cast<int>(blockIdx.x)) {
+        clear(now, lane);
       }
       wait();
 
@@ -677,9 +689,12 @@ __device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_
 #pragma unroll 1
     for (int phase = 0; phase < 4; phase++) {
       if (phase == 1) {
-        if (!last && tid < static_cast<int>(sizeof(WalkLayer) / 4)) reinterpret_cast<uint32_t *>(shared + LAYER_AT)[((l + 1) & 1) * (sizeof(WalkLayer) / 4) + tid] = __ldg(reinterpret_cast<const uint32_t *>(layers + l + 1) + tid);
+        if (!last && tid < static_cast<int>(sizeof(WalkLayer) / 16))
+          copy_async_16(shared_address(shared + LAYER_AT) + ((l + 1) & 1) * sizeof(WalkLayer) + tid * 16, reinterpret_cast<const uint8_t *>(layers + l + 1) + tid * 16, true);
+        copy_async_commit();
         walk.attend(layer, now, sequence, position, block_table);
       }
+      if (phase == 2) copy_async_wait<0>();  // the next layer's addresses; the barriers of this phase show them to all
       if (phase == 3 && !last)  // the next layer's norms come into L2, a line a block
         for (int i = blockIdx.x + tid * static_cast<int>(gridDim.x); i < shape.C / 16; i += WALK_THREADS * gridDim.x) prefetch_l2((i & 1 ? next.mlp_norm : next.attention_norm) + i / 2 * 32);
       walk.linear(phase, layer, now, l ? nullptr : x, last && phase == 3 ? y : nullptr);
@@ -697,7 +712,7 @@ __device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_
 // launch: grid G <= multiprocessors and at most C / 8, F / 8, (H + 2K) D / 8; every block must be resident; block 768; dynamic shared 224256.
 // Per linear 32 · groups · ceil(In / 512) <= 13056 bytes of sums, groups = ceil(rows / 8 / G) (gate|up: twice those of gate).
 #define DECODER_WALK(name, DIM, MODE, T)                                                                                                    \
-  extern "C" __global__ void __launch_bounds__(REMORA_WALK_BLOCK, 1) decoder_walk_##name(                                                            \
+  extern "C" __global__ void __launch_bounds__(768, 1) decoder_walk_##name(                                                                          \
       const WalkLayer *layers, int layer_count, const T *x, T *y, uint8_t *workspace, const int32_t *sequences, const int32_t *positions, \
       const int32_t *block_table, int C, int F, int H, int K, int rotary, int page_size, int blocks_per_sequence, int gate, float eps, \
       float scale, float softcap) {                                                                                                   \

@@ -40,14 +40,8 @@ static int64_t workspace_bytes(const WalkCase &c, uint32_t grid) {
 static void clear_workspace(Array &workspace) {
   std::memset(workspace.host.data(), 0xff, workspace.host.size()), std::memset(workspace.host.data(), 0, 4096), workspace.push();
 }
-// The plans: what ships, and the lab's walk_warps15.cu and walk_stages11.cu.
-struct WalkPlan {
-  std::string name;
-  uint32_t threads, shared;
-};
-static const WalkPlan plans[] = {{"decoder_walk_", 768, 224256}, {"decoder_walk_w15_", 608, 226304}, {"decoder_walk_s11_", 768, 226304}};
-static void launch_walk(const std::string &kernel, const WalkPlan &plan, const WalkCase &c, uint32_t grid, Array &layers, int count, const void *x, void *y, Array &workspace, const void *sequences, const void *positions, Array &table, int per_sequence) {
-  launch(kernel.c_str(), {grid}, plan.threads, plan.shared, layers.dev(), count, x, y, workspace.dev(), sequences, positions, table.dev(), c.C, c.F, c.H, c.K, c.rotary, c.page_size, per_sequence, c.gate, 1e-5f,
+static void launch_walk(const std::string &kernel, const WalkCase &c, uint32_t grid, Array &layers, int count, const void *x, void *y, Array &workspace, const void *sequences, const void *positions, Array &table, int per_sequence) {
+  launch(kernel.c_str(), {grid}, 768, 224256, layers.dev(), count, x, y, workspace.dev(), sequences, positions, table.dev(), c.C, c.F, c.H, c.K, c.rotary, c.page_size, per_sequence, c.gate, 1e-5f,
          1.0f / std::sqrt(static_cast<float>(c.D)), c.softcap);
 }
 
@@ -149,24 +143,23 @@ void check_walk() {
     for (Layer &layer : layers) outputs.push_back({layer.k, layer.want_k, 6e-3}), outputs.push_back({layer.v, layer.want_v, 6e-3});
     std::vector<int> grids = c.grids;
     if (!device_is_emulated()) grids = {static_cast<int>(most_blocks(c)), c.grids.empty() ? 120 : c.grids[0]};
-    for (const int grid : grids)
-      for (const WalkPlan &plan : plans) {
-        const std::string kernel = plan.name + "d" + std::to_string(c.D) + (plan.name == "decoder_walk_" ? "_bf16" : "");
-        if (!device_has(kernel.c_str())) continue;
-        if (sums_bytes(c, grid) > 13056) continue;
-        Array workspace(U8, workspace_bytes(c, grid));
-        clear_workspace(workspace);  // once: the second run finds what the first left
-        check_case(kernel + " " + c.label + (c.nested ? " nested" : "") + " grid" + std::to_string(grid), outputs,
-                   [&] {
-                     y.poison();
-                     for (Layer &layer : layers) layer.k->host = layer.k0->host, layer.k->push(), layer.v->host = layer.v0->host, layer.v->push();
-                   },
-                   [&] {
-                     for (int step = 0; step < steps; step++)
-                       launch_walk(kernel, plan, c, grid, device_table, c.layers, x.dev<uint16_t>() + step * c.C, y.dev<uint16_t>() + step * c.C, workspace, sequences.dev(), positions.dev<int32_t>() + step, table,
-                                   per_sequence);
-                   });
-      }
+    for (const int grid : grids) {
+      const std::string kernel = "decoder_walk_d" + std::to_string(c.D) + "_bf16";
+      if (!device_has(kernel.c_str())) return;
+      if (sums_bytes(c, grid) > 13056) continue;
+      Array workspace(U8, workspace_bytes(c, grid));
+      clear_workspace(workspace);  // once: the second run finds what the first left
+      check_case(kernel + " " + c.label + (c.nested ? " nested" : "") + " grid" + std::to_string(grid), outputs,
+                 [&] {
+                   y.poison();
+                   for (Layer &layer : layers) layer.k->host = layer.k0->host, layer.k->push(), layer.v->host = layer.v0->host, layer.v->push();
+                 },
+                 [&] {
+                   for (int step = 0; step < steps; step++)
+                     launch_walk(kernel, c, grid, device_table, c.layers, x.dev<uint16_t>() + step * c.C, y.dev<uint16_t>() + step * c.C, workspace, sequences.dev(), positions.dev<int32_t>() + step, table,
+                                 per_sequence);
+                 });
+    }
   }
 }
 
@@ -214,19 +207,17 @@ void bench_walk() {
   Array table = int_array(entries), sequences = int_array({0}), positions = int_array({200, 1000, most_context - 1}), x = random_array(BF16, 5120), y(BF16, 5120);
   const uint32_t grid = most_blocks(c);
   Array workspace(U8, workspace_bytes(c, grid));
-  const auto time = [&](const WalkPlan &plan, const std::string &kernel, int at) {
+  const auto time = [&](const std::string &kernel, int at) {
     if (!device_has(kernel.c_str())) return;
     const std::string name = kernel + " 40 layers, " + std::to_string(positions.ptr<int32_t>()[at] + 1) + " keys";
     if (!selected(name)) return;
     clear_workspace(workspace);
-    const std::function<void()> run = [&] { launch_walk(kernel, plan, c, grid, device_layers, LAYERS, x.dev(), y.dev(), workspace, sequences.dev(), positions.dev<int32_t>() + at, table, most_context / 32); };
+    const std::function<void()> run = [&] { launch_walk(kernel, c, grid, device_layers, LAYERS, x.dev(), y.dev(), workspace, sequences.dev(), positions.dev<int32_t>() + at, table, most_context / 32); };
     const double ms = device_time_step([](void *f) { (*static_cast<const std::function<void()> *>(f))(); }, const_cast<std::function<void()> *>(&run), 9, false);
     std::printf("time %-52s %8.4f ms  %6.2f us a layer  %6.0f GB/s\n", name.c_str(), ms, ms * 1e3 / LAYERS, bytes / ms / 1e6);
     std::fflush(stdout);
   };
-  for (const WalkPlan &plan : plans) {
-    for (int at = 0; at < 3; at++) time(plan, plan.name + (&plan == plans ? "d128_bf16" : "d128"), at);
-    for (const char *part : {"without_products", "without_stream", "stream_alone", "products_alone", "exchange_alone", "nothing_alone"}) time(plan, plan.name + part, 0);
-  }
+  for (int at = 0; at < 3; at++) time("decoder_walk_d128_bf16", at);
+  for (const char *part : {"without_products", "without_stream", "stream_alone", "products_alone", "exchange_alone", "nothing_alone"}) time(std::string("decoder_walk_") + part, 0);
 }
 }  // namespace check

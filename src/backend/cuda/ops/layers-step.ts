@@ -1,6 +1,6 @@
 /**
  * All layers of a decoder for one row of asking in one launch, from NF4 weights without adapters, on Hopper. Kernel: decoder_walk.cu.
- * Off until a card has been measured: REMORA_CUDA_WALK=1 turns it on.
+ * REMORA_CUDA_WALK=0 leaves them to the ops one by one.
  */
 import process from "node:process";
 import { ShapeError } from "../../../errors/shape-error.ts";
@@ -51,7 +51,7 @@ export function layersStep(
   { eps, activation }: { eps: number; activation: GatedKind },
 ): boolean {
   const first = layers[0];
-  if (process.env.REMORA_CUDA_WALK !== "1" || !first || cuda.card.major !== HOPPER || cuda.card.sharedPerBlock < SHARED_BYTES) return false;
+  if (process.env.REMORA_CUDA_WALK === "0" || !first || cuda.card.major !== HOPPER || cuda.card.sharedPerBlock < SHARED_BYTES) return false;
   const sizes = sizesOf(first);
   const { C, F, H, K, D } = sizes;
   for (const operand of [x, y]) {
