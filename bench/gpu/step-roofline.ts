@@ -49,9 +49,9 @@ export function countStep(
     [F, C, 1],
   ];
   const weights = linears.reduce((sum, [inputs, outputs]) => sum + inputs * outputs, 0);
-  // Forward reads x, backward dy and x for both gradients and dy for what goes on to x. NF4 carries the adapters' share while it is decoded; E4M3
-  // does not: y is read and written once more for it, and dx.
-  const thinElements = linears.reduce((sum, [inputs, outputs]) => sum + 2 * (inputs + outputs) + (fp8 ? 2 * (inputs + outputs) : 0), 0);
+  // Forward reads x, backward x for A's gradient, and dy once for B's and for what goes on to A. NF4 carries the adapters' share while it is decoded;
+  // E4M3 does not: y is read and written once more for it, and dx.
+  const thinElements = linears.reduce((sum, [inputs, outputs]) => sum + 2 * inputs + outputs + (fp8 ? 2 * (inputs + outputs) : 0), 0);
   const trained = layers * rank * linears.reduce((sum, [inputs, outputs, adapters]) => sum + adapters * inputs + outputs, 0);
   const memory = (name: string, bytes: number): CountedOp => ({ name, unit: "memory", flops: 0, bytes });
   return [
