@@ -2,6 +2,7 @@
 import process from "node:process";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Backend, GatedKind, LayerOperand, LinearOperand, Operand } from "./backend.ts";
+import { openBackend } from "./open-backend.ts";
 import { describeOnEachDevice } from "./testing/describe-on-each-device.ts";
 import { expectClose, TOLERANCE } from "./testing/expect-close.ts";
 import { RandomData } from "./testing/random-data.ts";
@@ -38,6 +39,7 @@ const CASES: readonly Case[] = [
     norms: true,
   },
 ];
+const TURNS = process.env.REMORA_EMULATED_SM ? 1 : 50;
 const PAGE_SIZE = 16;
 const EPS = 1e-5;
 /** Of the tokens one after the other; the cache before is random. */
@@ -53,11 +55,41 @@ afterEach(() => {
   else process.env.REMORA_CUDA_WALK = before;
 });
 
+/** So wide that a card gives every block a multiprocessor of its own. */
+const WIDE: Case = { ...CASES[0]!, C: 1152, F: 1152, heads: [9, 3, 128], rotary: 128, layers: 2 };
+
 describeOnEachDevice("layers step", (device) => {
   it("equals the layers op by op, at each of several tokens, when captured too", async () => {
     const backend = device.backend();
     if (!backend.layersStep || !backend.device.activationDTypes.includes("bf16")) return;
     for (const shape of CASES) await compare(backend, shape);
+  });
+
+  it("two models at once get the card in turn: blocks of both would wait for each other for ever", async () => {
+    const backend = device.backend();
+    if (!backend.layersStep || !backend.device.activationDTypes.includes("bf16")) return;
+    const other = await openBackend(device.name);
+    try {
+      const runs = [backend, other].map((on) => {
+        const arrays = new TestArrays(on);
+        const { layers } = makeModel(arrays, WIDE);
+        const x = arrays.input("bf16", [1, WIDE.C], new Array(WIDE.C).fill(1));
+        const y = arrays.output("y", "bf16", [1, WIDE.C]);
+        arrays.reset();
+        const takes = on.layersStep!(layers, x, y, { eps: EPS, activation: WIDE.activation });
+        return { arrays, y, takes, step: on.capture(() => void on.layersStep!(layers, x, y, { eps: EPS, activation: WIDE.activation })) };
+      });
+      // Nothing is waited for in between.
+      if (runs.every(({ takes }) => takes)) for (let turn = 0; turn < TURNS; turn++) for (const { step } of runs) step.replay();
+      const [mine, theirs] = [await runs[0]!.arrays.read(runs[0]!.y), await runs[1]!.arrays.read(runs[1]!.y)];
+      if (runs.every(({ takes }) => takes)) expect([...theirs]).toEqual([...mine]);
+      for (const { step, arrays } of runs) {
+        step.release();
+        arrays.release();
+      }
+    } finally {
+      other.dispose();
+    }
   });
 
   it("leaves adapters, other weights and more rows alone", () => {

@@ -208,12 +208,12 @@ API int cuLaunchKernel(uint64_t f, unsigned gx, unsigned gy, unsigned gz, unsign
   enqueue(stream, [=]() mutable { remora_emulated_launch(gx, gy, gz, threads, shared, call_kernel, &call); });
   return SUCCESS;
 }
-// A CUlaunchConfig of one attribute, as cuda.h lays it out. Work runs in order here, so that starting early changes nothing.
+// A CUlaunchConfig of one attribute, as cuda.h lays it out: 6 starts early, 2 has all blocks on the card at once. Work runs in order here, so neither changes anything.
 API int cuLaunchKernelEx(const unsigned *config, uint64_t f, void **params, void **extra) {
   const auto *words = reinterpret_cast<const uint64_t *>(config);
   const auto *attribute = reinterpret_cast<const int *>(words[5]);
-  if (config[12] != 1 || attribute[0] != 6 || attribute[2] != 1) {
-    fprintf(stderr, "emulated driver: only programmatic stream serialization is known, and only as the one attribute\n");
+  if (config[12] != 1 || (attribute[0] != 6 && attribute[0] != 2) || attribute[2] != 1) {
+    fprintf(stderr, "emulated driver: only programmatic stream serialization and cooperative launches are known, each as the one attribute\n");
     return INVALID_VALUE;
   }
   return cuLaunchKernel(f, config[0], config[1], config[2], config[3], config[4], config[5], config[6], words[4], params, extra);

@@ -162,8 +162,13 @@ export class CudaRuntime {
    * kernel reads before it waits (weights, old pages of the cache) may just have been written.
    */
   launch(kernel: string, grid: number | Grid, values: readonly ParameterValue[], shared = 0): void {
-    const early = this.capturing && this.#startsEarly;
-    this.kernels.launch(this.op, this.stream, kernel, typeof grid === "number" ? { x: grid } : grid, values, shared, early);
+    const way = this.capturing && this.#startsEarly ? "early" : "plain";
+    this.kernels.launch(this.op, this.stream, kernel, typeof grid === "number" ? { x: grid } : grid, values, shared, way);
+  }
+
+  /** A kernel whose blocks wait for each other: all of them are on the card at once, or none. */
+  launchTogether(kernel: string, blocks: number, values: readonly ParameterValue[], shared: number): void {
+    this.kernels.launch(this.op, this.stream, kernel, { x: blocks }, values, shared, "together");
   }
 
   /** Enqueues a product; one without rows or columns is nothing, one without inner size is zero. */

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import koffi from "koffi";
 import { describe, expect, it } from "vitest";
 import type { KernelTable } from "./kernel-table.ts";
-import { EarlyLaunchConfig } from "./launch-config.ts";
+import { LaunchConfig } from "./launch-config.ts";
 
 const folder = new URL("../../../kernels/cuda/", import.meta.url);
 const { kernels } = JSON.parse(readFileSync(new URL("kernels.json", folder), "utf8")) as KernelTable;
@@ -38,7 +38,8 @@ describe("early launches", () => {
   });
 
   it("are configured as cuda.h lays a CUlaunchConfig out", () => {
-    const bytes = new EarlyLaunchConfig().set(3, 5, 7, 128, 4096, 0x7f12_3456_789an);
+    const config = new LaunchConfig();
+    const bytes = config.set("early", 3, 5, 7, 128, 4096, 0x7f12_3456_789an);
     const words = (offset: number, type: string, count: number) => [...koffi.decode(bytes, offset, type, count)];
     expect(words(0, "uint32", 7)).toEqual([3, 5, 7, 128, 1, 1, 4096]);
     expect(words(32, "uint64", 1).map(Number)).toEqual([0x7f12_3456_789a]);
@@ -46,5 +47,7 @@ describe("early launches", () => {
     const attribute = koffi.decode(bytes, 40, "uint64") as number | bigint;
     expect(koffi.decode(BigInt(attribute), "int32")).toBe(6);
     expect(koffi.decode(BigInt(attribute) + 8n, "int32")).toBe(1);
+    config.set("together", 3, 5, 7, 128, 4096, 0n);
+    expect(koffi.decode(BigInt(attribute), "int32")).toBe(2);
   });
 });

@@ -12,7 +12,7 @@ import { KernelError } from "../../errors/kernel-error.ts";
 import type { Driver } from "./driver.ts";
 import type { KernelImages } from "./find-images.ts";
 import { type KernelSignature, type ParameterLayout, type ParameterValue, packParameters, parameterLayout } from "./kernel-table.ts";
-import { EarlyLaunchConfig } from "./launch-config.ts";
+import { LaunchConfig } from "./launch-config.ts";
 
 /** CUfunction_attribute: dynamic shared memory a block may ask for. */
 const MAX_DYNAMIC_SHARED = 8;
@@ -43,7 +43,7 @@ export class KernelModules {
   readonly #signatures: ReadonlyMap<string, KernelSignature>;
   readonly #kernels = new Map<string, LoadedKernel>();
   readonly #modules = new Map<string, bigint>();
-  readonly #config = new EarlyLaunchConfig();
+  readonly #config = new LaunchConfig();
 
   constructor(driver: Driver, images: KernelImages) {
     this.#driver = driver;
@@ -57,10 +57,18 @@ export class KernelModules {
   }
 
   /**
-   * Enqueues one kernel. An empty grid is no launch. `shared` is dynamic shared memory in bytes. With `early` a kernel that waits by itself may start
-   * before the one ahead of it has ended.
+   * Enqueues one kernel. An empty grid is no launch. `shared` is dynamic shared memory in bytes. `early`: a kernel that waits by itself may start
+   * before the one ahead of it has ended. `together`: all blocks are on the card at once.
    */
-  launch(op: string, stream: bigint, name: string, grid: Grid, values: readonly ParameterValue[], shared: number, early: boolean): void {
+  launch(
+    op: string,
+    stream: bigint,
+    name: string,
+    grid: Grid,
+    values: readonly ParameterValue[],
+    shared: number,
+    way: "plain" | "early" | "together",
+  ): void {
     const { x, y = 1, z = 1 } = grid;
     if (x === 0 || y === 0 || z === 0) return;
     const kernel = this.#kernels.get(name) ?? this.#load(op, name);
@@ -69,8 +77,8 @@ export class KernelModules {
     const { handle, threads, addresses } = kernel;
     const { fn } = this.#driver;
     const status =
-      early && kernel.early
-        ? fn.cuLaunchKernelEx(this.#config.set(x, y, z, threads, shared, stream), handle, addresses, null)
+      way === "together" || (way === "early" && kernel.early)
+        ? fn.cuLaunchKernelEx(this.#config.set(way, x, y, z, threads, shared, stream), handle, addresses, null)
         : fn.cuLaunchKernel(handle, x, y, z, threads, 1, 1, shared, stream, addresses, null);
     if (status !== 0) this.#driver.check(`${op} (${name})`, status);
   }

@@ -82,7 +82,7 @@ export function layersStep(
   const rows = [cuda.in(cache.sequences), cuda.in(cache.positions), cuda.in(cache.blockTable)];
   const scalars = [C, F, H, K, rope.rotary, cache.pageSize, cache.blockTable.shape[1]!, GATE[activation], eps, rule.scale, rule.softcap];
   for (const { cache } of layers) for (const pages of [cache.keyPages, cache.valuePages]) cuda.out(pages);
-  cuda.launch(`decoder_walk_d${D}_bf16`, grid, [...pointers, ...rows, ...scalars], SHARED_BYTES);
+  cuda.launchTogether(`decoder_walk_d${D}_bf16`, grid, [...pointers, ...rows, ...scalars], SHARED_BYTES);
   return true;
 }
 
