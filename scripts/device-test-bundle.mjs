@@ -4,7 +4,7 @@
 //   node scripts/device-test-bundle.mjs --entry a.ts --out b.mjs
 //
 // `import.meta.url` of every source becomes the source's own address in the checkout, so that fixtures and build folders are found.
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -17,29 +17,11 @@ for (let i = 2; i < process.argv.length; i++) {
   else options.tests.push(process.argv[i]);
 }
 
-/** Device tests that need nothing but fixtures of the checkout. */
-const TESTS = [
-  ...[
-    "elementwise",
-    "norms",
-    "gated",
-    "rope",
-    "linear",
-    "linear-step",
-    "embedding",
-    "nf4",
-    "fp8",
-    "optimizer",
-    "sampling",
-    "head-loss",
-    "attention",
-    "paged-attention",
-    "goldens",
-  ].map((name) => `src/backend/${name}.device.test.ts`),
-  "src/backend/cuda/cuda-backend.device.test.ts",
-  "src/training/losses.device.test.ts",
-  "src/training/models.device.test.ts",
-];
+/** All device tests: they need nothing but fixtures of the checkout. */
+const TESTS = readdirSync(join(root, "src"), { recursive: true })
+  .filter((path) => path.endsWith(".device.test.ts"))
+  .map((path) => `src/${path}`)
+  .sort();
 
 const ownAddress = {
   name: "own-address",
