@@ -3,7 +3,7 @@
 //   node scripts/device-test-bundle.mjs                       → .gpu/device-tests.mjs   (run: node .gpu/device-tests.mjs [pattern])
 //   node scripts/device-test-bundle.mjs --entry a.ts --out b.mjs
 //
-// `import.meta.url` of every source becomes the source's own address in the checkout, so that fixtures and build folders are found.
+// `import.meta.url` and `dirname` of every source become the source's own in the checkout, so that fixtures and build folders are found.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,9 +28,13 @@ const ownAddress = {
   setup(bundler) {
     bundler.onLoad({ filter: /\.ts$/ }, ({ path }) => {
       const source = readFileSync(path, "utf8");
-      if (!source.includes("import.meta.url")) return undefined;
-      const address = `new URL(${JSON.stringify(relative(root, path).replaceAll("\\", "/"))}, globalThis.__remoraRoot).href`;
-      return { contents: source.replaceAll("import.meta.url", address), loader: "ts" };
+      if (!/import\.meta\.(url|dirname)/.test(source)) return undefined;
+      const place = (name) => `new URL(${JSON.stringify(name.replaceAll("\\", "/"))}, globalThis.__remoraRoot)`;
+      const [file, folder] = [relative(root, path), relative(root, dirname(path))];
+      const contents = source
+        .replaceAll("import.meta.url", `${place(file)}.href`)
+        .replaceAll("import.meta.dirname", `decodeURIComponent(${place(folder)}.pathname)`);
+      return { contents, loader: "ts" };
     });
   },
 };

@@ -6,13 +6,14 @@ import process from "node:process";
 import { isDeepStrictEqual } from "node:util";
 
 type Body = () => unknown;
+type TestBody = (context: { readonly skip: typeof skip }) => unknown;
 interface Suite {
   readonly name: string;
   readonly before: Body[];
   readonly after: Body[];
   readonly beforeEach: Body[];
   readonly afterEach: Body[];
-  readonly items: (Suite | { readonly title: string; readonly body: Body })[];
+  readonly items: (Suite | { readonly title: string; readonly body: TestBody })[];
 }
 
 const root = newSuite("");
@@ -36,7 +37,7 @@ export const afterAll = (body: Body): unknown => current.after.push(body);
 export const beforeEach = (body: Body): unknown => current.beforeEach.push(body);
 export const afterEach = (body: Body): unknown => current.afterEach.push(body);
 
-type Test = ((title: string, body: Body, timeout?: number) => void) & {
+type Test = ((title: string, body: TestBody, timeout?: number) => void) & {
   each: <T>(cases: readonly T[]) => (title: string, body: (...values: never[]) => unknown) => void;
   runIf: (condition: boolean) => Test;
   skipIf: (condition: boolean) => Test;
@@ -44,7 +45,7 @@ type Test = ((title: string, body: Body, timeout?: number) => void) & {
 };
 
 function makeTest(runs: boolean): Test {
-  const test = ((title: string, body: Body) => {
+  const test = ((title: string, body: TestBody) => {
     if (runs) current.items.push({ title, body });
   }) as Test;
   test.each = (cases) => (title, body) => {
@@ -93,6 +94,7 @@ function matchers(actual: unknown, wanted: boolean) {
   return {
     toBe: (value: unknown) => need(Object.is(actual, value), `to be ${show(value)}`),
     toEqual: (value: unknown) => need(isDeepStrictEqual(actual, value), `to equal ${show(value)}`),
+    toMatchObject: (value: unknown) => need(holds(actual, value), `to match ${show(value)}`),
     toBeCloseTo: (value: number, digits = 2) => need(Math.abs(number - value) < 10 ** -digits / 2, `to be close to ${value}`),
     toBeLessThan: (value: number) => need(number < value, `to be less than ${value}`),
     toBeLessThanOrEqual: (value: number) => need(number <= value, `to be at most ${value}`),
@@ -113,6 +115,14 @@ function matchers(actual: unknown, wanted: boolean) {
       need(fits(thrown, expected), `to throw ${expected ?? "something"}, got ${thrown}`);
     },
   };
+}
+
+/** Whether every field of `wanted`, at any depth, is that of `actual`. */
+function holds(actual: unknown, wanted: unknown): boolean {
+  if (typeof wanted !== "object" || wanted === null) return Object.is(actual, wanted);
+  if (typeof actual !== "object" || actual === null) return false;
+  if (Array.isArray(wanted) && wanted.length !== (actual as unknown[]).length) return false;
+  return Object.entries(wanted).every(([key, value]) => holds((actual as Record<string, unknown>)[key], value));
 }
 
 function fits(thrown: unknown, expected: RegExp | string | (new (...args: never[]) => Error) | undefined): boolean {
@@ -141,6 +151,11 @@ export function expect(actual: unknown, _message?: string) {
     rejects: { toThrow: async (expected?: RegExp) => matchers(await settle(true), true).toThrow(expected) },
     resolves: { toEqual: async (value: unknown) => matchers(await settle(false), true).toEqual(value) },
   };
+}
+
+class Skipped extends Error {}
+function skip(note = "skipped"): never {
+  throw new Skipped(note);
 }
 
 /** Runs everything that was described; `pattern` picks titles. Returns how many failed. */
@@ -183,11 +198,15 @@ async function runSuite(
     const start = performance.now();
     try {
       for (const body of before) await body();
-      await item.body();
+      await item.body({ skip });
       for (const body of after) await body();
       result.passed++;
       console.log(`ok ${name} > ${item.title} (${(performance.now() - start).toFixed(0)} ms)`);
     } catch (error) {
+      if (error instanceof Skipped) {
+        console.log(`- ${name} > ${item.title}: ${error.message}`);
+        continue;
+      }
       result.failed++;
       console.log(
         `FAILED ${name} > ${item.title}\n  ${String((error as Error).message)
