@@ -157,7 +157,6 @@ function walkLayers(tape: Tape, shape: DecoderShape, weights: DecoderWeights, st
   const layers: LayerOperand[] = [];
   for (const [index, layer] of weights.layers.entries()) {
     const { queryKeyValue, attentionOutput, gateUp, down } = layer;
-    if ([queryKeyValue, attentionOutput, gateUp, down].some((group) => group.rankTotal > 0)) return [];
     layers.push({
       attentionNorm: layer.attentionNorm.value,
       queryKeyValue: queryKeyValue.operand(tape),

@@ -260,11 +260,7 @@ export class CudaBackend implements Backend {
     this.#cuda.run("linearForward", () => linear.linearForward(this.#cuda, this.#linears, group, x, y, xa));
   }
   linearStep(group: LinearOperand, x: Operand, y: Operand, around: LinearSurroundings): boolean {
-    let taken = false;
-    this.#cuda.run("linearStep", () => {
-      taken = linearStep(this.#cuda, this.#linears, group, x, y, around);
-    });
-    return taken;
+    return this.#cuda.run("linearStep", () => linearStep(this.#cuda, this.#linears, group, x, y, around));
   }
   linearBackwardInput(group: LinearOperand, dY: Operand, dX: Operand | null, db: Operand | null, xa: Operand | null = null): void {
     this.#cuda.run("linearBackwardInput", () => linear.linearBackwardInput(this.#cuda, this.#linears, group, dY, dX, db, xa));
@@ -297,19 +293,11 @@ export class CudaBackend implements Backend {
   }
 
   attentionStep(operand: RopeOperand, rule: AttentionRule, qkv: Operand, cache: PagedCacheOperand, out: Operand): boolean {
-    let taken = false;
-    this.#cuda.run("attentionStep", () => {
-      taken = attentionStep(this.#cuda, operand, rule, qkv, cache, out);
-    });
-    return taken;
+    return this.#cuda.run("attentionStep", () => attentionStep(this.#cuda, operand, rule, qkv, cache, out));
   }
 
   layersStep(layers: readonly LayerOperand[], x: Operand, y: Operand, options: { eps: number; activation: GatedKind }): boolean {
-    let taken = false;
-    this.#cuda.run("layersStep", () => {
-      taken = layersStep(this.#cuda, this.#linears, layers, x, y, options);
-    });
-    return taken;
+    return this.#cuda.run("layersStep", () => layersStep(this.#cuda, this.#linears, layers, x, y, options));
   }
 
   // ---- gated MLP ----
@@ -331,11 +319,7 @@ export class CudaBackend implements Backend {
     this.#cuda.run("embeddingBackward", () => embedding.embeddingBackward(this.#cuda, ids, dY, dTable, scale));
   }
   logits(head: WeightOperand, x: Operand, y: Operand): boolean {
-    let taken = false;
-    this.#cuda.run("logits", () => {
-      taken = logits(this.#cuda, head, x, y);
-    });
-    return taken;
+    return this.#cuda.run("logits", () => logits(this.#cuda, head, x, y));
   }
   headLoss(...args: Parameters<Backend["headLoss"]>): void {
     this.#cuda.run("headLoss", () => headLoss(this.#cuda, ...args));

@@ -123,23 +123,24 @@ export class CudaRuntime {
 
   // ---- around every op ----
   /** Runs `body` as the op of this name. */
-  run(op: string, body: () => void): void {
+  run<T>(op: string, body: () => T): T {
     if (this.options.cancelFlag !== undefined && !this.#uninterrupted && Atomics.load(this.options.cancelFlag, 0) !== 0)
       throw new CancelledError(`Running ${op}`);
-    this.transfer(op, body);
+    return this.transfer(op, body);
   }
 
   /** The same for moving bytes, which is allowed after cancelling: a cancelled run still writes its checkpoint. */
-  transfer(op: string, body: () => void): void {
+  transfer<T>(op: string, body: () => T): T {
     this.op = op;
     this.opCount++;
     if (this.#disposed) throw new ReleasedMemoryError(op, this.name, "was used after it was disposed");
     if (current !== this.#context) this.#makeCurrent();
     const timed = this.times !== null && !this.capturing;
     const start = timed ? this.times!.begin() : 0n;
-    body();
+    const result = body();
     if (timed) this.times!.end(op, start);
     if (this.options.debug && !this.capturing) this.wait(op);
+    return result;
   }
 
   uninterrupted<T>(run: () => T): T {

@@ -3,9 +3,10 @@
  * REMORA_CUDA_ROWS=0 turns them off.
  */
 import process from "node:process";
-import type { ActivationDType, LinearOperand } from "../../backend.ts";
+import type { LinearOperand } from "../../backend.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { blocks } from "./grids.ts";
+import type { StoredProduct } from "./stored-product.ts";
 
 const FEWEST_ROWS = 5;
 /** Beyond, decoding once for all rows costs less than reading the codes again for each 64: 4,207 and 3,592 tokens/s for 128 rows on an H100. */
@@ -26,19 +27,6 @@ type RowsKernel = (typeof KERNELS)[number];
 /** Elements of a part, and units times blocks: the kernel counts in 32 bits. */
 const MOST_COUNTED = 2 ** 31;
 
-/** Addresses; 0 where there is none. */
-export interface RowsProduct {
-  readonly N: number;
-  readonly dtype: ActivationDType;
-  /** Address of the group's LinearPart table. */
-  readonly parts: number;
-  readonly x: number;
-  readonly y: number;
-  /** f32 [N, ΣR]: scale · x Aᵀ. 0: without the adapters. */
-  readonly xa: number;
-  readonly ranks: number;
-}
-
 /** Whether `linearRows` takes this group, which is NF4, alike in nesting and aligned. */
 export function takesRows(cuda: CudaRuntime, { parts }: LinearOperand, N: number): boolean {
   if (process.env.REMORA_CUDA_ROWS === "0" || N < FEWEST_ROWS || N > MOST_ROWS || parts.length > MOST_PARTS) return false;
@@ -48,7 +36,7 @@ export function takesRows(cuda: CudaRuntime, { parts }: LinearOperand, N: number
 }
 
 /** y = x Wᵀ + bias + xa Bᵀ */
-export function linearRows(cuda: CudaRuntime, linear: LinearOperand, { N, dtype, parts, x, y, xa, ranks }: RowsProduct): void {
+export function linearRows(cuda: CudaRuntime, linear: LinearOperand, { N, dtype, parts, x, y, xa, ranks }: StoredProduct): void {
   const { cols } = linear.parts[0]!.weight;
   const outs = linear.parts.reduce((sum, { weight }) => sum + weight.rows, 0);
   const bias = cuda.optionalIn(linear.bias);

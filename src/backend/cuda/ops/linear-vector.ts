@@ -3,9 +3,10 @@
  * REMORA_CUDA_VECTOR=0 turns them off.
  */
 import process from "node:process";
-import type { ActivationDType, LinearOperand } from "../../backend.ts";
+import type { LinearOperand } from "../../backend.ts";
 import type { CudaRuntime } from "../cuda-runtime.ts";
 import { blocks } from "./grids.ts";
+import type { StoredProduct } from "./stored-product.ts";
 
 const MOST_ROWS = 4;
 const MOST_PARTS = 4;
@@ -20,17 +21,8 @@ const BLOCK_COLUMNS = 64;
 const CHUNK_COLUMNS = 512;
 const NO_GATE = -1;
 
-/** Addresses; 0 where there is none. */
-export interface VectorProduct {
-  readonly N: number;
-  readonly dtype: ActivationDType;
-  /** Address of the group's LinearPart table. */
-  readonly parts: number;
-  readonly x: number;
-  readonly y: number;
-  /** f32 [N, ΣR]: scale · x Aᵀ. */
-  readonly xa: number;
-  readonly ranks: number;
+/** With what rides along. */
+export interface VectorProduct extends StoredProduct {
   /** f32 [In]: y is made of rms_norm(x) · norm. */
   readonly norm?: number;
   readonly eps?: number;
