@@ -2,7 +2,7 @@
 // kernels/lab/rows_variants.cu where their image was built.
 #include <algorithm>
 #include "harness.h"
-#include "linear_part.h"
+#include "nf4_group.h"
 
 namespace check {
 struct RowsKernel {
@@ -42,50 +42,19 @@ void check_linear_rows() {
             for (const RowsCase &c : cases) {
               if (In == 2560 && (&c != &cases[0] || N != kernel.rows)) continue;
               if (!kernel.ships && (!nested || N == kernel.rows || In != 1152)) continue;
-              const int part_count = static_cast<int>(c.outs.size());
-              int total = 0, ranks = 0, tiles = 0;
-              for (int p = 0; p < part_count; p++) total += c.outs[p], ranks += c.ranks[p], tiles += (c.outs[p] + kernel.tile - 1) / kernel.tile;
-              std::vector<Array> keep;
-              keep.reserve(64);
-              const auto add = [&](Array a) -> Array & {
-                keep.push_back(std::move(a));
-                return keep.back();
-              };
-              Array x = random_array(dtype, N * In), bias = random_array(F32, total), y(dtype, N * total), want(dtype, N * total), xa(F32, N * ranks + 1), want_xa(dtype, N * ranks + 1), table(U8, 80 * part_count);
+              Nf4Group group(c.outs, c.ranks, In, nested);
+              const int total = group.total, ranks = group.ranks, part_count = static_cast<int>(c.outs.size());
+              int tiles = 0;
+              for (int out : c.outs) tiles += (out + kernel.tile - 1) / kernel.tile;
+              Array x = random_array(dtype, N * In), bias = random_array(F32, total), y(dtype, N * total), want(dtype, N * total), xa(F32, N * ranks + 1), want_xa(dtype, N * ranks + 1);
               Array arrivals = int_array(std::vector<int32_t>(tiles, 0));
-              std::vector<remora_linear_part> parts(part_count);
-              std::vector<LinearPart> device_parts(part_count);
-              int out_begin = 0, xa_begin = 0;
-              for (int p = 0; p < part_count; p++) {
-                const int64_t count = c.outs[p] * In;
-                remora_weight &w = parts[p].weight;
-                LinearPart &d = device_parts[p];
-                Array &codes = add(byte_array(count / 2));
-                w.rows = c.outs[p], w.cols = In, w.format = REMORA_NF4, w.data = codes.ptr(), d.data = codes.dev();
-                Array &s = add(nested ? byte_array(count / 64) : uniform_array(F32, count / 64, 0.05, 0.2));
-                w.scales = s.ptr(), d.scales = s.dev();
-                if (nested) {
-                  Array &ns = add(uniform_array(F32, (count / 64 + 255) / 256, 0.01, 0.1)), &code = add(uniform_array(F32, 256, -1, 1));
-                  w.nested_scales = ns.ptr<float>(), d.nested_scales = ns.dev(), w.nested_code = code.ptr<float>(), d.nested_code = code.dev();
-                  w.nested_offset = d.nested_offset = 0.13f;
-                }
-                if (c.ranks[p]) {
-                  Array &a = add(random_array(F32, c.ranks[p] * In, 0.1)), &b = add(random_array(F32, c.outs[p] * c.ranks[p], 0.3));
-                  parts[p].lora_a = a.ptr<float>(), parts[p].lora_b = b.ptr<float>(), d.lora_a = a.dev(), d.lora_b = b.dev();
-                }
-                parts[p].rank = d.rank = c.ranks[p];
-                parts[p].scale = d.scale = 2.0f;
-                d.out = c.outs[p], d.out_begin = out_begin, d.xa_begin = xa_begin;
-                out_begin += c.outs[p], xa_begin += c.ranks[p];
-              }
-              std::memcpy(table.host.data(), device_parts.data(), 80 * part_count), table.push();
-              reference.linear_forward(ctx, parts.data(), part_count, c.bias ? bias.ptr<float>() : nullptr, x.ptr(), want.ptr(), want_xa.ptr(), N, dtype, 0, nullptr);
+              reference.linear_forward(ctx, group.parts.data(), part_count, c.bias ? bias.ptr<float>() : nullptr, x.ptr(), want.ptr(), want_xa.ptr(), N, dtype, 0, nullptr);
               // What `lora_down_block_per_rank` would write: scale · x Aᵀ, of as many rows as there are.
               for (int p = 0, at = 0; p < part_count; at += c.ranks[p], p++)
                 for (int64_t n = 0; n < N; n++)
                   for (int r = 0; r < c.ranks[p]; r++) {
                     double sum = 0;
-                    for (int64_t i = 0; i < In; i++) sum += x.at(n * In + i) * parts[p].lora_a[r * In + i];
+                    for (int64_t i = 0; i < In; i++) sum += x.at(n * In + i) * group.parts[p].lora_a[r * In + i];
                     xa.ptr<float>()[n * ranks + at + r] = static_cast<float>(2 * sum);
                   }
               xa.push();
@@ -96,7 +65,7 @@ void check_linear_rows() {
                 Array partial(F32, static_cast<int64_t>(2) * grid * kernel.tile * kernel.rows);
                 check_case(k + (nested ? " nested" : "") + " N" + std::to_string(N) + " In" + std::to_string(In) + " grid" + std::to_string(grid) + " " + c.label, {{&y, &want, tolerance}},
                            [&] { y.poison(), partial.poison(); }, [&] {
-                             launch(k.c_str(), {static_cast<uint32_t>(grid)}, kernel.threads, kernel.shared(), table.dev(), part_count, c.bias ? bias.dev() : nullptr, x.dev(), ranks ? xa.dev() : nullptr, y.dev(), partial.dev(),
+                             launch(k.c_str(), {static_cast<uint32_t>(grid)}, kernel.threads, kernel.shared(), group.table.dev(), part_count, c.bias ? bias.dev() : nullptr, x.dev(), ranks ? xa.dev() : nullptr, y.dev(), partial.dev(),
                                     arrivals.dev(), static_cast<int>(N), static_cast<int>(In), total, ranks);
                            });
               }

@@ -2,7 +2,7 @@
 // Nemo 12B timed, with the variants of kernels/lab/decode_variants.cu where their image was built.
 #include <algorithm>
 #include "harness.h"
-#include "linear_part.h"
+#include "nf4_group.h"
 
 namespace check {
 static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -36,48 +36,15 @@ void check_linear_vector() {
           for (const VectorCase &c : cases) {
             if (N == 3 && In != 320) continue;
             if (In == 14336 && (N > 1 || dtype != BF16 || !c.residual)) continue;  // as much as a share of the down projection of Nemo 12B
-            const int part_count = static_cast<int>(c.outs.size());
-            int total = 0, ranks = 0;
-            for (int p = 0; p < part_count; p++) total += c.outs[p], ranks += c.ranks[p];
+            Nf4Group group(c.outs, c.ranks, In, nested);
+            const int total = group.total, ranks = group.ranks, part_count = static_cast<int>(c.outs.size());
             const int width = c.gate >= 0 ? c.outs[0] : total;
-            std::vector<Array> keep;
-            keep.reserve(64);
-            const auto add = [&](Array a) -> Array & {
-              keep.push_back(std::move(a));
-              return keep.back();
-            };
             Array x = random_array(dtype, N * In), bias = random_array(F32, total), norm = uniform_array(F32, In, 0.5, 1.5), residual = random_array(dtype, N * width);
-            Array normed(dtype, N * In), linear(dtype, N * total), y(dtype, N * width), want(dtype, N * width), xa(F32, N * ranks + 1), want_xa(dtype, N * ranks + 1), table(U8, 80 * part_count);
-            std::vector<remora_linear_part> parts(part_count);
-            std::vector<LinearPart> device_parts(part_count);
-            int out_begin = 0, xa_begin = 0;
-            for (int p = 0; p < part_count; p++) {
-              const int64_t count = c.outs[p] * In;
-              remora_weight &w = parts[p].weight;
-              LinearPart &d = device_parts[p];
-              Array &codes = add(byte_array(count / 2));
-              w.rows = c.outs[p], w.cols = In, w.format = REMORA_NF4, w.data = codes.ptr(), d.data = codes.dev();
-              Array &s = add(nested ? byte_array(count / 64) : uniform_array(F32, count / 64, 0.05, 0.2));
-              w.scales = s.ptr(), d.scales = s.dev();
-              if (nested) {
-                Array &ns = add(uniform_array(F32, (count / 64 + 255) / 256, 0.01, 0.1)), &code = add(uniform_array(F32, 256, -1, 1));
-                w.nested_scales = ns.ptr<float>(), d.nested_scales = ns.dev(), w.nested_code = code.ptr<float>(), d.nested_code = code.dev();
-                w.nested_offset = d.nested_offset = 0.13f;
-              }
-              if (c.ranks[p]) {
-                Array &a = add(random_array(F32, c.ranks[p] * In, 0.1)), &b = add(random_array(F32, c.outs[p] * c.ranks[p], 0.3));
-                parts[p].lora_a = a.ptr<float>(), parts[p].lora_b = b.ptr<float>(), d.lora_a = a.dev(), d.lora_b = b.dev();
-              }
-              parts[p].rank = d.rank = c.ranks[p];
-              parts[p].scale = d.scale = 2.0f;
-              d.out = c.outs[p], d.out_begin = out_begin, d.xa_begin = xa_begin;
-              out_begin += c.outs[p], xa_begin += c.ranks[p];
-            }
-            std::memcpy(table.host.data(), device_parts.data(), 80 * part_count), table.push();
+            Array normed(dtype, N * In), linear(dtype, N * total), y(dtype, N * width), want(dtype, N * width), xa(F32, N * ranks + 1), want_xa(dtype, N * ranks + 1);
             if (c.norm) reference.rms_norm_forward(ctx, x.ptr(), nullptr, norm.ptr<float>(), nullptr, normed.ptr(), nullptr, N, In, dtype, 1e-5f);
             normed.push();
             Array &input = c.norm ? normed : x;
-            reference.linear_forward(ctx, parts.data(), part_count, c.bias ? bias.ptr<float>() : nullptr, input.ptr(), linear.ptr(), want_xa.ptr(), N, dtype, 0, nullptr);
+            reference.linear_forward(ctx, group.parts.data(), part_count, c.bias ? bias.ptr<float>() : nullptr, input.ptr(), linear.ptr(), want_xa.ptr(), N, dtype, 0, nullptr);
             if (c.gate >= 0) reference.gated_forward(ctx, linear.ptr(), want.ptr(), N, width, dtype, c.gate);
             else
               for (int64_t i = 0; i < N * width; i++) put(want.ptr(), i, dtype, linear.at(i) + (c.residual ? residual.at(i) : 0));
@@ -89,9 +56,9 @@ void check_linear_vector() {
               check_case(k + (nested ? " nested" : "") + " N" + std::to_string(N) + " In" + std::to_string(In) + " shares" + std::to_string(shares) + " " + c.label,
                          {{&y, &want, tolerance}}, [&] { y.poison(), xa.poison(); }, [&] {
                            if (ranks)
-                             launch((std::string("lora_down_block_per_rank_") + suffix(dtype)).c_str(), {static_cast<uint32_t>(ranks)}, 128, 0, table.dev(), part_count, input.dev(), xa.dev(), static_cast<int>(N), static_cast<int>(In), ranks);
-                           launch(k.c_str(), {grid}, vector_threads(rows), vector_shared(c.outs, In, rows, shares), table.dev(), part_count, c.bias ? bias.dev() : nullptr, x.dev(), c.norm ? norm.dev() : nullptr, 1e-5f, xa.dev(),
-                                  c.residual ? residual.dev() : nullptr, y.dev(), static_cast<int>(N), static_cast<int>(In), width, ranks, c.gate, shares, table.dev(), part_count, static_cast<int>(In), shares);
+                             launch((std::string("lora_down_block_per_rank_") + suffix(dtype)).c_str(), {static_cast<uint32_t>(ranks)}, 128, 0, group.table.dev(), part_count, input.dev(), xa.dev(), static_cast<int>(N), static_cast<int>(In), ranks);
+                           launch(k.c_str(), {grid}, vector_threads(rows), vector_shared(c.outs, In, rows, shares), group.table.dev(), part_count, c.bias ? bias.dev() : nullptr, x.dev(), c.norm ? norm.dev() : nullptr, 1e-5f, xa.dev(),
+                                  c.residual ? residual.dev() : nullptr, y.dev(), static_cast<int>(N), static_cast<int>(In), width, ranks, c.gate, shares, group.table.dev(), part_count, static_cast<int>(In), shares);
                          });
           }
 }
