@@ -5,7 +5,7 @@
 #   check   kernels/lab/check: the kernels of asking against the reference, then timed, variants included
 #   decode  the kernels of one-row answers: checked, timed with the lab's variants, one of them under Nsight Compute; one-row answers as they come, with
 #           attention in one launch, without early starts, and without the products of one to four rows
-#   rows    the products of 5 to 64 rows from NF4: checked, timed with the lab's variants; answers of 8, 32 and 128 rows with and without them
+#   rows    the products of 5 to 64 rows from NF4: checked, timed; answers of 8, 32 and 128 rows with and without them
 #   walk    all layers of one row in one launch: checked, timed whole and without its parts; one-row answers with it and without
 #   diagnose  how cuBLASLt rounds a product that adds to 16 bits
 #   profile  one step of Nemo's shape and one-row answers op by op

@@ -23,7 +23,7 @@ rm -f .gpu/build/cuda/*
 cp $images/*.fatbin $images/images.json .gpu/build/cuda/
 cp kernels/cuda/kernels.json .gpu/build/cuda/
 # The lab's variants of kernels, for `all.sh decode` and the check program's --bench; the product does not load them.
-for variants in decode_variants rows_variants attention_variants walk_variants; do
+for variants in decode_variants attention_variants walk_variants; do
   "${NVCC:-nvcc}" -gencode=arch=compute_90a,code=sm_90a -fatbin -O3 -std=c++17 kernels/lab/$variants.cu -o .gpu/build/cuda/$variants.fatbin || echo "prepare: no variants without nvcc"
 done
 [ -f build/check/cuda-check ] && cp build/check/cuda-check .gpu/cuda-check

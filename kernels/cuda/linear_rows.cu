@@ -44,7 +44,7 @@ struct RowsPlace {
   }
 };
 
-template <class T, int NT, int MT, int WM, int SLOTS, bool SPLIT>
+template <class T, int NT, int MT, int WM, int SLOTS>
 __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_count, const float *bias, const T *x, const float *xa, T *y, float *partial, uint32_t *arrivals,
                                             int N, int In, int y_stride, int ranks) {
   constexpr int WARPS = WM * COLUMN_GROUPS, THREADS = WARPS * 32, TILE = WM * MT * 16, ROWS = NT * 8;
@@ -52,8 +52,7 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
   // the codes of a row's scales and its outer scales; x [4, NT, 8, 64].
   constexpr int SCALES_AT = TILE * 128, X_AT = SCALES_AT + TILE * 16, SLOT = X_AT + NT * 4096;
   constexpr int SCALES = MT / 2;  // of the 2 MT a quad of lanes needs, those of one lane
-  // Units under way while one is multiplied. SPLIT: a warp may be a unit ahead of another, which takes a slot; warps then do not all want the same at the same time.
-  constexpr int AHEAD = SPLIT ? SLOTS - 2 : SLOTS - 1;
+  constexpr int AHEAD = SLOTS - 1;  // units under way while one is multiplied
   static_assert(MT % 2 == 0 && TILE * ROWS * 4 <= ROWS_TABLE / 2 && TILE * 4 % THREADS == 0 && THREADS % 8 == 0);
   DYNAMIC_SHARED(shared);  // table, ring
   __shared__ LinearPart part[ROWS_PARTS];
@@ -260,7 +259,6 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
   // ---- the sums of a tile, or of this block's share of it ----
   const auto block_of = [&](uint32_t unit) { return static_cast<int>(((unit + 1) * gridDim.x - 1) / units); };
   const auto finish = [&] {
-    if (SPLIT) __syncthreads();  // the last tile's have been read
     // Element (row r, row n of x) of the tile lies in gap number (r / 16 · NT + n / 8) · 4 + r / 8 % 2 · 2 + n % 2, at lane r % 8 · 4 + n % 8 / 2.
     float *own = reinterpret_cast<float *>(shared + 128) + wm * MT * NT * 4 * 64 + lane;
     for (int group = 0; group < COLUMN_GROUPS; group++) {
@@ -327,32 +325,16 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
     }
   };
 
-  const uint32_t ready = shared_address(shared) + ROWS_TABLE - 128;  // SPLIT: two mbarriers in the last gap; all copies of the next unit are there
-  if constexpr (SPLIT) {
-    static_assert(NT <= 4 && SLOTS >= 4);
-    if (tid < 2) barrier_init(ready + tid * 8, THREADS);
-    copy_async_wait<AHEAD - 1>();
-    __syncthreads();
-  }
   begin_tile();
   for (int u = begin; u < end; u++) {
-    const int k = u - begin;
-    if constexpr (SPLIT) {
-      if (k) barrier_wait(ready + k % 2 * 8, (k - 1) / 2 % 2);
-    } else {
-      copy_async_wait<AHEAD - 1>();
-      __syncthreads();
-    }
+    copy_async_wait<AHEAD - 1>();
+    __syncthreads();
     if (u + AHEAD < end) {
       bring_weights();
       bring_x(coming);
       if (coming.step<SLOTS>(across) && u + AHEAD + 1 < end) enter();
     }
     copy_async_commit();
-    if constexpr (SPLIT) {
-      copy_async_wait<AHEAD - 1>();
-      barrier_arrive(ready + (k + 1) % 2 * 8);
-    }
     multiply(shared + ROWS_TABLE + now.slot * SLOT, now.column);
     if (now.column + 1 == across || u + 1 == end) finish();
     if (now.step<SLOTS>(across) && u + 1 < end) begin_tile();
@@ -363,11 +345,11 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
 // bias f32 [sum of out] may be NULL, and xa: then the adapters are left out. U = ceil(In / 256) · sum over parts of ceil(out / TILE); U · grid < 2^31; a part has less than 2^31 elements.
 // partial f32 [2 · grid, TILE · rows of the name]; arrivals u32 [tiles], 0 before and after.
 // launch: grid min(U, multiprocessors), block 256 (rows8: 512); TILE 128 (rows64: 64); dynamic shared 65536 + S · (TILE · 144 + rows of the name · 512), S = 4, 3, 2, 3.
-#define LINEAR_ROWS(name, NT, MT, WM, SLOTS, SPLIT, T)                                                                                              \
+#define LINEAR_ROWS(name, NT, MT, WM, SLOTS, T)                                                                                                     \
   extern "C" __global__ void __launch_bounds__(WM * 128, 1) linear_rows_nf4_##name(                                                                 \
       const LinearPart *parts, int part_count, const float *bias, const T *x, const float *xa, T *y, float *partial, uint32_t *arrivals,            \
       int N, int In, int y_stride, int ranks) {                                                                                                     \
-    linear_rows<T, NT, MT, WM, SLOTS, SPLIT>(parts, part_count, bias, x, xa, y, partial, arrivals, N, In, y_stride, ranks);                         \
+    linear_rows<T, NT, MT, WM, SLOTS>(parts, part_count, bias, x, xa, y, partial, arrivals, N, In, y_stride, ranks);                                \
   }
 // By shared memory: all fit Hopper (227 KB), three an A100 (163 KB); cards with less have none.
 #if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
@@ -380,12 +362,10 @@ __device__ __forceinline__ void linear_rows(const LinearPart *parts, int part_co
 #else
 #define IF_163K(x)
 #endif
-#define LINEAR_ROWS_OF(dtype, T)                                      \
-  IF_163K(LINEAR_ROWS(rows8_##dtype, 1, 2, 4, 4, false, T))           \
-  IF_163K(LINEAR_ROWS(rows16_##dtype, 2, 4, 2, 3, false, T))          \
-  IF_163K(LINEAR_ROWS(rows32_##dtype, 4, 4, 2, 2, false, T))          \
-  IF_227K(LINEAR_ROWS(rows64_##dtype, 8, 2, 2, 3, false, T))
-#ifndef REMORA_VARIANTS
+#define LINEAR_ROWS_OF(dtype, T)                               \
+  IF_163K(LINEAR_ROWS(rows8_##dtype, 1, 2, 4, 4, T))           \
+  IF_163K(LINEAR_ROWS(rows16_##dtype, 2, 4, 2, 3, T))          \
+  IF_163K(LINEAR_ROWS(rows32_##dtype, 4, 4, 2, 2, T))          \
+  IF_227K(LINEAR_ROWS(rows64_##dtype, 8, 2, 2, 3, T))
 LINEAR_ROWS_OF(bf16, bf16_t)
 LINEAR_ROWS_OF(f16, f16_t)
-#endif

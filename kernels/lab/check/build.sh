@@ -26,7 +26,7 @@ for f in reference/*.cpp; do
 done
 common=$(ls $out/*.o | grep -v -e /device_ -e /cuda_ -e /emulator.o)
 if [ "$1" = emulator ]; then
-  for f in cuda/*.cu lab/rows_variants.cu lab/attention_variants.cu lab/walk_variants.cu; do  # the variants that are checked before a card times them
+  for f in cuda/*.cu lab/attention_variants.cu lab/walk_variants.cu; do  # the variants that are checked before a card times them
     compile "$f" "$out/cuda_$(basename "$f" .cu).o" -x c++ -DREMORA_EMULATE
   done
   compile lab/emulator/emulator.cpp $out/emulator.o -Wno-dangling-pointer
