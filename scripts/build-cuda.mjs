@@ -31,7 +31,7 @@ const HOPPER_ONLY = ["attention_hopper", "attention_hopper_one_pass", "decoder_w
  * on sm_90 too (measured: as fast as a deeper pipeline that keeps none); the product of one row keeps 4 bytes on sm_75, whose shared memory is too
  * small for it to run there at all; LoRA's backward of 64 ranks keeps 8 bytes on sm_90a; the product of 64 rows keeps 20 to 30 addresses of its copies in
  * memory, read once for 32,768 codes.
- * The walk of all layers keeps what its phases do not need at once in memory, not in its product loop; a one-walk attention backward in f16 keeps 8 bytes.
+ * A one-walk attention backward in f16 keeps 8 bytes.
  */
 const MAY_SPILL = [
   /^attention_.*_mma_d256_/,
@@ -44,7 +44,6 @@ const MAY_SPILL = [
   /^linear_vector_nf4_rows1_f16 sm_75$/,
   /^lora_backward_tiles4_.* sm_90a$/,
   /^linear_rows_nf4_rows64_/,
-  /^decoder_walk_/,
   /^attention_backward_one_pass_hopper_d128_f16 /,
 ];
 

@@ -23,69 +23,91 @@
 #if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
 namespace {
+// What later phases need comes closer: the next phase's scales into L2 and, once a layer, the next layer's addresses into shared memory (the barriers of
+// these phases show them to all) and its norms into L2, a line a block.
+__device__ __forceinline__ void walk_look_ahead(uint8_t *shared, const WalkLayers &layers) {
+  const WalkStep step(shared);
+  const bool last = step.layer + 1 == layers.count;
+  const uint32_t tid = this_thread();
+  if (step.phase == 2 && !last && tid < sizeof(WalkLayer) / 4)
+    reinterpret_cast<uint32_t *>(shared + LAYER_AT)[(step.layer + 1) % 2 * (sizeof(WalkLayer) / 4) + tid] = __ldg(reinterpret_cast<const uint32_t *>(layers.all + step.layer + 1) + tid);
+  if (step.phase < 3) prefetch_scales(shared, layer_of(shared, step.layer), step.phase + 1);
+  else if (!last) {
+    const WalkLayer &next = layer_of(shared, step.layer + 1);
+    prefetch_scales(shared, next, 0);
+    const uint32_t lines = reinterpret_cast<const WalkShape *>(shared + SHAPE_AT)->C / 16;
+    for (uint32_t i = blockIdx.x + tid * gridDim.x; i < lines; i += WALK_THREADS * gridDim.x) prefetch_l2((i & 1 ? next.mlp_norm : next.attention_norm) + i / 2 * 32);
+  }
+}
+
 template <class T, int D, int MODE>
-__device__ __forceinline__ void decoder_walk(const WalkLayer *layers, int layer_count, const T *x, T *y, uint8_t *workspace, const int32_t *sequences, const int32_t *positions,
-                                             const int32_t *block_table, const WalkShape &shape) {
+__device__ __forceinline__ void decoder_walk(const WalkLayers &layers, const T *x, T *y, uint8_t *workspace, const int32_t *sequences, const int32_t *positions,
+                                             const int32_t *block_table, const WalkShape &given) {
   DYNAMIC_SHARED(shared);
   const int tid = threadIdx.x;
 #ifndef REMORA_EMULATE
   if (shared_address(shared) != SHARED_BASE) asm volatile("trap;");
 #endif
-  const uint32_t full = shared_address(shared + BARRIER_AT), empty = full + 128;
-  if (tid < WALK_STAGES) barrier_init(full + tid * 8, 1), barrier_init(empty + tid * 8, WALK_WARPS);
-  barrier_init_fence();
-  if (tid < 4) reinterpret_cast<WalkShare *>(shared + SHARE_AT)[tid].find(shape, tid);
-  for (int i = tid; i < 2048; i += WALK_BLOCK) {
+  WalkShape &shape = *reinterpret_cast<WalkShape *>(shared + SHAPE_AT);
+  if (tid < 4) reinterpret_cast<WalkShare *>(shared + SHARE_AT)[tid].find(given, tid);
+  if (tid <= EXCHANGED) find_row(given, shared, tid);
+  if (tid == 32) {
+    shape = given;
+    shape.jobs = given.K * ((given.H / given.K + ATTEND_HEADS - 1) / ATTEND_HEADS), shape.most_parts = max(1, static_cast<int>(gridDim.x) / shape.jobs);
+    reinterpret_cast<WalkJob *>(shared + JOB_AT)->find(shape);
+  }
+  for (int i = tid; i < 2048; i += WALK_THREADS) {
     const uint32_t pair = pack2<T>(NF4_LEVELS[i >> 7], NF4_LEVELS[i >> 3 & 15]);
     reinterpret_cast<uint4 *>(shared + TABLE_AT)[i / 8 * 16 + i % 8] = make_uint4(pair, pair, pair, pair);
   }
-  if (tid < static_cast<int>(sizeof(WalkLayer) / 4)) reinterpret_cast<uint32_t *>(shared + LAYER_AT)[tid] = reinterpret_cast<const uint32_t *>(layers)[tid];
+  if (tid < static_cast<int>(sizeof(WalkLayer) / 4)) reinterpret_cast<uint32_t *>(shared + LAYER_AT)[tid] = reinterpret_cast<const uint32_t *>(layers.all)[tid];
+  if (tid < WALK_WARPS * SLOTS) barrier_init(shared_address(shared + BARRIERS_AT) + tid * 8, 1);
+  barrier_init_fence();
   __syncthreads();
-  if (tid >= WALK_THREADS) {
-    walk_stream<MODE>(layers, layer_count, shape, shared, (tid - WALK_THREADS) / 32);
-    return;
-  }
-  wait_for_previous_kernel();
-  Walk<T, D, MODE> walk{shape, shared, workspace, 0};
-  const int sequence = sequences[0], position = positions[0];
-  uint32_t *const state = reinterpret_cast<uint32_t *>(workspace);
-  const uint32_t base = load_word_now(state);
-  for (int l = 0; l < layer_count; l++) {
-    const WalkLayer &layer = reinterpret_cast<const WalkLayer *>(shared + LAYER_AT)[l & 1], &next = reinterpret_cast<const WalkLayer *>(shared + LAYER_AT)[(l + 1) & 1];
-    const uint32_t now = (base + l) & 1;
-    const bool last = l + 1 == layer_count;
+  write_list(shared, tid / 32, tid % 32);
+  __syncwarp();
+  if (tid % 32 == 0)
 #pragma unroll 1
-    for (int phase = 0; phase < 4; phase++) {
-      if (phase == 1) {
-        if (!last && tid < static_cast<int>(sizeof(WalkLayer) / 16))
-          copy_async_16(shared_address(shared + LAYER_AT) + ((l + 1) & 1) * sizeof(WalkLayer) + tid * 16, reinterpret_cast<const uint8_t *>(layers + l + 1) + tid * 16, true);
-        copy_async_commit();
-        walk.attend(layer, now, sequence, position, block_table);
-      }
-      if (phase == 2) copy_async_wait<0>();  // the next layer's addresses; the barriers of this phase show them to all
-      if (phase == 3 && !last)  // the next layer's norms come into L2, a line a block
-        for (int i = blockIdx.x + tid * static_cast<int>(gridDim.x); i < shape.C / 16; i += WALK_THREADS * gridDim.x) prefetch_l2((i & 1 ? next.mlp_norm : next.attention_norm) + i / 2 * 32);
-      walk.linear(phase, layer, now, l ? nullptr : x, last && phase == 3 ? y : nullptr);
-    }
+    for (uint32_t slot = 0; slot < SLOTS; slot++) copy_piece<MODE>(layers, shared, tid / 32, slot, 0, slot);
+  wait_for_previous_kernel();
+  const int sequence = sequences[0];
+  if (tid == 0) shape.sequence = sequence, shape.position = positions[0];
+  for (int i = tid; i < min(MOST_PAGES, given.blocks_per_sequence); i += WALK_THREADS)
+    reinterpret_cast<int32_t *>(shared + PAGES_AT)[i] = sequence < 0 ? 0 : block_table[static_cast<int64_t>(sequence) * given.blocks_per_sequence + i];
+  uint32_t *const state = reinterpret_cast<uint32_t *>(workspace);
+  WalkStep::set(shared, 0);
+  if (tid == 0) shape.turn = load_word_now(state);
+  prefetch_scales(shared, reinterpret_cast<const WalkLayer *>(shared + LAYER_AT)[0], 0);
+  __syncthreads();
+#pragma unroll 1
+  for (; WalkStep(shared).layer < layers.count; WalkStep::set(shared, WalkStep(shared).next())) {
+    walk_prepare<T>(shared, workspace, x);
+    if (WalkStep(shared).phase == 1) walk_attend_or_clear<T, D, MODE>(shared, workspace, block_table);
+    walk_x<T, MODE>(shared, workspace, x);
+    walk_look_ahead(shared, layers);
+    walk_products<T, MODE>(shared, layers);
+    walk_publish<T>(shared, workspace, layers.count, x, y);
   }
   // Everyone has read it: everyone's rows of the last act are here.
-  if (blockIdx.x == 0 && tid == 0) *state = (base + layer_count) & 1;
+  if (blockIdx.x == 0 && tid == 0) *state = (shape.turn + layers.count) & 1;
 }
 }  // namespace
 
 // y [C] = all layers of x [C] for the token at positions[0] of sequences[0]; keys and values go into the pages. x and y differ.
 // C, F, H · D, K · D multiples of 128, none over 16384; rotary a multiple of 2, at most D; page_size a power of two; parts of a linear alike: nested scales or not. gate as in linear_vector.cu.
-// workspace: 4,096 bytes of 0, then f32-sized scratch: rows of T [2, (H + 2K) D + H D + 2 C + F] with every bit set, then max(grid, jobs) · 4 · (D + 2) f32,
-// jobs = K · ceil(H / K / 4) <= 512. Each launch leaves it ready for the next; launches that share one must not overlap.
-// launch: grid G <= multiprocessors and at most C / 8, F / 8, (H + 2K) D / 8; every block must be resident; block 768; dynamic shared 224256.
-// Per linear 32 · groups · ceil(In / 512) <= 13056 bytes of sums, groups = ceil(rows / 8 / G) (gate|up: twice those of gate).
+// workspace: 4,096 bytes of 0, then f32-sized scratch: rows of T [2, (H + 2K) D + H D + 2 C + F] with every bit set, then grid · 4 · (D + 2) f32.
+// Each launch leaves it ready for the next; launches that share one must not overlap. maps: [layer_count, 7], of the parts' codes as 16-bit elements
+// [out, In / 4], boxes of 64 x 8, swizzled by 128 bytes.
+// launch: grid G <= multiprocessors and at most C / 8, F / 8, (H + 2K) D / 8, and at least jobs = K · ceil(H / K / 4), which is at most 512; every block must be resident; block 640; dynamic shared 231424.
+// Per linear groups = ceil(rows / 8 / G) (gate|up: twice those of gate), pieces = groups · ceil(In / 512): 32 · pieces <= 10240, the sum of ceil(pieces / 20) over the four <= 40,
+// ceil(groups · In / 2048) + 2 · parts <= 640.
 #define DECODER_WALK(name, DIM, MODE, T)                                                                                                    \
-  extern "C" __global__ void __launch_bounds__(768, 1) decoder_walk_##name(                                                                          \
-      const WalkLayer *layers, int layer_count, const T *x, T *y, uint8_t *workspace, const int32_t *sequences, const int32_t *positions, \
+  extern "C" __global__ void __launch_bounds__(640, 1) decoder_walk_##name(                                                                          \
+      const WalkLayer *layers, const TensorMap *maps, int layer_count, const T *x, T *y, uint8_t *workspace, const int32_t *sequences, const int32_t *positions, \
       const int32_t *block_table, int C, int F, int H, int K, int rotary, int page_size, int blocks_per_sequence, int gate, float eps, \
       float scale, float softcap) {                                                                                                   \
-    decoder_walk<T, DIM, MODE>(layers, layer_count, x, y, workspace, sequences, positions, block_table,                                     \
-                          WalkShape{C, F, H, K, DIM, rotary, page_size, blocks_per_sequence, gate, eps, scale, softcap});                \
+    decoder_walk<T, DIM, MODE>({layers, maps, layer_count}, x, y, workspace, sequences, positions, block_table,                                     \
+                          WalkShape{C, F, H, K, DIM, rotary, __ffs(page_size) - 1, blocks_per_sequence, gate, eps, scale, softcap});                \
   }
 #ifndef REMORA_VARIANTS
 DECODER_WALK(d64_bf16, 64, 0, bf16_t)

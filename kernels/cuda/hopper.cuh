@@ -144,20 +144,7 @@ __device__ __forceinline__ void copy_tensor(uint32_t target, const TensorMap *ma
                : "memory");
 #endif
 }
-// `bytes` contiguous bytes; all multiples of 16.
-__device__ __forceinline__ void copy_bulk(uint32_t target, const void *source, int bytes, uint32_t barrier) {
-#ifdef REMORA_EMULATE
-  if (target % 16 || reinterpret_cast<uintptr_t>(source) % 16 || bytes % 16) emu::remora_emulated_fail("bulk copy misaligned");
-  memcpy(emu::shared_pointer(target, bytes), source, bytes);
-  emu::Barrier *b = emu::barrier_at(barrier);
-  b->bytes_and_phase -= bytes * 2;
-  emu::barrier_settle(b);
-#else
-  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(target), "l"(source), "r"(bytes), "r"(barrier)
-               : "memory");
-#endif
-}
-// The same for bytes that are read once: they leave the second-level cache first. policy: read_once_policy().
+// The same for elements that are read once: they leave the second-level cache first. policy: read_once_policy().
 __device__ __forceinline__ uint64_t read_once_policy() {
 #ifdef REMORA_EMULATE
   return 0;
@@ -167,12 +154,12 @@ __device__ __forceinline__ uint64_t read_once_policy() {
   return policy;
 #endif
 }
-__device__ __forceinline__ void copy_bulk_once(uint32_t target, const void *source, int bytes, uint32_t barrier, uint64_t policy) {
+__device__ __forceinline__ void copy_tensor_once(uint32_t target, const TensorMap *map, int column, int row, uint32_t barrier, uint64_t policy) {
 #ifdef REMORA_EMULATE
-  copy_bulk(target, source, bytes, barrier);
+  copy_tensor(target, map, column, row, barrier);
 #else
-  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::"r"(target), "l"(source),
-               "r"(bytes), "r"(barrier), "l"(policy)
+  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {%2, %3}], [%4], %5;" ::"r"(target),
+               "l"(reinterpret_cast<uint64_t>(map)), "r"(column), "r"(row), "r"(barrier), "l"(policy)
                : "memory");
 #endif
 }

@@ -1,38 +1,20 @@
-// decoder_walk.cu's attention: a warp turns each head of q and k, sixteen attend tiles of 16 keys, what they found is added up.
+// decoder_walk.cu's attention: keys and values of old tokens come into registers before q, k and v are there; six warps turn the heads, sixteen attend tiles
+// of 16 keys by the tensor cores, what they found is added up.
 #pragma once
 #include "walk.cuh"
 
 #if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
 namespace {
-// A head of qkv in f32, after its norm; lane: elements 2 lane, 2 lane + 1, and 64 further.
-template <class T, int D, int MODE> __device__ __forceinline__ void Walk<T, D, MODE>::read_head(const T *head, const float *norm, float *to, int lane) {
-  constexpr int WORDS = D / 64;
-  float squares = 0;
-  uint32_t words[WORDS];
-#pragma unroll
-  for (int j = 0; j < WORDS; j++) words[j] = load_word_now(head + 2 * lane + 64 * j);
-#pragma unroll
-  for (int j = 0; j < WORDS; j++) {
-    const int i = lane + 32 * j;
-    if (!(MODE & NO_WAIT) && words[j] == NONE) spin([&] { return (words[j] = load_word_now(head + 2 * i)) == NONE; });
-    const float2 two = unpack2<T>(words[j]);
-    squares += two.x * two.x + two.y * two.y;
-    *reinterpret_cast<float2 *>(to + 2 * i) = two;
-  }
-  if (norm) {
-    const float r = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(D) + shape.eps);
-    for (int i = lane; i < D / 2; i += 32) to[2 * i] *= r * norm[2 * i], to[2 * i + 1] *= r * norm[2 * i + 1];
-  }
-  __syncwarp();
-}
-
 // What everyone has read becomes NONE again, by one warp: all rows of the layer before but h, and the h before that. The fence comes before this block's
 // next rows, which everyone needs before the cleared buffers' turn.
-template <class T, int D, int MODE> __device__ __forceinline__ void Walk<T, D, MODE>::clear(uint32_t now, int lane) {
+template <class T> __device__ __forceinline__ void walk_clear(const uint8_t *shared, uint8_t *workspace, uint32_t now, int lane) {
+  const auto rows = [&](int which, uint32_t buffer) { return walk_row<T>(shared, workspace, which, buffer); };
+#pragma unroll 1
   for (int phase = 0; phase < 4; phase++) {
-    const WalkShare share = reinterpret_cast<const WalkShare *>(shared + SHARE_AT)[phase];
+    const WalkShare &share = reinterpret_cast<const WalkShare *>(shared + SHARE_AT)[phase];
     const int groups = phase == 2 ? share.count / 2 : share.count;
+#pragma unroll 1
     for (int i = lane; i < groups; i += 32) {
       const int at = (share.begin + i) * GROUP_ROWS;
       store_now(rows(phase, phase == 3 ? now : now ^ 1) + at, make_uint4(NONE, NONE, NONE, NONE));
@@ -42,202 +24,260 @@ template <class T, int D, int MODE> __device__ __forceinline__ void Walk<T, D, M
   __threadfence();
 }
 
-template <class T, int D, int MODE> __device__ inline void Walk<T, D, MODE>::attend(const WalkLayer &layer, uint32_t now, int sequence, int position, const int32_t *block_table) {
-  constexpr int STEPS = D / 32, WIDTH = D / 8, KEYS = 32 / WIDTH;
-  const int tid = this_thread(), lane = tid % 32, warp = tid / 32, g = lane / 4, t = lane % 4, H = shape.H, K = shape.K, group = H / K, rounds = (group + ATTEND_HEADS - 1) / ATTEND_HEADS, jobs = K * rounds, half = shape.rotary / 2, page_bits = __ffs(shape.page_size) - 1;
-  const int first = layer.window > 0 ? max(0, position + 1 - layer.window) : 0, keys = sequence < 0 ? 0 : position + 1 - first;
-  const int parts = max(1, min((keys + ATTEND_WARPS * TILE_KEYS - 1) / (ATTEND_WARPS * TILE_KEYS), static_cast<int>(gridDim.x) / jobs));
-  if (static_cast<int>(blockIdx.x) >= jobs * parts) {
-    if (warp == WALK_WARPS - 1) clear(now, lane);
-    return;
+// One head of q or k, or two side by side, after norm and rotation. A lane has the elements i and i + rotary / 2 of pairs i = lane, lane + 32; what is not
+// rotated follows in twos.
+template <class T, int D, int MODE> __device__ __forceinline__ void turn(const WalkShape &shape, const T *heads, int count, const float *norm, const float2 *angle, T *to, int lane) {
+  constexpr int PAIRS = D / 64;
+  const int half = shape.rotary / 2;
+  float2 e[2][PAIRS], angles[PAIRS];
+  const auto low = [&](int j) { return lane + 32 * j < half ? lane + 32 * j : 2 * (lane + 32 * j); };
+  const auto high = [&](int j) { return lane + 32 * j < half ? lane + 32 * j + half : 2 * (lane + 32 * j) + 1; };
+#pragma unroll
+  for (int j = 0; j < PAIRS; j++) angles[j] = lane + 32 * j < half ? angle[lane + 32 * j] : make_float2(1, 0);
+  const auto read = [&] {
+    bool missing = false;
+#pragma unroll
+    for (int h = 0; h < 2; h++)
+#pragma unroll
+      for (int j = 0; j < PAIRS; j++) {
+        const T *const from = heads + (h < count ? h : 0) * D;
+        const uint16_t a = load_half_now(from + low(j)), b = load_half_now(from + high(j));
+        missing |= a == 0xffff || b == 0xffff;
+        e[h][j] = make_float2(to_float(T{a}), to_float(T{b}));
+      }
+    return missing && !(MODE & NO_WAIT);
+  };
+  spin(read);
+#pragma unroll
+  for (int h = 0; h < 2; h++) {
+    if (h >= count) break;
+    float r = 1;
+    if (norm) {
+      float squares = 0;
+#pragma unroll
+      for (int j = 0; j < PAIRS; j++) squares += e[h][j].x * e[h][j].x + e[h][j].y * e[h][j].y;
+      r = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(D) + shape.eps);
+    }
+#pragma unroll
+    for (int j = 0; j < PAIRS; j++) {
+      if (norm) e[h][j].x *= r * norm[low(j)], e[h][j].y *= r * norm[high(j)];
+      to[h * D + low(j)] = from_float<T>(e[h][j].x * angles[j].x - e[h][j].y * angles[j].y);
+      to[h * D + high(j)] = from_float<T>(e[h][j].y * angles[j].x + e[h][j].x * angles[j].y);
+    }
   }
+  __syncwarp();
+}
+
+// How many parts the keys have in this layer, and how many keys a part but the last.
+struct WalkKeys {
+  int first, count, a_part, parts;
+  __device__ __forceinline__ WalkKeys(const WalkShape &shape, int window) {
+    constexpr int TOGETHER = ATTEND_WARPS * TILE_KEYS;
+    first = window > 0 ? max(0, shape.position + 1 - window) : 0, count = shape.sequence < 0 ? 0 : shape.position + 1 - first;
+    a_part = count > shape.most_parts * TOGETHER ? (count + shape.most_parts - 1) / shape.most_parts : TOGETHER;
+    parts = count > shape.most_parts * TOGETHER ? shape.most_parts : max(1, (count + TOGETHER - 1) / TOGETHER);
+  }
+};
+
+// Rotation, cache write and attention of this block's job: (a key head, up to four of its query heads, a part of the keys).
+template <class T, int D, int MODE>
+__device__ __forceinline__ void walk_attend(uint8_t *shared, uint8_t *workspace, const WalkLayer &layer, uint32_t now, const WalkKeys &keys, const int32_t *block_table) {
+  const WalkShape &shape = *reinterpret_cast<const WalkShape *>(shared + SHAPE_AT);
+  const auto rows = [&](int which, uint32_t buffer) { return walk_row<T>(shared, workspace, which, buffer); };
+  constexpr int STEPS = D / 32, OCTETS = D / 64;
+  const int tid = static_cast<int>(this_thread()), lane = tid % 32, warp = tid / 32, g = lane / 4, t = lane % 4, K = shape.K, position = shape.position;
+  const WalkJob &job = *reinterpret_cast<const WalkJob *>(shared + JOB_AT);
+  const int kv = job.kv, heads = job.heads, begin = keys.first + job.part * keys.a_part, end = min(begin + keys.a_part, keys.first + keys.count);
+  const bool has_new = keys.count && end == position + 1;
+  __syncthreads();  // the sums have been read
   T *const query = reinterpret_cast<T *>(shared + QUERY_AT);  // [4, D] queries, [D] the new key, [D] the new value
-  float *const turn = reinterpret_cast<float *>(shared + TURN_AT);
-  float4 *const weights = reinterpret_cast<float4 *>(shared + WEIGHT_AT) + warp % ATTEND_WARPS * TILE_KEYS, *const olds = reinterpret_cast<float4 *>(shared + OLD_AT) + warp % ATTEND_WARPS;
   float2 *const states = reinterpret_cast<float2 *>(shared + STATE_AT);
-  uint32_t *const places = reinterpret_cast<uint32_t *>(shared + PLACE_AT);
-  T *const k_pages = static_cast<T *>(layer.k_pages), *const v_pages = static_cast<T *>(layer.v_pages);
-  const int32_t *const table = block_table + static_cast<int64_t>(max(sequence, 0)) * shape.blocks_per_sequence;
-  wait();  // the sums of the phase before have been read
-  for (int job = blockIdx.x; job < jobs * parts; job += gridDim.x) {
-    const int part = job / jobs, pair = job % jobs, kv = pair / rounds, head0 = kv * group + pair % rounds * ATTEND_HEADS, heads = min(ATTEND_HEADS, (kv + 1) * group - head0);
-    const int begin = first + static_cast<int>(static_cast<uint32_t>(keys) * part / parts), end = first + static_cast<int>(static_cast<uint32_t>(keys) * (part + 1) / parts);
-    const bool has_new = keys && end == position + 1;
-    // Where a key lies: found once, as far as there is room.
-    const auto found = [&](int key) { return static_cast<uint32_t>(table[key >> page_bits]) << page_bits | (key & ((1 << page_bits) - 1)); };
-    const auto slot_of = [&](int key) { return static_cast<int64_t>((key - begin < MOST_PLACES ? places[key - begin] : found(key)) * K + kv) * D; };
-
-    // ---- before q, k and v are there: angles, and old keys come into L2 ----
-    float2 angles[D / 32];  // of the lane's elements, once more for the second half
-    {
-      const float2 *const angle = reinterpret_cast<const float2 *>(layer.rope + static_cast<int64_t>(position) * shape.rotary);
+  uint4 *const k_pages = static_cast<uint4 *>(layer.k_pages), *const v_pages = static_cast<uint4 *>(layer.v_pages);
+  // What warps sum, [warp, head, D] f32 in the gaps: in each octet of dims the pairs change places with the dims and the head, so that neither its stores nor
+  // the loads of who adds them meet in a bank.
+  const auto swap_of = [](int h, int d) { return (d >> 5 & 1) << 3 ^ (h >> 1 & 1) << 4; };
+  // Where a key lies, in pieces of 16 bytes.
+  const auto place_of = [&](int key) {
+    const int page_bits = shape.page_bits, entry = key >> page_bits;
+    const int32_t page = entry < MOST_PAGES ? reinterpret_cast<const int32_t *>(shared + PAGES_AT)[entry] : block_table[static_cast<int64_t>(shape.sequence) * shape.blocks_per_sequence + entry];
+    return static_cast<uint32_t>((page << page_bits | (key & ((1 << page_bits) - 1))) * K + kv) * (D / 8);
+  };
+  // A tile: of keys g and g + 8 the dims 8t … 8t + 7 of each 32, of the values 2t, 2t + 1, 2t + 8, 2t + 9 the dims 8g … 8g + 7 of each 64.
+  uint4 k[2][STEPS], v[4][OCTETS];
+  const auto value_row = [&](int i) { return 2 * t + i % 2 + i / 2 * 8; };
+  const auto load_keys = [&](uint32_t place) {
 #pragma unroll
-      for (int j = 0; j < D / 32; j++) {
-        const int i = lane + 32 * j, pair = i < half ? i : i - half;
-        angles[j] = warp < 5 && pair < half ? angle[pair] : make_float2(1, 0);
-      }
+    for (int h = 0; h < 2; h++) {
+      const uint4 *const from = k_pages + __shfl_sync(0xffffffffu, place, g + 8 * h) + t;
+#pragma unroll
+      for (int s = 0; s < STEPS; s++) k[h][s] = __ldcg(from + 4 * s);
     }
-    for (int i = tid; i < end - begin; i += WALK_THREADS) {
-      const uint32_t place = found(begin + i);
-      if (i < MOST_PLACES) places[i] = place;
-      const int64_t at = static_cast<int64_t>(place * K + kv) * D;
+  };
+  const auto load_values = [&](uint32_t place) {
 #pragma unroll
-      for (int line = 0; line < D; line += 64) prefetch_l2(k_pages + at + line), prefetch_l2(v_pages + at + line);
+    for (int i = 0; i < 4; i++) {
+      const uint4 *const from = v_pages + __shfl_sync(0xffffffffu, place, value_row(i)) + g;
+#pragma unroll
+      for (int o = 0; o < OCTETS; o++) v[i][o] = __ldcg(from + 8 * o);
     }
-    // ---- a warp a head ----
-    if (warp < heads || (warp == 4 && has_new)) {
-      const bool is_key = warp == 4;
-      float *const v = turn + warp * D;
-      read_head(rows(0, now) + (is_key ? H + kv : head0 + warp) * D, is_key ? layer.k_norm : layer.q_norm, v, lane);
-#pragma unroll
-      for (int j = 0; j < D / 32; j++) {
-        const int i = lane + 32 * j;
-        float e = v[i];
-        if (i < half) e = e * angles[j].x - v[i + half] * angles[j].y;
-        else if (i < 2 * half) e = e * angles[j].x + v[i - half] * angles[j].y;
-        query[warp * D + i] = from_float<T>(e);
-      }
-      __syncwarp();
-      if (is_key && head0 == kv * group && lane < WIDTH) reinterpret_cast<uint4 *>(k_pages + static_cast<int64_t>(found(position) * K + kv) * D)[lane] = reinterpret_cast<const uint4 *>(query + 4 * D)[lane];
-    } else if (warp == 5 && has_new && lane < WIDTH) {
-      const uint4 v = row_piece(rows(0, now) + (H + K + kv) * D + lane * 8);
-      reinterpret_cast<uint4 *>(query + 5 * D)[lane] = v;
-      if (head0 == kv * group) reinterpret_cast<uint4 *>(v_pages + static_cast<int64_t>(found(position) * K + kv) * D)[lane] = v;
-    }
-    wait();
-
-    // ---- tiles of 16 keys; scores by the tensor cores: rows are keys, columns heads ----
-    if (warp < ATTEND_WARPS) {
-      float top[2] = {-REMORA_INFINITY, -REMORA_INFINITY}, sum[2] = {}, acc[ATTEND_HEADS][8] = {};
-      const int sub = lane / WIDTH, column = lane % WIDTH * 8;
-      for (int tile = begin + warp * TILE_KEYS; tile < end; tile += ATTEND_WARPS * TILE_KEYS) {
-        float c[4] = {};
-        {
-          const int low = min(tile + g, end - 1), high = min(tile + g + 8, end - 1);
-          const uint4 *const a_row = reinterpret_cast<const uint4 *>(low == position ? query + 4 * D : k_pages + slot_of(low)) + t * STEPS;
-          const uint4 *const b_row = reinterpret_cast<const uint4 *>(high == position ? query + 4 * D : k_pages + slot_of(high)) + t * STEPS;
-#pragma unroll
-          for (int s = 0; s < STEPS; s += 2) {
-            const uint4 a[2] = {a_row[s], a_row[s + 1]}, b[2] = {b_row[s], b_row[s + 1]};
-#pragma unroll
-            for (int i = 0; i < 2; i++) {
-              const uint4 q = g < heads ? reinterpret_cast<const uint4 *>(query + g * D)[t * STEPS + s + i] : make_uint4(0, 0, 0, 0);
-              const uint32_t even[4] = {a[i].x, b[i].x, a[i].y, b[i].y}, odd[4] = {a[i].z, b[i].z, a[i].w, b[i].w};
-              mma_16x8x16<T>(c, even, q.x, q.y);
-              mma_16x8x16<T>(c, odd, q.z, q.w);
-            }
-          }
-        }
-        float old[2];
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-          c[i] *= shape.scale;
-          if (shape.softcap > 0) c[i] = shape.softcap * tanhf(c[i] / shape.softcap);
-          if (tile + g + i / 2 * 8 >= end) c[i] = -REMORA_INFINITY;
-        }
-#pragma unroll
-        for (int h = 0; h < 2; h++) {
-          float best = fmaxf(c[h], c[h + 2]);
-#pragma unroll
-          for (int d = 4; d < 32; d <<= 1) best = fmaxf(best, __shfl_xor_sync(0xffffffffu, best, d));
-          best = fmaxf(best, top[h]);
-          old[h] = __expf(top[h] - best), top[h] = best;
-          c[h] = __expf(c[h] - best), c[h + 2] = __expf(c[h + 2] - best);
-          sum[h] = sum[h] * old[h] + c[h] + c[h + 2];
-        }
-        if (t < 2) {
-          reinterpret_cast<float2 *>(weights + g)[t] = make_float2(c[0], c[1]);
-          reinterpret_cast<float2 *>(weights + g + 8)[t] = make_float2(c[2], c[3]);
-          if (g == 0) reinterpret_cast<float2 *>(olds)[t] = make_float2(old[0], old[1]);
-        }
-        __syncwarp();
-        const float4 factor = *olds;
-#pragma unroll
-        for (int i = 0; i < 8; i++) acc[0][i] *= factor.x, acc[1][i] *= factor.y, acc[2][i] *= factor.z, acc[3][i] *= factor.w;
-#pragma unroll 4
-        for (int i = 0; i < TILE_KEYS / KEYS; i++) {
-          const int key = min(tile + i * KEYS + sub, end - 1);
-          const uint4 piece = *reinterpret_cast<const uint4 *>((key == position ? query + 5 * D : v_pages + slot_of(key)) + column);
-          const float4 w = weights[i * KEYS + sub];
-          float e[8];
-          unpack8<T>(piece, e);
-#pragma unroll
-          for (int j = 0; j < 8; j++) acc[0][j] += w.x * e[j], acc[1][j] += w.y * e[j], acc[2][j] += w.z * e[j], acc[3][j] += w.w * e[j];
-        }
-        __syncwarp();
-      }
+  };
+  int tile = begin + warp * TILE_KEYS;
+  if (warp < ATTEND_WARPS && tile < end) {
+    // Scores: rows are heads, columns keys; then they are the columns of a product whose rows are dims of the values.
+    float top = -REMORA_INFINITY, sum = 0;  // of head g
+#pragma unroll 1
+    for (bool again = false; tile < end; tile += ATTEND_WARPS * TILE_KEYS, again = true) {
+      const uint32_t place = place_of(min(tile + lane % TILE_KEYS, end - 1));
+      load_keys(place);
+      prefetch_l2(v_pages + place + lane / TILE_KEYS * (D / 16));  // the values come into L2 meanwhile
+      if (!again) __syncthreads();  // q, k and v are here
 #pragma unroll
       for (int h = 0; h < 2; h++)
+        if (min(tile + g + 8 * h, end - 1) == position)
 #pragma unroll
-        for (int d = 4; d < 32; d <<= 1) sum[h] += __shfl_xor_sync(0xffffffffu, sum[h], d);
-      if (g == 0 && t < 2) states[warp * ATTEND_HEADS + 2 * t] = make_float2(top[0], sum[0]), states[warp * ATTEND_HEADS + 2 * t + 1] = make_float2(top[1], sum[1]);
+          for (int s = 0; s < STEPS; s++) k[h][s] = reinterpret_cast<const uint4 *>(query + 4 * D)[4 * s + t];
+      float c[2][4] = {}, score[4];
 #pragma unroll
-      for (int h = 0; h < ATTEND_HEADS; h++) {
+      for (int s = 0; s < STEPS; s++) {
+        const uint4 q = g < heads ? reinterpret_cast<const uint4 *>(query + g * D)[4 * s + t] : make_uint4(0, 0, 0, 0);
+        const uint32_t even[4] = {q.x, 0, q.y, 0}, odd[4] = {q.z, 0, q.w, 0};
 #pragma unroll
-        for (int d = WIDTH; d < 32; d <<= 1)
-#pragma unroll
-          for (int i = 0; i < 8; i++) acc[h][i] += __shfl_xor_sync(0xffffffffu, acc[h][i], d);
-        if (lane < WIDTH) {
-          float4 *const to = reinterpret_cast<float4 *>(gap(shared, ((warp * ATTEND_HEADS + h) * D + column) * 4));
-          to[0] = make_float4(acc[h][0], acc[h][1], acc[h][2], acc[h][3]), to[1] = make_float4(acc[h][4], acc[h][5], acc[h][6], acc[h][7]);
-        }
+        for (int h = 0; h < 2; h++) mma_16x8x16<T>(c[h], even, k[h][s].x, k[h][s].y), mma_16x8x16<T>(c[h], odd, k[h][s].z, k[h][s].w);
       }
-    } else if (warp == WALK_WARPS - 1 && job == static_cast<int>(blockIdx.x)) {
-      clear(now, lane);
-    }
-    wait();
-
-    // ---- the warps' keys together, then the parts': the last block of a pair that comes adds them, in order ----
-    const auto write = [&](int i, float v) {  // by whole warps: element i of the pair's heads
-      const uint32_t bits = from_float<T>(v).bits, two = bits | __shfl_down_sync(0xffffffffu, bits, 1) << 16;
-      uint4 eight = make_uint4(two, 0, 0, 0);
-      eight.y = __shfl_down_sync(0xffffffffu, two, 2), eight.z = __shfl_down_sync(0xffffffffu, two, 4), eight.w = __shfl_down_sync(0xffffffffu, two, 6);
-      if (lane % 8 == 0) store_now(rows(4, now) + head0 * D + i, eight);
-    };
-    float *const partial = reinterpret_cast<float *>(rows(3, 2)), *const own = partial + static_cast<int64_t>(pair * parts + part) * ATTEND_HEADS * (D + 2);
-    for (int i = tid; i < heads * D; i += WALK_THREADS) {
-      const int h = i / D, d = i % D;
-      float top = -REMORA_INFINITY, sum = 0, value = 0;
+      load_values(place);
 #pragma unroll
-      for (int w = 0; w < ATTEND_WARPS; w++) top = fmaxf(top, states[w * ATTEND_HEADS + h].x);
-#pragma unroll 4
-      for (int w = 0; w < ATTEND_WARPS; w++) {
-        const float2 state = states[w * ATTEND_HEADS + h];
-        const float factor = state.x == -REMORA_INFINITY ? 0.0f : __expf(state.x - top);
-        sum += factor * state.y;
-        value += factor * *reinterpret_cast<const float *>(gap(shared, ((w * ATTEND_HEADS + h) * D + d) * 4));
+      for (int i = 0; i < 4; i++)
+        if (min(tile + value_row(i), end - 1) == position)
+#pragma unroll
+          for (int o = 0; o < OCTETS; o++) v[i][o] = reinterpret_cast<const uint4 *>(query + 5 * D)[8 * o + g];
+      float best = top;
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        score[i] = c[i / 2][i % 2] * shape.scale;
+        if (shape.softcap > 0) score[i] = shape.softcap * tanh_exp(score[i] / shape.softcap);
+        if (tile + value_row(i) >= end) score[i] = -REMORA_INFINITY;
+        best = fmaxf(best, score[i]);
       }
-      if (parts == 1) write(i, sum > 0 ? value / sum : 0.0f);
-      else {
-        own[h * (D + 2) + d] = value;
-        if (d == 0) own[h * (D + 2) + D] = top, own[h * (D + 2) + D + 1] = sum;
+      best = fmaxf(best, __shfl_xor_sync(0xffffffffu, best, 1));
+      best = fmaxf(best, __shfl_xor_sync(0xffffffffu, best, 2));
+      const float old = __expf(top - best);
+      top = best, sum *= old;
+      // Weights as two numbers of T each, so that none is rounded.
+      uint32_t large[2], small[2];
+#pragma unroll
+      for (int i = 0; i < 2; i++) {
+        const float a = __expf(score[2 * i] - best), b = __expf(score[2 * i + 1] - best);
+        sum += a + b;
+        large[i] = pack2<T>(a, b);
+        const float2 there = unpack2<T>(large[i]);
+        small[i] = pack2<T>(a - there.x, b - there.y);
       }
-    }
-    if (parts > 1) {
-      volatile int *const is_last = reinterpret_cast<volatile int *>(shared + FLAG_AT);
-      __threadfence();
-      wait();
-      if (tid == 0) *is_last = atomicInc(reinterpret_cast<unsigned int *>(workspace + ARRIVALS_AT) + pair, parts - 1) == static_cast<unsigned int>(parts - 1);
-      wait();
-      if (*is_last) {
-        __threadfence();
-        for (int i = tid; i < heads * D; i += WALK_THREADS) {
-          const float *const from = partial + static_cast<int64_t>(pair * parts) * ATTEND_HEADS * (D + 2) + i / D * (D + 2);
-          float top = -REMORA_INFINITY, sum = 0, value = 0;
-#pragma unroll 4
-          for (int s = 0; s < parts; s++) top = fmaxf(top, __ldcg(from + s * ATTEND_HEADS * (D + 2) + D));
-#pragma unroll 4
-          for (int s = 0; s < parts; s++) {
-            const float *const one = from + s * ATTEND_HEADS * (D + 2);
-            const float factor = __expf(__ldcg(one + D) - top);
-            sum += factor * __ldcg(one + D + 1), value += factor * __ldcg(one + i % D);
-          }
-          write(i, value / sum);
+      const float factor[2] = {__shfl_sync(0xffffffffu, old, 8 * t % 32), __shfl_sync(0xffffffffu, old, (8 * t + 4) % 32)};  // of heads 2t and 2t + 1
+      uint8_t *const mine = gap(shared, ((warp * ATTEND_HEADS + 2 * t) * D + 8 * g) * 4);
+#pragma unroll
+      for (int o = 0; o < OCTETS; o++) {
+        const auto word = [&](int i, int j) { return j == 0 ? v[i][o].x : j == 1 ? v[i][o].y : j == 2 ? v[i][o].z : v[i][o].w; };
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+          const uint32_t a[4] = {__byte_perm(word(0, j), word(1, j), 0x5410), __byte_perm(word(0, j), word(1, j), 0x7632), __byte_perm(word(2, j), word(3, j), 0x5410), __byte_perm(word(2, j), word(3, j), 0x7632)};
+          float product[4] = {};
+          mma_16x8x16<T>(product, a, large[0], large[1]);
+          mma_16x8x16<T>(product, a, small[0], small[1]);
+#pragma unroll
+          for (int h = 0; h < 2; h++)
+            if (t < 2) {
+              float2 *const place = reinterpret_cast<float2 *>(mine + h * (D * 8) + o * 512 + (8 * j ^ swap_of(2 * t, 8 * g))), before = again ? *place : make_float2(0, 0);
+              *place = make_float2(before.x * factor[h] + product[h], before.y * factor[h] + product[2 + h]);
+            }
         }
       }
     }
-    wait();  // the gaps and the queries are free
+    sum += __shfl_xor_sync(0xffffffffu, sum, 1);
+    sum += __shfl_xor_sync(0xffffffffu, sum, 2);
+    if (t == 0 && g < ATTEND_HEADS) states[this_thread() / 32 * ATTEND_HEADS + g] = make_float2(top, sum);
+  } else {
+    const int turning = warp - ATTEND_WARPS - 1;
+    const float2 *const angle = reinterpret_cast<const float2 *>(layer.rope + static_cast<int64_t>(position) * shape.rotary);
+    if ((turning == 0 || turning == 1) && 2 * turning < heads) {
+      turn<T, D, MODE>(shape, rows(0, now) + (job.head0 + 2 * turning) * D, heads - 2 * turning, layer.q_norm, angle, query + 2 * turning * D, lane);
+    } else if (turning == 2 && has_new) {
+      const bool writes = job.is_first && lane < D / 8;
+      const T *const from = rows(0, now) + (shape.H + K + kv) * D + lane % (D / 8) * 8;
+      uint4 value = load_now(from);
+      turn<T, D, MODE>(shape, rows(0, now) + (shape.H + kv) * D, 1, layer.k_norm, angle, query + 4 * D, lane);
+      if (!(MODE & NO_WAIT) && any_missing(value)) spin([&] { return any_missing(value = load_now(from)); });
+      if (lane < D / 8) reinterpret_cast<uint4 *>(query + 5 * D)[lane] = value;
+      if (writes) {
+        const uint32_t place = place_of(position) + lane;
+        v_pages[place] = value, k_pages[place] = reinterpret_cast<const uint4 *>(query + 4 * D)[lane];
+      }
+    }
+    __syncthreads();
+    if (this_thread() / 32 == ATTEND_WARPS) walk_clear<T>(shared, workspace, now, lane);
   }
+  __syncthreads();
+
+  // ---- the warps' keys together, then the parts': the last block of a pair that comes adds them, in order ----
+  const int warps = min(ATTEND_WARPS, (end - begin + TILE_KEYS - 1) / TILE_KEYS);
+  const auto write = [&](int i, float v) {  // by whole warps: element i of the pair's heads
+    const uint32_t bits = from_float<T>(v).bits, two = bits | __shfl_down_sync(0xffffffffu, bits, 1) << 16;
+    uint4 eight = make_uint4(two, 0, 0, 0);
+    eight.y = __shfl_down_sync(0xffffffffu, two, 2), eight.z = __shfl_down_sync(0xffffffffu, two, 4), eight.w = __shfl_down_sync(0xffffffffu, two, 6);
+    if (lane % 8 == 0) store_now(rows(4, now) + job.head0 * D + i, eight);
+  };
+  float *const partial = reinterpret_cast<float *>(rows(EXCHANGED, 0)), *const own = partial + static_cast<int64_t>(job.pair * keys.parts + job.part) * ATTEND_HEADS * (D + 2);
+#pragma unroll 1
+  for (int i = tid; i < heads * D; i += WALK_THREADS) {
+    const int h = i / D, d = i % D;
+    float top = -REMORA_INFINITY, sum = 0, value = 0;
+#pragma unroll 4
+    for (int w = 0; w < warps; w++) top = fmaxf(top, states[w * ATTEND_HEADS + h].x);
+#pragma unroll 4
+    for (int w = 0; w < warps; w++) {
+      const float2 state = states[w * ATTEND_HEADS + h];
+      const float factor = __expf(state.x - top);
+      sum += factor * state.y, value += factor * *reinterpret_cast<const float *>(gap(shared, (w * ATTEND_HEADS + h) * D * 4 + (d * 4 ^ swap_of(h, d))));
+    }
+    if (keys.parts == 1) write(i, sum > 0 ? value / sum : 0.0f);
+    else {
+      own[h * (D + 2) + d] = value;
+      if (d == 0) own[h * (D + 2) + D] = top, own[h * (D + 2) + D + 1] = sum;
+    }
+  }
+  if (keys.parts > 1) {
+    volatile int *const is_last = reinterpret_cast<volatile int *>(shared + FLAG_AT);
+    __threadfence();
+    __syncthreads();
+    if (tid == 0) *is_last = atomicInc(reinterpret_cast<unsigned int *>(workspace + ARRIVALS_AT) + job.pair, keys.parts - 1) == static_cast<unsigned int>(keys.parts - 1);
+    __syncthreads();
+    if (*is_last) {
+      __threadfence();
+#pragma unroll 1
+      for (int i = tid; i < heads * D; i += WALK_THREADS) {
+        const float *const from = partial + static_cast<int64_t>(job.pair * keys.parts) * ATTEND_HEADS * (D + 2) + i / D * (D + 2);
+        float top = -REMORA_INFINITY, sum = 0, value = 0;
+#pragma unroll 4
+        for (int s = 0; s < keys.parts; s++) top = fmaxf(top, __ldcg(from + s * ATTEND_HEADS * (D + 2) + D));
+#pragma unroll 4
+        for (int s = 0; s < keys.parts; s++) {
+          const float *const one = from + s * ATTEND_HEADS * (D + 2);
+          const float factor = __expf(__ldcg(one + D) - top);
+          sum += factor * __ldcg(one + D + 1), value += factor * __ldcg(one + i % D);
+        }
+        write(i, value / sum);
+      }
+    }
+  }
+  __syncthreads();  // the gaps and the queries are free
+}
+
+template <class T, int D, int MODE> __device__ __forceinline__ void walk_attend_or_clear(uint8_t *shared, uint8_t *workspace, const int32_t *block_table) {
+  const WalkStep step(shared);
+  const WalkShape &shape = *reinterpret_cast<const WalkShape *>(shared + SHAPE_AT);
+  const WalkLayer &layer = layer_of(shared, step.layer);
+  const WalkKeys keys(shape, layer.window);
+  if (static_cast<int>(blockIdx.x) < shape.jobs * keys.parts) walk_attend<T, D, MODE>(shared, workspace, layer, step.now, keys, block_table);
+  else if (this_thread() / 32 == WALK_WARPS - 1) walk_clear<T>(shared, workspace, step.now, this_thread() % 32);
 }
 }  // namespace
 #endif

@@ -17,9 +17,15 @@ const PART_BYTES = 40;
 const PARTS = 7;
 const POINTERS_AT = PARTS * PART_BYTES;
 const WINDOW_AT = POINTERS_AT + 8 * 8;
-/** Dynamic shared memory of a block, and what of it holds sums. */
-const SHARED_BYTES = 224256;
-const SUMS_BYTES = 13056;
+/** A tensor map of each part's codes; the kernel reads them as 16-bit elements, in boxes of so many of them by GROUP_ROWS. */
+const MAP_BYTES = 128;
+const BOX_COLUMNS = 64;
+/** Dynamic shared memory of a block, and what of it holds sums, scales of scales (as many of them) and the lists of its warps (as many pieces each). */
+const SHARED_BYTES = 231424;
+const SUMS_BYTES = 10240;
+const MOST_NESTED = 640;
+const MOST_PIECES = 40;
+const WARPS = 20;
 /** The workspace: state and counters come first. */
 const STATE_BYTES = 4096;
 const MOST_JOBS = 512;
@@ -30,6 +36,9 @@ const UNIT_COLUMNS = 512;
 const COLUMNS = 128;
 const MOST_COLUMNS = 16384;
 const ALIGNMENT = 16;
+/** Columns under one scale, and scales under one scale of scales. */
+const BLOCK = 64;
+const BLOCKS_A_SCALE = 256;
 /** gate_value in gate.cuh. */
 const GATE: Readonly<Record<GatedKind, number>> = { silu: 0, "gelu-tanh": 1 };
 
@@ -67,9 +76,7 @@ export function layersStep(
   const width = (H + 2 * K) * D;
   const jobs = K * blocks(H / K, HEADS_A_JOB);
   const grid = Math.min(cuda.card.multiprocessors, C / GROUP_ROWS, F / GROUP_ROWS, width / GROUP_ROWS);
-  const sums = (rows: number, columns: number, times = 1) =>
-    blocks(rows / GROUP_ROWS, grid) * times * blocks(columns, UNIT_COLUMNS) * GROUP_ROWS * 4;
-  if (jobs > MOST_JOBS || Math.max(sums(width, C), sums(C, H * D), sums(F, C, 2), sums(C, F)) > SUMS_BYTES) return false;
+  if (jobs > Math.min(MOST_JOBS, grid) || !roomy(sizes, grid)) return false;
 
   const rowBytes = 2 * (width + H * D + 2 * C + F) * 2;
   const bytes = STATE_BYTES + rowBytes + Math.max(grid, jobs) * HEADS_A_JOB * (D + 2) * 4;
@@ -78,7 +85,8 @@ export function layersStep(
     cuda.fill(address + STATE_BYTES, 0xff, bytes - STATE_BYTES);
   });
   const { cache, rule, rope } = first;
-  const pointers = [tableOf(cuda, states, layers), layers.length, input, output, workspace];
+  const table = tableOf(cuda, states, layers);
+  const pointers = [table, table + layers.length * LAYER_BYTES, layers.length, input, output, workspace];
   const rows = [cuda.in(cache.sequences), cuda.in(cache.positions), cuda.in(cache.blockTable)];
   const scalars = [C, F, H, K, rope.rotary, cache.pageSize, cache.blockTable.shape[1]!, GATE[activation], eps, rule.scale, rule.softcap];
   for (const { cache } of layers) for (const pages of [cache.keyPages, cache.valuePages]) cuda.out(pages);
@@ -99,6 +107,22 @@ function fitting({ C, F, H, K, D }: Sizes): boolean {
     H % K === 0 &&
     columns.every((count) => count % COLUMNS === 0 && count <= MOST_COLUMNS)
   );
+}
+
+/** Whether a block's share of every linear finds room in its shared memory. */
+function roomy({ C, F, H, K, D }: Sizes, grid: number): boolean {
+  const linears = [
+    { rows: (H + 2 * K) * D, columns: C, parts: 3, times: 1 },
+    { rows: C, columns: H * D, parts: 1, times: 1 },
+    { rows: F, columns: C, parts: 2, times: 2 },
+    { rows: C, columns: F, parts: 1, times: 1 },
+  ].map(({ rows, columns, parts, times }) => {
+    const groups = blocks(rows / GROUP_ROWS, grid) * times;
+    const pieces = groups * blocks(columns, UNIT_COLUMNS);
+    return { pieces, nested: blocks((groups * GROUP_ROWS * columns) / BLOCK, BLOCKS_A_SCALE) + 2 * parts };
+  });
+  const list = linears.reduce((sum, { pieces }) => sum + blocks(pieces, WARPS), 0);
+  return list <= MOST_PIECES && linears.every(({ pieces, nested }) => pieces * GROUP_ROWS * 4 <= SUMS_BYTES && nested <= MOST_NESTED);
 }
 
 /** Whether the layer is like the first and made of what the kernel reads. */
@@ -140,7 +164,7 @@ function takesWeight(cuda: CudaRuntime, { format, data, scales, nested }: Weight
   return [data, scales, nested?.scales].every((operand) => cuda.optionalIn(operand) % ALIGNMENT === 0);
 }
 
-/** Address of what the kernel knows of the layers, written once for each set of addresses. */
+/** Address of what the kernel knows of the layers, the tensor maps of their weights behind it; written once for each set of addresses. */
 function tableOf(cuda: CudaRuntime, states: LinearStates, layers: readonly LayerOperand[]): number {
   const bytes = new Uint8Array(layers.length * LAYER_BYTES);
   const view = new DataView(bytes.buffer);
@@ -170,8 +194,13 @@ function tableOf(cuda: CudaRuntime, states: LinearStates, layers: readonly Layer
   const { layerTables } = states.of(layers[0]!.queryKeyValue);
   const known = layerTables.find((table) => table.bytes.length === bytes.length && table.bytes.every((byte, i) => byte === bytes[i]));
   if (known) return known.memory.address!;
-  const memory = cuda.memory.allocate(bytes.byteLength, "table of layers");
-  cuda.sendBytes(memory.address!, bytes);
+  const maps = layers.flatMap(({ queryKeyValue, attentionOutput, gateUp, down }) =>
+    [queryKeyValue, attentionOutput, gateUp, down].flatMap(({ parts }) =>
+      parts.map(({ weight: { data, rows, cols } }) => cuda.tensorMap("bf16", cuda.in(data), cols / 4, rows, BOX_COLUMNS, GROUP_ROWS)),
+    ),
+  );
+  const memory = cuda.memory.allocate(bytes.byteLength + maps.length * MAP_BYTES, "table of layers");
+  cuda.sendBytes(memory.address!, Buffer.concat([bytes, ...maps]));
   layerTables.push({ bytes, memory });
   return memory.address!;
 }
