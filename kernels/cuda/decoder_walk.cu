@@ -1,24 +1,22 @@
 // All layers of a decoder for one row from NF4 weights, in one launch (sm_90a only): what a token of one answer costs is then the reading of the weights.
-// Plan. One block a multiprocessor, all resident. Four warps stream this block's rows of every linear, in the order in which they are used, through a
-// ring in shared memory (bulk copies, mbarriers); they need nothing but addresses, so they never wait for the model: while the others exchange rows
-// or attend, the ring fills. 20 warps multiply. A layer is five phases:
+// Plan. One block a multiprocessor, all resident, 20 warps. A layer is five phases:
 //   qkv = rms_norm(h) Wqkv + bias | rotation, cache write, attention | m = h + a Wo | act = gate(rms_norm(m) Wg) · (rms_norm(m) Wu) | h = m + act Wd
+// A phase of a linear is five steps (walk_linear.cuh): what needs no x is asked for, x is waited for, later phases' needs come closer, products, sums to rows.
 // Blocks meet without barriers: a row that blocks exchange lies in memory as NONE (every bit set, which no conversion to T makes) until its owner writes it, 8
 // elements at once, and who needs it reads it until all of it is there. Each kind of row has two buffers, in turn by layer; once a layer
 // each block clears its rows of those that everyone has read, which it knows because every phase needs all blocks of the phase before.
-// A stage of the ring: 8 rows of W x up to PIECE columns, rows 32 bytes apart by banks, with their scales as they lie in memory. Unit u of 512 columns belongs to
-// warps u, u + units, …, which keep x for it in registers and take the stages in turn. A byte becomes two levels by one PRMT and one load from a table of
-// 256 pairs that every bank has a copy of (linear_vector.cu); products ride on mma.m16n8k16: rows g and g + 8 of its left operand are blocks 2d and
-// 2d + 1 (64 columns) of row g, the columns of its right one are the 8 blocks of x. After four steps d the lane (g, t) owns the sums of blocks 2t and
+// A block's rows of a linear are cut into pieces of 8 rows x 512 columns, dealt to its warps once for all layers. A warp's pieces come by tensor copies into a ring of
+// its own (walk_stream.cuh), which need only addresses: while blocks exchange rows or attend, the rings fill.
+// A byte becomes two levels by one PRMT and one load from a table of 256 pairs that every bank has a copy of (linear_vector.cu); products ride on mma.m16n8k16: rows g and g + 8
+// of its left operand are blocks 2d and 2d + 1 (64 columns) of row g, the columns of its right one are the 8 blocks of x. After four steps d the lane (g, t) owns the sums of blocks 2t and
 // 2t + 1 of row g, whose scales lie side by side.
-// An item (4,096 codes, 128 a lane): 64 PRMT, 64 + 14 LDS, 16 HMMA, about 250 instructions in the disassembly, 108 passes of shared memory with the ring's
-// own writes.
-// Bytes: W once, 0.52 an element. Limit: memory, 35 µs a layer of Nemo 12B at 4 TB/s; shared memory alone would take 28 at 1.98 GHz.
-// Beside it stand five exchanges, x and sums around them, and attention, of which the ring hides 5 µs each: 81 µs a layer of Nemo 12B on an H100, where its bytes take 48.
+// A piece (4,096 codes, 128 a lane): 64 PRMT, 64 + 20 LDS, 16 HMMA, about 370 instructions with its copies and scales (counted on a card), about 100 passes of shared memory.
+// Bytes: W once, 0.52 an element. Limit: memory, 35 µs a layer of Nemo 12B at 4 TB/s. Beside it stand five exchanges and attention, of which the rings hide 5.5 µs each:
+// 60 µs a layer of Nemo 12B on an H100, where its bytes take 48.
+// Nothing of it may lie in local memory: where registers were short, each load of a spilled value took about a thousand cycles, because shared memory leaves no first-level cache.
 // The parts: walk_stream.cuh, walk_linear.cuh, walk_attention.cuh; walk.cuh is what they share.
 #include "walk_attention.cuh"
 #include "walk_linear.cuh"
-#include "walk_stream.cuh"
 
 #if defined(REMORA_EMULATE) || !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 

@@ -160,7 +160,6 @@ struct WalkJob {
 // The parts 0 … 6 of a layer, q, k, v, o, gate, up, down, and the phases they belong to: 0 qkv, 1 o, 2 gate and up, 3 down.
 __device__ __forceinline__ int first_part(int phase) { return phase == 0 ? 0 : phase == 1 ? 3 : phase == 2 ? 4 : 6; }
 __device__ __forceinline__ int part_count(int phase) { return phase == 0 ? 3 : phase == 2 ? 2 : 1; }
-__device__ __forceinline__ int phase_of(int part) { return part < 3 ? 0 : part == 3 ? 1 : part < 6 ? 2 : 3; }
 
 // This block's rows in a phase, in groups of 8. With gate and up, the groups of one follow those of the other.
 struct WalkShare {

@@ -1,5 +1,5 @@
-// decoder_walk.cu's attention: keys and values of old tokens come into registers before q, k and v are there; six warps turn the heads, sixteen attend tiles
-// of 16 keys by the tensor cores, what they found is added up.
+// decoder_walk.cu's attention: old keys come into registers before q, k and v are there; three warps turn the heads, sixteen attend tiles of 16 keys by the
+// tensor cores, what they found is added up.
 #pragma once
 #include "walk.cuh"
 
