@@ -1,11 +1,11 @@
 #!/bin/sh
 # compute-sanitizer over the kernel checks, family by family, so that a slow one does not hide the others; one line each, and JSON with the commit.
 #   sh bench/gpu/sanitize.sh OUT.json [family…]      default: all. .gpu as bench/gpu/prepare.sh made it (GPU_FOLDER)
-# TOOLS picks among memcheck, racecheck and initcheck; SANITIZE_SECONDS is the limit of one run (racecheck of 'linear vector' wants about 150).
+# TOOLS picks among memcheck, racecheck and initcheck; SANITIZE_SECONDS is the limit of one run (racecheck of 'linear vector' wants about 150, of 'linear rows' more than 430; 'walk' took 170 s in all three).
 gpu=${GPU_FOLDER:-.gpu}
 out=$1
 shift
-[ $# -gt 0 ] || set -- elementwise norms rope gated embedding numbers fp8 loss optimizer sampling lora 'linear decode' 'linear vector' 'paged attention' 'attention step' attention
+[ $# -gt 0 ] || set -- elementwise norms rope gated embedding numbers fp8 loss optimizer sampling lora 'linear decode' 'linear vector' 'linear rows' 'paged attention' 'attention step' walk attention
 log=$(mktemp)
 printf '{"commit":"%s","card":"%s","results":[' "$(cat "$gpu/commit")" "$(nvidia-smi --query-gpu=name --format=csv,noheader | head -1)" > "$out"
 comma=
