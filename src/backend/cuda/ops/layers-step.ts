@@ -42,7 +42,8 @@ const BLOCKS_A_SCALE = 256;
 /** gate_value in gate.cuh. */
 const GATE: Readonly<Record<GatedKind, number>> = { silu: 0, "gelu-tanh": 1 };
 
-interface Sizes {
+/** Columns of a layer's input, of its gated rows, query heads, key heads, and the columns of a head. */
+export interface Sizes {
   readonly C: number;
   readonly F: number;
   readonly H: number;
@@ -109,8 +110,8 @@ function fitting({ C, F, H, K, D }: Sizes): boolean {
   );
 }
 
-/** Whether a block's share of every linear finds room in its shared memory. */
-function roomy({ C, F, H, K, D }: Sizes, grid: number): boolean {
+/** Whether a block's share of every linear of a layer finds room in its shared memory, when `grid` blocks share them. */
+export function roomy({ C, F, H, K, D }: Sizes, grid: number): boolean {
   const linears = [
     { rows: (H + 2 * K) * D, columns: C, parts: 3, times: 1 },
     { rows: C, columns: H * D, parts: 1, times: 1 },
