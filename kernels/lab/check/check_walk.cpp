@@ -59,7 +59,7 @@ static void launch_walk(const std::string &kernel, const WalkCase &c, uint32_t g
 void check_walk() {
   remora_context *ctx = reference_context();
   const std::vector<WalkCase> cases = {
-      {"small", 256, 384, 4, 2, 64, 64, 3, 16, false, false, false, 0, 0, 0, {0, 1, 37, 38}, {32, 2}},
+      {"small", 256, 384, 4, 2, 64, 64, 3, 16, false, false, false, 0, 0, 0, {0, 1, 37, 38}, {3, 2}},
       {"tail of a unit, odd layers", 640, 1152, 6, 2, 128, 128, 1, 16, true, false, false, 0, 0, 0, {5, 63, 64}, {3}},
       {"bias, norms of q and k, GELU, partial rotary", 384, 256, 4, 4, 64, 32, 2, 32, true, true, true, 0, 1, 0, {40, 41}, {4}},
       {"two rounds of heads, window, softcap", 256, 256, 12, 2, 64, 64, 2, 16, false, false, false, 50, 0, 20, {20, 120}, {5}},

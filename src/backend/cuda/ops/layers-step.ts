@@ -80,7 +80,7 @@ export function layersStep(
   if (jobs > Math.min(MOST_JOBS, grid) || !roomy(sizes, grid)) return false;
 
   const rowBytes = 2 * (width + H * D + 2 * C + F) * 2;
-  const bytes = STATE_BYTES + rowBytes + Math.max(grid, jobs) * HEADS_A_JOB * (D + 2) * 4;
+  const bytes = STATE_BYTES + rowBytes + grid * HEADS_A_JOB * (D + 2) * 4;
   const workspace = cuda.prepared(`layers of ${[C, F, H, K, D, grid].join()}`, bytes, (address) => {
     cuda.fill(address, 0, STATE_BYTES);
     cuda.fill(address + STATE_BYTES, 0xff, bytes - STATE_BYTES);
@@ -165,16 +165,20 @@ function takesWeight(cuda: CudaRuntime, { format, data, scales, nested }: Weight
   return [data, scales, nested?.scales].every((operand) => cuda.optionalIn(operand) % ALIGNMENT === 0);
 }
 
+/** q, k, v, o, gate, up, down. */
+function weightsOf({ queryKeyValue, attentionOutput, gateUp, down }: LayerOperand): WeightOperand[] {
+  return [queryKeyValue, attentionOutput, gateUp, down].flatMap(({ parts }) => parts.map(({ weight }) => weight));
+}
+
 /** Address of what the kernel knows of the layers, the tensor maps of their weights behind it; written once for each set of addresses. */
 function tableOf(cuda: CudaRuntime, states: LinearStates, layers: readonly LayerOperand[]): number {
   const bytes = new Uint8Array(layers.length * LAYER_BYTES);
   const view = new DataView(bytes.buffer);
   const pointer = (at: number, operand: Operand | undefined) => view.setBigUint64(at, BigInt(cuda.optionalIn(operand)), true);
   for (const [index, layer] of layers.entries()) {
-    const { queryKeyValue, attentionOutput, gateUp, down, rope, cache } = layer;
+    const { queryKeyValue, rope, cache } = layer;
     const start = index * LAYER_BYTES;
-    const weights = [queryKeyValue, attentionOutput, gateUp, down].flatMap(({ parts }) => parts.map(({ weight }) => weight));
-    for (const [p, { data, scales, nested }] of weights.entries()) {
+    for (const [p, { data, scales, nested }] of weightsOf(layer).entries()) {
       const at = start + p * PART_BYTES;
       for (const [i, operand] of [data, scales, nested?.scales, nested?.code].entries()) pointer(at + 8 * i, operand);
       view.setFloat32(at + 32, nested?.offset ?? 0, true);
@@ -195,11 +199,9 @@ function tableOf(cuda: CudaRuntime, states: LinearStates, layers: readonly Layer
   const { layerTables } = states.of(layers[0]!.queryKeyValue);
   const known = layerTables.find((table) => table.bytes.length === bytes.length && table.bytes.every((byte, i) => byte === bytes[i]));
   if (known) return known.memory.address!;
-  const maps = layers.flatMap(({ queryKeyValue, attentionOutput, gateUp, down }) =>
-    [queryKeyValue, attentionOutput, gateUp, down].flatMap(({ parts }) =>
-      parts.map(({ weight: { data, rows, cols } }) => cuda.tensorMap("bf16", cuda.in(data), cols / 4, rows, BOX_COLUMNS, GROUP_ROWS)),
-    ),
-  );
+  const maps = layers
+    .flatMap(weightsOf)
+    .map(({ data, rows, cols }) => cuda.tensorMap("bf16", cuda.in(data), cols / 4, rows, BOX_COLUMNS, GROUP_ROWS));
   const memory = cuda.memory.allocate(bytes.byteLength + maps.length * MAP_BYTES, "table of layers");
   cuda.sendBytes(memory.address!, Buffer.concat([bytes, ...maps]));
   layerTables.push({ bytes, memory });
